@@ -1,0 +1,1 @@
+//! A fake Alibaba Cloud, and the CSI driver's side of the socket.
