@@ -62,5 +62,20 @@ pub const QUOTED_BYTES: usize = 200;
 /// Most bytes of one JMESPath expression.
 pub const EXPRESSION_BYTES: usize = 1_024;
 
-/// Deepest nesting of a JMESPath expression. The parser is recursive, and a worker's stack is small.
-pub const EXPRESSION_DEPTH: usize = 16;
+/// Deepest nesting of a JMESPath expression: brackets, and operators chained in one part of them. The parser is
+/// recursive; in a debug build it takes 7 KiB of stack a level, and a worker's stack may have 512 KiB.
+pub const EXPRESSION_DEPTH: usize = 32;
+
+/// Most values in a JSON document that `jmesPath` is applied to. The longest secret, 30,720 bytes, can hold half
+/// of it.
+pub const JSON_NODES: usize = 32_768;
+
+/// Most steps that all expressions of one Mount may take together: some 20 ms.
+pub const EVALUATION_STEPS: usize = 2_000_000;
+
+/// Most memory that the evaluation of one expression may build, its result as text included.
+pub const EVALUATION_BYTES: usize = 4_194_304;
+
+/// Most bytes of all files of one Mount, before the response is made. Twice what the driver accepts by default,
+/// so that its limit may be raised.
+pub const RENDERED_BYTES: usize = 8_388_608;
