@@ -86,6 +86,13 @@ impl<'a> Rendering<'a> {
         if object.parts.is_empty() {
             return;
         }
+        if value.is_empty() {
+            let wrong = Wrong::new(
+                "the value is empty",
+                "jmesPath needs a value that is one JSON document",
+            );
+            return self.problem(&object.place, wrong);
+        }
         match json::parse(value.expose()) {
             Ok(document) => {
                 for part in &object.parts {
@@ -165,7 +172,12 @@ impl<'a> Rendering<'a> {
             let wrong = format!("the key for the file {} holds null", quoted(name));
             return Err(Wrong::new(wrong, "write \"optional: true\" to skip such keys"));
         }
-        let path = FileName::parse(&translation.apply(name))?;
+        let path = FileName::parse(&translation.apply(name)).map_err(|wrong| {
+            Wrong::new(
+                wrong.text,
+                "rename the key in the secret, or select it with an expression and an objectAlias",
+            )
+        })?;
         Ok(Some((path, self.contents(value, part.encoding)?)))
     }
 
