@@ -34,7 +34,11 @@ impl HealthServer {
             Err(error) if error.kind() != io::ErrorKind::AddrInUse => TcpListener::bind(any_v4)?,
             other => other?,
         };
-        Ok(Self { listener, health: health.clone(), socket: socket.to_owned() })
+        Ok(Self {
+            listener,
+            health: health.clone(),
+            socket: socket.to_owned(),
+        })
     }
 
     /// The port that was taken.
@@ -50,7 +54,10 @@ impl HealthServer {
     /// # Errors
     /// No thread is to be had.
     pub fn spawn(self) -> io::Result<()> {
-        std::thread::Builder::new().name("health".to_owned()).stack_size(STACK_BYTES).spawn(move || self.run())?;
+        std::thread::Builder::new()
+            .name("health".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || self.run())?;
         Ok(())
     }
 
@@ -69,11 +76,14 @@ impl HealthServer {
             }
             let (server, open) = (Arc::clone(&server), Arc::clone(&open));
             let release = Arc::clone(&open);
-            let spawned = std::thread::Builder::new().name("probe".to_owned()).stack_size(STACK_BYTES).spawn(move || {
-                // Whoever asked has gone if this fails.
-                let _ = server.answer(stream);
-                open.fetch_sub(1, Ordering::SeqCst);
-            });
+            let spawned = std::thread::Builder::new()
+                .name("probe".to_owned())
+                .stack_size(STACK_BYTES)
+                .spawn(move || {
+                    // Whoever asked has gone if this fails.
+                    let _ = server.answer(stream);
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
             if spawned.is_err() {
                 release.fetch_sub(1, Ordering::SeqCst);
             }
@@ -86,9 +96,15 @@ impl HealthServer {
         let (status, body) = match request_path(&mut stream)? {
             Some(path) if path == self.health.path => match probe(&self.socket, self.health.timeout) {
                 Ok(()) => ("200 OK", "ok".to_owned()),
-                Err(error) => ("503 Service Unavailable", format!("the socket does not answer: {error}")),
+                Err(error) => (
+                    "503 Service Unavailable",
+                    format!("the socket does not answer: {error}"),
+                ),
             },
-            Some(_) => ("404 Not Found", format!("the health endpoint is {}", self.health.path)),
+            Some(_) => (
+                "404 Not Found",
+                format!("the health endpoint is {}", self.health.path),
+            ),
             None => ("400 Bad Request", "not an HTTP GET".to_owned()),
         };
         write!(
@@ -114,7 +130,9 @@ fn request_path(stream: &mut TcpStream) -> io::Result<Option<String>> {
     let mut words = std::str::from_utf8(line).unwrap_or_default().split(' ');
     let (method, target) = (words.next(), words.next());
     let is_get = matches!(method, Some("GET" | "HEAD"));
-    Ok(target.filter(|_| is_get).map(|target| target.split('?').next().unwrap_or(target).to_owned()))
+    Ok(target
+        .filter(|_| is_get)
+        .map(|target| target.split('?').next().unwrap_or(target).to_owned()))
 }
 
 /// Asks our own socket for `Version`: connection preface, SETTINGS, one request, and waits for the first bytes of
@@ -131,7 +149,11 @@ fn probe(socket: &Path, timeout: Duration) -> io::Result<()> {
         if kind == FRAME_HEADERS && stream_id == 1 {
             // An error would come as trailers alone, which end the stream.
             let failed = flags & FLAG_END_STREAM != 0;
-            return if failed { Err(io::Error::other("Version failed")) } else { Ok(()) };
+            return if failed {
+                Err(io::Error::other("Version failed"))
+            } else {
+                Ok(())
+            };
         }
         let length = u32::from_be_bytes([0, a, b, c]);
         io::copy(&mut (&mut stream).take(u64::from(length)), &mut io::sink())?;

@@ -70,3 +70,61 @@ pub const HEALTH_REQUEST_BYTES: usize = 8 * 1024;
 
 /// How long a probe may take to send its request.
 pub const HEALTH_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+// ---- Parameters (src/params) ----
+
+/// Most bytes of the `attributes` text. A SecretProviderClass cannot exceed what etcd stores, 1.5 MiB.
+pub const ATTRIBUTES_BYTES: usize = 1_572_864;
+
+/// Most bytes of `objects`. A thousand items of the longest documented form need about half of it.
+pub const OBJECTS_BYTES: usize = 262_144;
+
+/// Deepest nesting of `objects`, aliases expanded. The grammar needs five levels; the rest is for keys that are
+/// ignored.
+pub const OBJECTS_DEPTH: usize = 32;
+
+/// Most YAML nodes of `objects`, aliases and merge keys expanded. A thousand items of thirty nodes fit.
+pub const OBJECTS_NODES: usize = 32_768;
+
+/// Most bytes of text in all scalars of `objects`, aliases and merge keys expanded.
+pub const OBJECTS_EXPANDED_BYTES: usize = 1_048_576;
+
+/// Most items of one class: past it, one Mount would hold the node's share of the cloud's quota for minutes.
+pub const OBJECTS: usize = 1_000;
+
+/// Most files of one class, so that a document with many keys cannot fill the volume with directory entries.
+pub const FILES: usize = 4_096;
+
+/// Most bytes of an `objectName`. The longest name the cloud admits has 192 characters, an ARN adds 90.
+pub const OBJECT_NAME_BYTES: usize = 512;
+
+/// Most bytes of a path component, as the driver checks it (`writer.go`).
+pub const PATH_COMPONENT_BYTES: usize = 255;
+
+/// Most bytes of a file's path. The driver admits 4,096 but the kernel counts the target directory as well, so
+/// that real paths must be shorter.
+pub const PATH_BYTES: usize = 3_072;
+
+/// Most characters of a region. The longest today has 21; a DNS label ends at 63, and `kms-vpc.` precedes.
+pub const REGION_BYTES: usize = 48;
+
+/// Most bytes of a host name (RFC 1035).
+pub const HOST_BYTES: usize = 253;
+
+/// Most characters of a KMS VersionId or VersionStage, as the API documents it.
+pub const VERSION_BYTES: usize = 64;
+
+/// Most problems, and most warnings, that one Mount reports.
+pub const PROBLEMS: usize = 100;
+
+/// Most bytes of all problems in one message: a pod event holds about 1 KiB, kubelet's prefix included, and the
+/// log the rest.
+pub const PROBLEMS_MESSAGE_BYTES: usize = 2_048;
+
+/// Most bytes of one quoted name in a message.
+pub const QUOTED_BYTES: usize = 200;
+
+/// Most bytes of one JMESPath expression.
+pub const EXPRESSION_BYTES: usize = 1_024;
+
+/// Deepest nesting of a JMESPath expression. The parser is recursive, and a worker's stack is small.
+pub const EXPRESSION_DEPTH: usize = 16;

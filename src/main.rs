@@ -27,7 +27,9 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error, 1),
     };
     let on_signal = stop.clone();
-    let listener = std::thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024);
+    let listener = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .stack_size(64 * 1024);
     let listener = listener.spawn(move || {
         if signals.forever().next().is_some() {
             on_signal.stop();

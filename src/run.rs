@@ -32,15 +32,27 @@ pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let socket_path = config.provider_volume.join(SOCKET_NAME);
-    let health = HealthServer::bind(&config.health, &socket_path)
-        .map_err(|error| StartError::Health { port: config.health.port, error })?;
+    let health = HealthServer::bind(&config.health, &socket_path).map_err(|error| StartError::Health {
+        port: config.health.port,
+        error,
+    })?;
     let socket = server::bind(&socket_path).map_err(StartError::Socket)?;
-    let settings = Settings { memory_budget: config.memory_budget, ..Settings::default() };
+    let settings = Settings {
+        memory_budget: config.memory_budget,
+        ..Settings::default()
+    };
     let grace = config.shutdown_grace;
-    let provider = Arc::new(Provider { mounter: mounter(config, &clock) });
+    let provider = Arc::new(Provider {
+        mounter: mounter(config, &clock),
+    });
     let handle = server::serve(socket, provider, clock, settings).map_err(StartError::Thread)?;
     health.spawn().map_err(StartError::Thread)?;
-    log::info!("{} {} serves on {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), socket_path.display());
+    log::info!(
+        "{} {} serves on {}",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_VERSION"),
+        socket_path.display()
+    );
     stop.wait();
     log::info!("stopping: running Mounts have {} s", grace.as_secs());
     handle.shutdown(grace);
@@ -53,7 +65,13 @@ fn mounter(config: Config, clock: &Arc<dyn Clock>) -> Mounter {
     let client = Client::new(&config.roots, config.kms_pulls.saturating_add(config.oos_pulls));
     let api = Api::new(client.clone(), Arc::clone(clock), Arc::clone(&entropy));
     Mounter {
-        engine: Engine::new(api, Arc::clone(clock), entropy, config.kms_pulls, config.oos_pulls),
+        engine: Engine::new(
+            api,
+            Arc::clone(clock),
+            entropy,
+            config.kms_pulls,
+            config.oos_pulls,
+        ),
         chain: config.chain,
         endpoints: config.endpoints,
         region: NodeRegion::new(config.region, MetadataRegion::new(client, config.metadata)),
@@ -135,7 +153,10 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Health { port, error } => {
-                write!(f, "health port {port}: {error}; choose another with --healthz-port")
+                write!(
+                    f,
+                    "health port {port}: {error}; choose another with --healthz-port"
+                )
             }
             Self::Socket(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}; raise the limit of processes"),

@@ -33,9 +33,21 @@ fn v3_vectors() {
         let to_sign = v3::StringToSign::new(&canonical);
         let signed = v3::sign(&request, text(&input["access_key_id"]), &secret);
 
-        assert_eq!(canonical_query(&query), text(&expected["canonical_query"]), "{name}");
-        assert_eq!(canonical.hashed_payload, text(&expected["hashed_payload"]), "{name}");
-        assert_eq!(canonical.signed_headers, text(&expected["signed_headers"]), "{name}");
+        assert_eq!(
+            canonical_query(&query),
+            text(&expected["canonical_query"]),
+            "{name}"
+        );
+        assert_eq!(
+            canonical.hashed_payload,
+            text(&expected["hashed_payload"]),
+            "{name}"
+        );
+        assert_eq!(
+            canonical.signed_headers,
+            text(&expected["signed_headers"]),
+            "{name}"
+        );
         assert_eq!(canonical.text, text(&expected["canonical_request"]), "{name}");
         assert_eq!(to_sign.0, text(&expected["string_to_sign"]), "{name}");
         assert_eq!(to_sign.signature(&secret), text(&expected["signature"]), "{name}");
@@ -54,7 +66,11 @@ fn rpc_vectors() {
         let secret = Secret::from(text(&input["access_key_secret"]).to_owned());
         let to_sign = rpc::StringToSign::new(text(&input["method"]), &parameters);
 
-        assert_eq!(canonical_query(&parameters), text(&expected["canonical_query"]), "{name}");
+        assert_eq!(
+            canonical_query(&parameters),
+            text(&expected["canonical_query"]),
+            "{name}"
+        );
         assert_eq!(to_sign.0, text(&expected["string_to_sign"]), "{name}");
         assert_eq!(to_sign.signature(&secret), text(&expected["signature"]), "{name}");
     }
@@ -64,9 +80,19 @@ fn rpc_vectors() {
 #[test]
 fn a_payload_hash_given_by_the_caller_is_not_trusted() {
     let secret = Secret::from("secret".to_owned());
-    let request = |headers| v3::Request { method: "POST", path: "/", query: &[], headers, body: b"body" };
+    let request = |headers| v3::Request {
+        method: "POST",
+        path: "/",
+        query: &[],
+        headers,
+        body: b"body",
+    };
     let clean = v3::sign(&request(&[("host", "h")]), "id", &secret);
-    let forged = v3::sign(&request(&[("host", "h"), ("X-Acs-Content-Sha256", "00")]), "id", &secret);
+    let forged = v3::sign(
+        &request(&[("host", "h"), ("X-Acs-Content-Sha256", "00")]),
+        "id",
+        &secret,
+    );
     assert_eq!(clean.authorization, forged.authorization);
 }
 
@@ -82,7 +108,11 @@ fn parts(vector: &Value) -> (&str, &Value, &Value) {
 fn parameters(object: &Value) -> Vec<(String, String)> {
     let object = object.as_object().expect("parameters");
     // Reversed, so that a signer that forgets to sort is caught.
-    object.iter().rev().map(|(name, value)| (name.clone(), text(value).to_owned())).collect()
+    object
+        .iter()
+        .rev()
+        .map(|(name, value)| (name.clone(), text(value).to_owned()))
+        .collect()
 }
 
 fn text(value: &Value) -> &str {

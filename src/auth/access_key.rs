@@ -12,7 +12,11 @@ pub struct AccessKey(Arc<Credentials>);
 impl AccessKey {
     /// A pair, both halves without blanks around them.
     pub fn new(access_key_id: String, access_key_secret: Secret) -> Self {
-        Self(Arc::new(Credentials { access_key_id, access_key_secret, security_token: None }))
+        Self(Arc::new(Credentials {
+            access_key_id,
+            access_key_secret,
+            security_token: None,
+        }))
     }
 
     pub(super) fn credentials(&self) -> Arc<Credentials> {

@@ -80,6 +80,9 @@ impl Chain {
     /// There is none.
     pub fn resolve(&self) -> Result<Resolved, Error> {
         let access_key = self.access_key.as_ref().ok_or(Error::NoSource)?;
-        Ok(Resolved { source: Source::AccessKey, credentials: access_key.credentials() })
+        Ok(Resolved {
+            source: Source::AccessKey,
+            credentials: access_key.credentials(),
+        })
     }
 }

@@ -18,7 +18,9 @@ impl Args {
         while let Some(argument) = arguments.next() {
             let argument = text(argument)?;
             let Some(name) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else {
-                return Err(ConfigError::new(format!("unknown argument \"{argument}\"; see --help")));
+                return Err(ConfigError::new(format!(
+                    "unknown argument \"{argument}\"; see --help"
+                )));
             };
             let (name, inline) = match name.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
@@ -31,7 +33,12 @@ impl Args {
                 None if flag.is_switch() => "true".to_owned(),
                 None => match arguments.next() {
                     Some(value) => text(value)?,
-                    None => return Err(ConfigError::new(format!("--{name} needs a value: {}", flag.value))),
+                    None => {
+                        return Err(ConfigError::new(format!(
+                            "--{name} needs a value: {}",
+                            flag.value
+                        )));
+                    }
                 },
             };
             given.insert(flag.name, value);
@@ -54,7 +61,10 @@ impl Args {
 
     /// The given flags that have no effect.
     pub(super) fn ignored(&self) -> impl Iterator<Item = &'static str> {
-        self.0.keys().copied().filter(|name| flags::find(name).is_some_and(Flag::is_ignored))
+        self.0
+            .keys()
+            .copied()
+            .filter(|name| flags::find(name).is_some_and(Flag::is_ignored))
     }
 }
 
@@ -69,7 +79,10 @@ fn switch(flag: &Flag, value: &str) -> Result<String, ConfigError> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok("true".to_owned()),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok("false".to_owned()),
-        _ => Err(ConfigError::new(format!("--{}={value}: only true and false are possible", flag.name))),
+        _ => Err(ConfigError::new(format!(
+            "--{}={value}: only true and false are possible",
+            flag.name
+        ))),
     }
 }
 
@@ -80,7 +93,10 @@ fn unknown(argument: &str, name: &str) -> ConfigError {
         .map(|flag| (distance(name, flag.name), flag.name))
         .min()
         .filter(|(distance, nearest)| *distance <= 3 && *distance < nearest.len());
-    let hint = nearest.map_or_else(|| "see --help".to_owned(), |(_, name)| format!("did you mean --{name}?"));
+    let hint = nearest.map_or_else(
+        || "see --help".to_owned(),
+        |(_, name)| format!("did you mean --{name}?"),
+    );
     let argument = argument.split('=').next().unwrap_or_default();
     ConfigError::new(format!("unknown flag {argument}; {hint}"))
 }
@@ -121,9 +137,18 @@ mod tests {
             &["-region", "eu-west-1"],
             &["-region", "other", "--region=eu-west-1"],
         ] {
-            assert_eq!(parse(arguments).expect("arguments").value("region"), "eu-west-1", "{arguments:?}");
+            assert_eq!(
+                parse(arguments).expect("arguments").value("region"),
+                "eu-west-1",
+                "{arguments:?}"
+            );
         }
-        assert_eq!(parse(&["-v", "-1"]).expect("a value may begin with a dash").value("v"), "-1");
+        assert_eq!(
+            parse(&["-v", "-1"])
+                .expect("a value may begin with a dash")
+                .value("v"),
+            "-1"
+        );
         assert_eq!(parse(&["--region="]).expect("an empty value").value("region"), "");
     }
 
@@ -146,7 +171,13 @@ mod tests {
 
     #[test]
     fn klog_flags_are_accepted_and_listed() {
-        let args = parse(&["--logtostderr", "-vmodule=server=3", "--log_dir", "/tmp", "-alsologtostderr=false"]);
+        let args = parse(&[
+            "--logtostderr",
+            "-vmodule=server=3",
+            "--log_dir",
+            "/tmp",
+            "-alsologtostderr=false",
+        ]);
         let ignored: Vec<&str> = args.expect("klog flags").ignored().collect();
         assert_eq!(ignored, ["alsologtostderr", "log_dir", "logtostderr", "vmodule"]);
     }
@@ -154,11 +185,20 @@ mod tests {
     #[test]
     fn wrong_ones_are_one_line() {
         for (arguments, message) in [
-            (&["--regoin=x"][..], "unknown flag --regoin; did you mean --region?"),
-            (&["--frobnicate-everything"], "unknown flag --frobnicate-everything; see --help"),
+            (
+                &["--regoin=x"][..],
+                "unknown flag --regoin; did you mean --region?",
+            ),
+            (
+                &["--frobnicate-everything"],
+                "unknown flag --frobnicate-everything; see --help",
+            ),
             (&["serve"], "unknown argument \"serve\"; see --help"),
             (&["--region"], "--region needs a value: REGION"),
-            (&["--help=maybe"], "--help=maybe: only true and false are possible"),
+            (
+                &["--help=maybe"],
+                "--help=maybe: only true and false are possible",
+            ),
         ] {
             assert_eq!(parse(arguments).expect_err("must fail"), message);
         }

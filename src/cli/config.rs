@@ -88,11 +88,17 @@ impl Config {
         let mut warnings = Vec::new();
         let ignored: Vec<&str> = args.ignored().collect();
         if !ignored.is_empty() {
-            warnings.push(format!("flags without effect here, the log goes to standard error: {}", ignored.join(", ")));
+            warnings.push(format!(
+                "flags without effect here, the log goes to standard error: {}",
+                ignored.join(", ")
+            ));
         }
         let region = match args.value("region") {
             "" => None,
-            text => Some(Region::parse(text).map_err(|error| invalid(args, "region", &error))?),
+            text => Some(
+                Region::new(text)
+                    .ok_or_else(|| invalid(args, "region", &"expected a region such as cn-hangzhou"))?,
+            ),
         };
         Ok(Self {
             provider_volume: provider_volume(args)?,
@@ -104,11 +110,18 @@ impl Config {
             region,
             kms_pulls: pulls(args, "max-concurrent-kms-secret-pulls")?,
             oos_pulls: pulls(args, "max-concurrent-oos-secret-pulls")?,
-            endpoints: Endpoints { kms: checked(args, "kms-endpoint")?, oos: checked(args, "oos-endpoint")? },
+            endpoints: Endpoints {
+                kms: checked(args, "kms-endpoint")?,
+                oos: checked(args, "oos-endpoint")?,
+            },
             metadata: checked(args, "metadata-endpoint")?,
-            chain: Chain { access_key: access_key(environment)? },
+            chain: Chain {
+                access_key: access_key(environment)?,
+            },
             roots: roots(environment, &mut warnings)?,
-            options: Options { unknown_keys: unknown_keys(args)? },
+            options: Options {
+                unknown_keys: unknown_keys(args)?,
+            },
             memory_budget: memory_budget(args)?,
             shutdown_grace: duration(args, "shutdown-grace")?,
             verbosity: verbosity(args)?,
@@ -119,18 +132,25 @@ impl Config {
 
 fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
     match args.value("provider-volume") {
-        "" => Err(ConfigError::new("--provider-volume is empty; name the directory that the driver shares")),
+        "" => Err(ConfigError::new(
+            "--provider-volume is empty; name the directory that the driver shares",
+        )),
         directory => Ok(PathBuf::from(directory)),
     }
 }
 
 fn health_path(args: &Args) -> Result<String, ConfigError> {
     let path = args.value("healthz-path");
-    let well_formed = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
+    let well_formed =
+        path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
     if well_formed {
         Ok(path.to_owned())
     } else {
-        Err(invalid(args, "healthz-path", &"expected a path that begins with a slash"))
+        Err(invalid(
+            args,
+            "healthz-path",
+            &"expected a path that begins with a slash",
+        ))
     }
 }
 
@@ -158,11 +178,19 @@ fn verbosity(args: &Args) -> Result<u8, ConfigError> {
 
 fn memory_budget(args: &Args) -> Result<usize, ConfigError> {
     let bytes = bytes(args.value("memory-budget")).ok_or_else(|| {
-        invalid(args, "memory-budget", &"expected a number of bytes such as 67108864, 65536KiB or 64MiB")
+        invalid(
+            args,
+            "memory-budget",
+            &"expected a number of bytes such as 67108864, 65536KiB or 64MiB",
+        )
     })?;
     if bytes < limits::CONFIG_MIN_MEMORY_BUDGET {
         let least = limits::CONFIG_MIN_MEMORY_BUDGET;
-        return Err(invalid(args, "memory-budget", &format!("less than {least} bytes cannot hold one full volume")));
+        return Err(invalid(
+            args,
+            "memory-budget",
+            &format!("less than {least} bytes cannot hold one full volume"),
+        ));
     }
     Ok(bytes)
 }
@@ -184,13 +212,22 @@ fn access_key(environment: &dyn Environment) -> Result<Option<AccessKey>, Config
         (None, None) => Ok(None),
         (Some(id), Some(secret)) => {
             let id = id.trim().to_owned();
-            let secret = secret.expose_str().map(|text| Secret::from(text.trim().to_owned())).unwrap_or_default();
-            let plausible = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+            let secret = secret
+                .expose_str()
+                .map(|text| Secret::from(text.trim().to_owned()))
+                .unwrap_or_default();
+            let plausible = |text: &str| {
+                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+            };
             if !plausible(&id) {
-                return Err(ConfigError::new("ACCESS_KEY_ID is no AccessKey ID; it has blanks, commas or other bytes that none has"));
+                return Err(ConfigError::new(
+                    "ACCESS_KEY_ID is no AccessKey ID; it has blanks, commas or other bytes that none has",
+                ));
             }
             if !secret.expose_str().is_some_and(plausible) {
-                return Err(ConfigError::new("SECRET_ACCESS_KEY is no AccessKey secret; it has blanks, commas or other bytes that none has"));
+                return Err(ConfigError::new(
+                    "SECRET_ACCESS_KEY is no AccessKey secret; it has blanks, commas or other bytes that none has",
+                ));
             }
             Ok(Some(AccessKey::new(id, secret)))
         }
@@ -200,7 +237,9 @@ fn access_key(environment: &dyn Environment) -> Result<Option<AccessKey>, Config
 }
 
 fn half(there: &str, missing: &str) -> ConfigError {
-    ConfigError::new(format!("{there} is set and {missing} is not; set both, or neither"))
+    ConfigError::new(format!(
+        "{there} is set and {missing} is not; set both, or neither"
+    ))
 }
 
 /// With a role configured, reading as the AccessKey's own user would be the wrong identity.
@@ -233,21 +272,34 @@ fn roots(environment: &dyn Environment, warnings: &mut Vec<String>) -> Result<Ro
 }
 
 fn parsed<T: FromStr>(args: &Args, name: &'static str, expected: &str) -> Result<T, ConfigError> {
-    args.value(name).parse().map_err(|_| invalid(args, name, &format!("expected {expected}")))
+    args.value(name)
+        .parse()
+        .map_err(|_| invalid(args, name, &format!("expected {expected}")))
 }
 
 fn checked<T: FromStr<Err: fmt::Display>>(args: &Args, name: &'static str) -> Result<T, ConfigError> {
-    args.value(name).parse().map_err(|error: T::Err| invalid(args, name, &error))
+    args.value(name)
+        .parse()
+        .map_err(|error: T::Err| invalid(args, name, &error))
 }
 
 fn positive_duration(args: &Args, name: &'static str) -> Result<Duration, ConfigError> {
     let duration = duration(args, name)?;
-    if duration.is_zero() { Err(invalid(args, name, &"expected more than nothing")) } else { Ok(duration) }
+    if duration.is_zero() {
+        Err(invalid(args, name, &"expected more than nothing"))
+    } else {
+        Ok(duration)
+    }
 }
 
 fn duration(args: &Args, name: &'static str) -> Result<Duration, ConfigError> {
-    go_duration(args.value(name))
-        .ok_or_else(|| invalid(args, name, &"expected a duration such as 500ms, 5s or 1m30s, at most an hour"))
+    go_duration(args.value(name)).ok_or_else(|| {
+        invalid(
+            args,
+            name,
+            &"expected a duration such as 500ms, 5s or 1m30s, at most an hour",
+        )
+    })
 }
 
 /// A duration as Go's `time.ParseDuration` reads it, from nothing to an hour: numbers, with a fraction or not,
@@ -273,8 +325,16 @@ fn go_duration(text: &str) -> Option<Duration> {
 }
 
 /// Longer units first, where one begins another.
-const UNITS: [(&str, f64); 8] =
-    [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("μs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+const UNITS: [(&str, f64); 8] = [
+    ("ns", 1e-9),
+    ("us", 1e-6),
+    ("µs", 1e-6),
+    ("μs", 1e-6),
+    ("ms", 1e-3),
+    ("s", 1.0),
+    ("m", 60.0),
+    ("h", 3600.0),
+];
 
 fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> ConfigError {
     ConfigError::new(format!("--{name}={}: {problem}", args.value(name)))
@@ -285,48 +345,126 @@ mod tests {
     use super::*;
 
     fn config(arguments: &[&str], environment: &[(&'static str, &str)]) -> Result<Config, String> {
-        let args = Args::parse(arguments.iter().map(std::ffi::OsString::from)).map_err(|error| error.to_string())?;
+        let args =
+            Args::parse(arguments.iter().map(std::ffi::OsString::from)).map_err(|error| error.to_string())?;
         Config::new(&args, &environment).map_err(|error| error.to_string())
     }
 
     #[test]
     fn everything_has_a_default() {
         let config = config(&[], &[]).expect("defaults");
-        assert_eq!(config.health, Health { port: 8989, path: "/healthz".to_owned(), timeout: Duration::from_secs(5) });
+        assert_eq!(
+            config.health,
+            Health {
+                port: 8989,
+                path: "/healthz".to_owned(),
+                timeout: Duration::from_secs(5)
+            }
+        );
         assert_eq!((config.kms_pulls, config.oos_pulls), (10, 10));
         assert!(config.region.is_none() && config.chain.access_key.is_none() && config.warnings.is_empty());
-        assert_eq!(config.endpoints.oos.to_string(), "https://oos-vpc.{region}.aliyuncs.com");
+        assert_eq!(
+            config.endpoints.oos.to_string(),
+            "https://oos-vpc.{region}.aliyuncs.com"
+        );
     }
 
     #[test]
     fn wrong_values_are_one_line_each() {
         for (arguments, environment, message) in [
-            (&["--healthz-port=99999"][..], &[][..], "--healthz-port=99999: expected a port from 0 to 65535"),
-            (&["--healthz-path=healthz"], &[], "--healthz-path=healthz: expected a path that begins with a slash"),
-            (&["--healthz-timeout=5"], &[], "--healthz-timeout=5: expected a duration such as 500ms, 5s or 1m30s, at most an hour"),
-            (&["--healthz-timeout=0s"], &[], "--healthz-timeout=0s: expected more than nothing"),
-            (&["--max-concurrent-kms-secret-pulls=0"], &[], "--max-concurrent-kms-secret-pulls=0: expected a number from 1 to 512"),
-            (&["--max-concurrent-oos-secret-pulls=-1"], &[], "--max-concurrent-oos-secret-pulls=-1: expected a number from 1 to 512"),
-            (&["--unknown-keys=no"], &[], "--unknown-keys=no: expected warn or error"),
+            (
+                &["--healthz-port=99999"][..],
+                &[][..],
+                "--healthz-port=99999: expected a port from 0 to 65535",
+            ),
+            (
+                &["--healthz-path=healthz"],
+                &[],
+                "--healthz-path=healthz: expected a path that begins with a slash",
+            ),
+            (
+                &["--healthz-timeout=5"],
+                &[],
+                "--healthz-timeout=5: expected a duration such as 500ms, 5s or 1m30s, at most an hour",
+            ),
+            (
+                &["--healthz-timeout=0s"],
+                &[],
+                "--healthz-timeout=0s: expected more than nothing",
+            ),
+            (
+                &["--max-concurrent-kms-secret-pulls=0"],
+                &[],
+                "--max-concurrent-kms-secret-pulls=0: expected a number from 1 to 512",
+            ),
+            (
+                &["--max-concurrent-oos-secret-pulls=-1"],
+                &[],
+                "--max-concurrent-oos-secret-pulls=-1: expected a number from 1 to 512",
+            ),
+            (
+                &["--region=cn_hangzhou"],
+                &[],
+                "--region=cn_hangzhou: expected a region such as cn-hangzhou",
+            ),
+            (
+                &["--unknown-keys=no"],
+                &[],
+                "--unknown-keys=no: expected warn or error",
+            ),
             (&["--v=loud"], &[], "--v=loud: expected a number from 0 to 255"),
-            (&["--provider-volume="], &[], "--provider-volume is empty; name the directory that the driver shares"),
-            (&["--memory-budget=1MiB"], &[], "--memory-budget=1MiB: less than 16777216 bytes cannot hold one full volume"),
-            (&["--kms-endpoint=http://kms.example"], &[], "--kms-endpoint=http://kms.example: \"http://kms.example\" would send secrets in plain text; http:// is for loopback and 100.100.100.200 only, use https://"),
-            (&[], &[("ACCESS_KEY_ID", "id")], "ACCESS_KEY_ID is set and SECRET_ACCESS_KEY is not; set both, or neither"),
-            (&[], &[("SECRET_ACCESS_KEY", "canary")], "SECRET_ACCESS_KEY is set and ACCESS_KEY_ID is not; set both, or neither"),
-            (&[], &[("ACCESS_KEY_ID", "id"), ("SECRET_ACCESS_KEY", "can ary")], "SECRET_ACCESS_KEY is no AccessKey secret; it has blanks, commas or other bytes that none has"),
-            (&[], &[("ALICLOUD_ROLE_ARN", "acs:ram::1:role/r")], "ALICLOUD_ROLE_ARN is set, and this version cannot assume roles yet; unset it to read as the AccessKey's own user"),
-            (&[], &[("SSL_CERT_FILE", "/does/not/exist")], "SSL_CERT_FILE: certificates of /does/not/exist: No such file or directory (os error 2)"),
+            (
+                &["--provider-volume="],
+                &[],
+                "--provider-volume is empty; name the directory that the driver shares",
+            ),
+            (
+                &["--memory-budget=1MiB"],
+                &[],
+                "--memory-budget=1MiB: less than 16777216 bytes cannot hold one full volume",
+            ),
+            (
+                &["--kms-endpoint=http://kms.example"],
+                &[],
+                "--kms-endpoint=http://kms.example: \"http://kms.example\" would send secrets in plain text; http:// is for loopback and 100.100.100.200 only, use https://",
+            ),
+            (
+                &[],
+                &[("ACCESS_KEY_ID", "id")],
+                "ACCESS_KEY_ID is set and SECRET_ACCESS_KEY is not; set both, or neither",
+            ),
+            (
+                &[],
+                &[("SECRET_ACCESS_KEY", "canary")],
+                "SECRET_ACCESS_KEY is set and ACCESS_KEY_ID is not; set both, or neither",
+            ),
+            (
+                &[],
+                &[("ACCESS_KEY_ID", "id"), ("SECRET_ACCESS_KEY", "can ary")],
+                "SECRET_ACCESS_KEY is no AccessKey secret; it has blanks, commas or other bytes that none has",
+            ),
+            (
+                &[],
+                &[("ALICLOUD_ROLE_ARN", "acs:ram::1:role/r")],
+                "ALICLOUD_ROLE_ARN is set, and this version cannot assume roles yet; unset it to read as the AccessKey's own user",
+            ),
+            (
+                &[],
+                &[("SSL_CERT_FILE", "/does/not/exist")],
+                "SSL_CERT_FILE: certificates of /does/not/exist: No such file or directory (os error 2)",
+            ),
         ] {
             assert_eq!(config(arguments, environment).expect_err("must fail"), message);
         }
-        let message = config(&["--region=cn_hangzhou!"], &[]).expect_err("must fail");
-        assert!(message.starts_with("--region=cn_hangzhou!: "), "{message}");
     }
 
     #[test]
     fn keys_lose_the_line_feed_that_base64_brought() {
-        let config = config(&[], &[("ACCESS_KEY_ID", " id\n"), ("SECRET_ACCESS_KEY", "secret\n")]).expect("config");
+        let config = config(
+            &[],
+            &[("ACCESS_KEY_ID", " id\n"), ("SECRET_ACCESS_KEY", "secret\n")],
+        )
+        .expect("config");
         let resolved = config.chain.resolve().expect("a pair");
         assert_eq!(resolved.credentials.access_key_id, "id");
         assert_eq!(resolved.credentials.access_key_secret.expose(), b"secret");
@@ -337,18 +475,32 @@ mod tests {
     #[test]
     fn ignored_flags_are_one_warning() {
         let config = config(&["--logtostderr", "--vmodule=a=1"], &[]).expect("config");
-        assert_eq!(config.warnings, ["flags without effect here, the log goes to standard error: logtostderr, vmodule"]);
+        assert_eq!(
+            config.warnings,
+            ["flags without effect here, the log goes to standard error: logtostderr, vmodule"]
+        );
     }
 
     #[test]
     fn durations_as_go_reads_them() {
         for (text, millis) in [
-            ("5s", 5000), ("0", 0), ("0s", 0), ("1m30s", 90_000), ("1.5s", 1500), ("250ms", 250), ("1h", 3_600_000),
-            ("+2s", 2000), (".5s", 500), ("1000us", 1), ("1000µs", 1),
+            ("5s", 5000),
+            ("0", 0),
+            ("0s", 0),
+            ("1m30s", 90_000),
+            ("1.5s", 1500),
+            ("250ms", 250),
+            ("1h", 3_600_000),
+            ("+2s", 2000),
+            (".5s", 500),
+            ("1000us", 1),
+            ("1000µs", 1),
         ] {
             assert_eq!(go_duration(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "5", "s", "-5s", "5x", "5s5", "1h1s", "1..5s", " 5s", "5 s", "1e3s", "+"] {
+        for text in [
+            "", "5", "s", "-5s", "5x", "5s5", "1h1s", "1..5s", " 5s", "5 s", "1e3s", "+",
+        ] {
             assert_eq!(go_duration(text), None, "{text}");
         }
     }

@@ -17,7 +17,10 @@ pub struct NotText(pub &'static str);
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessEnvironment;
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 impl Environment for ProcessEnvironment {
     fn variable(&self, name: &'static str) -> Result<Option<String>, NotText> {
         match std::env::var(name) {

@@ -32,20 +32,85 @@ pub(super) fn find(name: &str) -> Option<&'static Flag> {
 
 /// Every flag, in the order of the help.
 pub(super) const FLAGS: &[Flag] = &[
-    flag("provider-volume", "DIR", "/etc/kubernetes/secrets-store-csi-providers", "directory of the socket alibabacloud.sock, shared with the driver"),
-    flag("region", "REGION", "", "region of classes that name none; without it the node's own, from instance metadata"),
-    flag("max-concurrent-kms-secret-pulls", "N", "10", "KMS secrets pulled at the same time, over all Mounts"),
-    flag("max-concurrent-oos-secret-pulls", "N", "10", "OOS parameters pulled at the same time, over all Mounts"),
-    flag("kms-endpoint", "URL", "https://kms-vpc.{region}.aliyuncs.com", "where KMS is; {region} stands for the region"),
-    flag("oos-endpoint", "URL", "https://oos-vpc.{region}.aliyuncs.com", "where OOS is; {region} stands for the region"),
-    flag("metadata-endpoint", "URL", "http://100.100.100.200", "where the instance metadata service is"),
-    flag("unknown-keys", "MODE", "warn", "what an unknown key in a SecretProviderClass is: warn or error"),
-    flag("memory-budget", "BYTES", "64MiB", "most memory for requests, values and responses together"),
-    flag("shutdown-grace", "DURATION", "10s", "how long running Mounts may take after SIGTERM"),
-    flag("healthz-port", "PORT", "8989", "port of the health endpoint, on all addresses"),
+    flag(
+        "provider-volume",
+        "DIR",
+        "/etc/kubernetes/secrets-store-csi-providers",
+        "directory of the socket alibabacloud.sock, shared with the driver",
+    ),
+    flag(
+        "region",
+        "REGION",
+        "",
+        "region of classes that name none; without it the node's own, from instance metadata",
+    ),
+    flag(
+        "max-concurrent-kms-secret-pulls",
+        "N",
+        "10",
+        "KMS secrets pulled at the same time, over all Mounts",
+    ),
+    flag(
+        "max-concurrent-oos-secret-pulls",
+        "N",
+        "10",
+        "OOS parameters pulled at the same time, over all Mounts",
+    ),
+    flag(
+        "kms-endpoint",
+        "URL",
+        "https://kms-vpc.{region}.aliyuncs.com",
+        "where KMS is; {region} stands for the region",
+    ),
+    flag(
+        "oos-endpoint",
+        "URL",
+        "https://oos-vpc.{region}.aliyuncs.com",
+        "where OOS is; {region} stands for the region",
+    ),
+    flag(
+        "metadata-endpoint",
+        "URL",
+        "http://100.100.100.200",
+        "where the instance metadata service is",
+    ),
+    flag(
+        "unknown-keys",
+        "MODE",
+        "warn",
+        "what an unknown key in a SecretProviderClass is: warn or error",
+    ),
+    flag(
+        "memory-budget",
+        "BYTES",
+        "64MiB",
+        "most memory for requests, values and responses together",
+    ),
+    flag(
+        "shutdown-grace",
+        "DURATION",
+        "10s",
+        "how long running Mounts may take after SIGTERM",
+    ),
+    flag(
+        "healthz-port",
+        "PORT",
+        "8989",
+        "port of the health endpoint, on all addresses",
+    ),
     flag("healthz-path", "PATH", "/healthz", "path of the health endpoint"),
-    flag("healthz-timeout", "DURATION", "5s", "how long the socket may take to answer a health request"),
-    flag("v", "LEVEL", "0", "verbosity of the log: 0 to 3 events, 4 and more details"),
+    flag(
+        "healthz-timeout",
+        "DURATION",
+        "5s",
+        "how long the socket may take to answer a health request",
+    ),
+    flag(
+        "v",
+        "LEVEL",
+        "0",
+        "verbosity of the log: 0 to 3 events, 4 and more details",
+    ),
     flag("help", "", "", "print this and exit"),
     flag("version", "", "", "print the version and exit"),
     flag("h", "", "", "print this and exit"),
@@ -64,9 +129,19 @@ pub(super) const FLAGS: &[Flag] = &[
 ];
 
 const fn flag(name: &'static str, value: &'static str, default: &'static str, help: &'static str) -> Flag {
-    Flag { name, value, default, help }
+    Flag {
+        name,
+        value,
+        default,
+        help,
+    }
 }
 
 const fn ignored(name: &'static str, value: &'static str) -> Flag {
-    Flag { name, value, default: "", help: "" }
+    Flag {
+        name,
+        value,
+        default: "",
+        help: "",
+    }
 }

@@ -13,8 +13,16 @@ pub fn help() -> String {
          Flags (with one dash or two, --flag=value or --flag value):\n",
     );
     for flag in FLAGS.iter().filter(|flag| !flag.is_ignored() && flag.name != "h") {
-        let heading = if flag.is_switch() { flag.name.to_owned() } else { format!("{} {}", flag.name, flag.value) };
-        let default = if flag.default.is_empty() { String::new() } else { format!(" [{}]", flag.default) };
+        let heading = if flag.is_switch() {
+            flag.name.to_owned()
+        } else {
+            format!("{} {}", flag.name, flag.value)
+        };
+        let default = if flag.default.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", flag.default)
+        };
         let _ = writeln!(text, "  --{heading}\n        {}{default}", flag.help);
     }
     text.push_str(

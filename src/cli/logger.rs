@@ -18,7 +18,11 @@ pub struct Logger {
 impl Logger {
     /// Makes this the process's log. A log that is installed already stays.
     pub fn install(clock: Arc<dyn Clock>, verbosity: u8) {
-        let level = if verbosity >= 4 { LevelFilter::Debug } else { LevelFilter::Info };
+        let level = if verbosity >= 4 {
+            LevelFilter::Debug
+        } else {
+            LevelFilter::Info
+        };
         if log::set_boxed_logger(Box::new(Self { clock, level })).is_ok() {
             log::set_max_level(level);
         }
@@ -43,7 +47,9 @@ impl Log for Logger {
         };
         let time = self.clock.wall().strftime("%m%d %H:%M:%S%.6f");
         let module = record.module_path().unwrap_or_default();
-        let module = module.strip_prefix(concat!(env!("CARGO_CRATE_NAME"), "::")).unwrap_or(module);
+        let module = module
+            .strip_prefix(concat!(env!("CARGO_CRATE_NAME"), "::"))
+            .unwrap_or(module);
         // One write, so that lines of different threads do not mix; a message's own line feeds are shown as such.
         let message = record.args().to_string().replace('\n', "\\n");
         let line = format!("{letter}{time} {module}] {message}\n");

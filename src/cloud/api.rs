@@ -23,7 +23,9 @@ pub struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -64,7 +66,11 @@ pub struct Api {
 impl Api {
     /// An API client over an HTTP client, a clock and a source of nonces.
     pub fn new(client: Client, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { client, clock, entropy }
+        Self {
+            client,
+            clock,
+            entropy,
+        }
     }
 
     /// One call, one try. Each call has its own date, nonce and signature.
@@ -87,12 +93,23 @@ impl Api {
             ("x-acs-date", &date),
             ("x-acs-signature-nonce", &nonce),
         ];
-        if let Some(token) = target.credentials.security_token.as_ref().and_then(Secret::expose_str) {
+        if let Some(token) = target
+            .credentials
+            .security_token
+            .as_ref()
+            .and_then(Secret::expose_str)
+        {
             headers.push(("x-acs-security-token", token));
             headers.push(("x-acs-accesskey-id", &target.credentials.access_key_id));
         }
         let signed = v3::sign(
-            &v3::Request { method: "POST", path: "/", query: parameters, headers: &headers, body: b"" },
+            &v3::Request {
+                method: "POST",
+                path: "/",
+                query: parameters,
+                headers: &headers,
+                body: b"",
+            },
             &target.credentials.access_key_id,
             &target.credentials.access_key_secret,
         );

@@ -24,9 +24,33 @@ pub enum EndpointError {
     PlainText(String),
     /// A scheme other than `http` and `https`.
     Scheme(String),
+    /// A host that is not KMS, named in a SecretProviderClass.
+    NotKms(String),
 }
 
 impl Endpoint {
+    /// The endpoint that a SecretProviderClass names for KMS. Its author is not the operator: signed requests go
+    /// to KMS itself and to KMS instances, and never to another host below the same suffix, where customers have
+    /// names of their own.
+    ///
+    /// # Errors
+    /// The host is not `kms.<region>`, `kms-vpc.<region>` or `<instance>.cryptoservice.kms` in `aliyuncs.com`.
+    pub fn kms(host: &str) -> Result<Self, EndpointError> {
+        let lower = host.to_ascii_lowercase();
+        let labels: Vec<&str> = lower.split('.').collect();
+        match labels.as_slice() {
+            ["kms" | "kms-vpc", _, "aliyuncs", "com"] | [_, "cryptoservice", "kms", "aliyuncs", "com"] => {}
+            _ => return Err(EndpointError::NotKms(host.to_owned())),
+        }
+        let endpoint: Self = host.parse()?;
+        // What the labels were read from is all that there is: no scheme, no port.
+        if endpoint.authority == lower {
+            Ok(endpoint)
+        } else {
+            Err(EndpointError::NotKms(host.to_owned()))
+        }
+    }
+
     /// The host with its port, as the `host` header and the signature name it.
     pub fn authority(&self) -> &str {
         &self.authority
@@ -102,7 +126,9 @@ fn is_host(host: &str) -> bool {
         && host.len() <= 253
         && host.split('.').all(|label| {
             (1..=63).contains(&label.len())
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         })
@@ -118,10 +144,17 @@ fn may_be_plain(host: &str) -> bool {
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(text) => write!(f, "\"{text}\" is no endpoint; write host, host:port or https://host:port"),
+            Self::Malformed(text) => write!(
+                f,
+                "\"{text}\" is no endpoint; write host, host:port or https://host:port"
+            ),
             Self::PlainText(text) => write!(
                 f,
                 "\"{text}\" would send secrets in plain text; http:// is for loopback and {METADATA_HOST} only, use https://"
+            ),
+            Self::NotKms(text) => write!(
+                f,
+                "\"{text}\" is not an endpoint of KMS; write kms.REGION.aliyuncs.com, kms-vpc.REGION.aliyuncs.com or INSTANCE.cryptoservice.kms.aliyuncs.com"
             ),
             Self::Scheme(text) => write!(f, "\"{text}\" has a scheme other than https:// and http://"),
         }
@@ -156,6 +189,7 @@ impl FromStr for EndpointTemplate {
             EndpointError::Malformed(_) => EndpointError::Malformed(text.to_owned()),
             EndpointError::PlainText(_) => EndpointError::PlainText(text.to_owned()),
             EndpointError::Scheme(_) => EndpointError::Scheme(text.to_owned()),
+            EndpointError::NotKms(_) => EndpointError::NotKms(text.to_owned()),
         })?;
         Ok(template)
     }
@@ -174,7 +208,11 @@ mod tests {
     #[test]
     fn accepted() {
         let cases = [
-            ("kms-vpc.cn-hangzhou.aliyuncs.com", "https://kms-vpc.cn-hangzhou.aliyuncs.com", "kms-vpc.cn-hangzhou.aliyuncs.com"),
+            (
+                "kms-vpc.cn-hangzhou.aliyuncs.com",
+                "https://kms-vpc.cn-hangzhou.aliyuncs.com",
+                "kms-vpc.cn-hangzhou.aliyuncs.com",
+            ),
             ("https://KMS.example/", "https://kms.example", "kms.example"),
             ("https://kms.example:443", "https://kms.example", "kms.example"),
             ("kms.example:8443", "https://kms.example:8443", "kms.example:8443"),
@@ -182,11 +220,19 @@ mod tests {
             ("http://127.8.8.8", "http://127.8.8.8", "127.8.8.8"),
             ("http://localhost:80", "http://localhost", "localhost"),
             ("http://[::1]:8080", "http://[::1]:8080", "[::1]:8080"),
-            ("http://100.100.100.200", "http://100.100.100.200", "100.100.100.200"),
+            (
+                "http://100.100.100.200",
+                "http://100.100.100.200",
+                "100.100.100.200",
+            ),
         ];
         for (text, url, authority) in cases {
             let endpoint: Endpoint = text.parse().expect(text);
-            assert_eq!((endpoint.url().as_str(), endpoint.authority()), (url, authority), "{text}");
+            assert_eq!(
+                (endpoint.url().as_str(), endpoint.authority()),
+                (url, authority),
+                "{text}"
+            );
         }
     }
 
@@ -194,15 +240,74 @@ mod tests {
     fn refused() {
         let malformed = |text: &str| EndpointError::Malformed(text.to_owned());
         for text in [
-            "", "https://", "a/b", "https://a/b", "a?b", "a#b", "user@host", "host:", "host:0", "host:65536", "host:x",
-            "a b", "a..b", "-a.b", "[::1", "[::1]x", "[zz]", "https://a%2fb", "a\nb", "a:1:2",
+            "",
+            "https://",
+            "a/b",
+            "https://a/b",
+            "a?b",
+            "a#b",
+            "user@host",
+            "host:",
+            "host:0",
+            "host:65536",
+            "host:x",
+            "a b",
+            "a..b",
+            "-a.b",
+            "[::1",
+            "[::1]x",
+            "[zz]",
+            "https://a%2fb",
+            "a\nb",
+            "a:1:2",
         ] {
             assert_eq!(text.parse::<Endpoint>(), Err(malformed(text)), "{text:?}");
         }
-        for text in ["http://kms.example", "http://10.0.0.1", "http://localhost.example", "http://100.100.100.201"] {
-            assert_eq!(text.parse::<Endpoint>(), Err(EndpointError::PlainText(text.to_owned())), "{text:?}");
+        for text in [
+            "http://kms.example",
+            "http://10.0.0.1",
+            "http://localhost.example",
+            "http://100.100.100.201",
+        ] {
+            assert_eq!(
+                text.parse::<Endpoint>(),
+                Err(EndpointError::PlainText(text.to_owned())),
+                "{text:?}"
+            );
         }
-        assert_eq!("ftp://a".parse::<Endpoint>(), Err(EndpointError::Scheme("ftp://a".to_owned())));
+        assert_eq!(
+            "ftp://a".parse::<Endpoint>(),
+            Err(EndpointError::Scheme("ftp://a".to_owned()))
+        );
+    }
+
+    #[test]
+    fn classes_may_name_kms_alone() {
+        for host in [
+            "kms.cn-hangzhou.aliyuncs.com",
+            "kms-vpc.eu-west-1.aliyuncs.com",
+            "kst-hzz65f176a0ogplgq0000.cryptoservice.kms.aliyuncs.com",
+        ] {
+            assert_eq!(
+                Endpoint::kms(host).map(|endpoint| endpoint.url()),
+                Ok(format!("https://{host}"))
+            );
+        }
+        for host in [
+            "evil.example",
+            "bucket.oss-cn-hangzhou.aliyuncs.com",
+            "kms.cn-hangzhou.aliyuncs.com.evil.example",
+            "x.y.cryptoservice.kms.aliyuncs.com",
+            "kms.cn-hangzhou.aliyuncs.com:8443",
+            "http://kms.cn.aliyuncs.com",
+            "kms.cn-hangzhou.aliyuncs.com/",
+            "user@kms.cn-hangzhou.aliyuncs.com",
+            "kms.a/b.aliyuncs.com",
+            "kms..aliyuncs.com",
+            "",
+        ] {
+            assert!(Endpoint::kms(host).is_err(), "{host}");
+        }
     }
 
     #[test]

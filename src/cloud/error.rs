@@ -139,7 +139,11 @@ impl ApiError {
         let parsed: Option<Body> = serde_json::from_slice(body.expose()).ok();
         let described = parsed.is_some();
         let body = parsed.unwrap_or_default();
-        let code = body.code.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+        let code = body
+            .code
+            .as_ref()
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default();
         let message = match body.message {
             Some(message) => message,
             None if described => "the answer holds no message".to_owned(),
@@ -162,8 +166,11 @@ impl ApiError {
 
 /// At most `limit` characters, control characters as blanks, trimmed.
 fn one_line(text: &str, limit: usize) -> String {
-    let mut line: String =
-        text.chars().take(limit).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    let mut line: String = text
+        .chars()
+        .take(limit)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect::<String>();
     if text.chars().nth(limit).is_some() {
         line.push('…');
     }
@@ -174,8 +181,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Api(error) => error.fmt(f),
-            Self::Answer { host, status, problem } => {
-                write!(f, "{host} answered {status} with a body that cannot be used: {problem}")
+            Self::Answer {
+                host,
+                status,
+                problem,
+            } => {
+                write!(
+                    f,
+                    "{host} answered {status} with a body that cannot be used: {problem}"
+                )
             }
             Self::Http(error) => error.fmt(f),
         }
@@ -184,7 +198,13 @@ impl fmt::Display for Error {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { status, code, message, request_id, host } = self;
+        let Self {
+            status,
+            code,
+            message,
+            request_id,
+            host,
+        } = self;
         if code.is_empty() {
             write!(f, "{host} answered {status}: {message}")?;
         } else {
@@ -263,14 +283,23 @@ mod tests {
     #[test]
     fn a_body_of_another_kind_is_told_without_being_quoted() {
         let error = parse(502, "<html>secret-canary</html>");
-        assert_eq!(error.to_string(), "kms.example answered 502: the answer is not JSON");
+        assert_eq!(
+            error.to_string(),
+            "kms.example answered 502: the answer is not JSON"
+        );
         let error = parse(400, r#"{"Code":42}"#);
-        assert_eq!(error.to_string(), "kms.example answered 400: the answer holds no message");
+        assert_eq!(
+            error.to_string(),
+            "kms.example answered 400: the answer holds no message"
+        );
     }
 
     #[test]
     fn long_and_multi_line_messages_are_tamed() {
-        let error = parse(400, &format!(r#"{{"Code":"A","Message":"one\ntwo{}"}}"#, "x".repeat(1000)));
+        let error = parse(
+            400,
+            &format!(r#"{{"Code":"A","Message":"one\ntwo{}"}}"#, "x".repeat(1000)),
+        );
         assert!(error.message.starts_with("one two"));
         assert_eq!(error.message.chars().count(), 301);
     }

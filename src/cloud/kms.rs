@@ -29,7 +29,10 @@ impl GetSecretValue<'_> {
     /// # Errors
     /// See [`Error`]; also an answer without `SecretData` or `VersionId`, or binary data that is not base64.
     pub fn call(&self, api: &Api, target: &Target<'_>) -> Result<Value, Error> {
-        let operation = Operation { action: "GetSecretValue", version: "2016-01-20" };
+        let operation = Operation {
+            action: "GetSecretValue",
+            version: "2016-01-20",
+        };
         let body = api.call(target, operation, &self.parameters())?;
         parse(&body).map_err(|problem| Error::Answer {
             host: target.endpoint.authority().to_owned(),
@@ -41,7 +44,10 @@ impl GetSecretValue<'_> {
     fn parameters(&self) -> Vec<Parameter> {
         let mut parameters = vec![("SecretName".to_owned(), self.secret_name.to_owned())];
         parameters.extend(self.version_id.map(|id| ("VersionId".to_owned(), id.to_owned())));
-        parameters.extend(self.version_stage.map(|stage| ("VersionStage".to_owned(), stage.to_owned())));
+        parameters.extend(
+            self.version_stage
+                .map(|stage| ("VersionStage".to_owned(), stage.to_owned())),
+        );
         parameters
     }
 }
@@ -57,7 +63,8 @@ struct Answer<'a> {
 }
 
 fn parse(body: &Secret) -> Result<Value, &'static str> {
-    let answer: Answer<'_> = serde_json::from_slice(body.expose()).map_err(|_| "it is not the JSON object of GetSecretValue")?;
+    let answer: Answer<'_> =
+        serde_json::from_slice(body.expose()).map_err(|_| "it is not the JSON object of GetSecretValue")?;
     let data = answer.secret_data.ok_or("it has no SecretData")?;
     let data = Zeroizing::new(data.into_owned());
     let version = answer.version_id.ok_or("it has no VersionId")?.into_text();
@@ -65,13 +72,16 @@ fn parse(body: &Secret) -> Result<Value, &'static str> {
         return Err("its VersionId is empty");
     }
     let contents = match answer.secret_data_type.as_deref() {
-        Some("binary") => {
-            STANDARD.decode(data.as_bytes()).map_err(|_| "its SecretData is binary and not base64")?
-        }
+        Some("binary") => STANDARD
+            .decode(data.as_bytes())
+            .map_err(|_| "its SecretData is binary and not base64")?,
         Some("text") | None => data.as_bytes().to_vec(),
         Some(_) => return Err("its SecretDataType is neither text nor binary"),
     };
-    Ok(Value { contents: Secret::new(contents), version })
+    Ok(Value {
+        contents: Secret::new(contents),
+        version,
+    })
 }
 
 #[cfg(test)]
@@ -86,7 +96,10 @@ mod tests {
     fn text_and_binary() {
         let text = r#"{"SecretData":"päss\n","SecretDataType":"text","VersionId":"v1","Unknown":{}}"#;
         assert_eq!(value(text), Ok(("päss\n".as_bytes().to_vec(), "v1".to_owned())));
-        assert_eq!(value(r#"{"SecretData":"","VersionId":"v1"}"#), Ok((vec![], "v1".to_owned())));
+        assert_eq!(
+            value(r#"{"SecretData":"","VersionId":"v1"}"#),
+            Ok((vec![], "v1".to_owned()))
+        );
         let binary = r#"{"SecretData":"AAEC/w==","SecretDataType":"binary","VersionId":2}"#;
         assert_eq!(value(binary), Ok((vec![0, 1, 2, 255], "2".to_owned())));
     }
@@ -103,8 +116,14 @@ mod tests {
             (r#"{"secretData":"x","versionId":"v1"}"#, "it has no SecretData"),
             (r#"{"SecretData":"x"}"#, "it has no VersionId"),
             (r#"{"SecretData":"x","VersionId":""}"#, "its VersionId is empty"),
-            (r#"{"SecretData":"AAE","SecretDataType":"binary","VersionId":"v1"}"#, "its SecretData is binary and not base64"),
-            (r#"{"SecretData":"x","SecretDataType":"blob","VersionId":"v1"}"#, "its SecretDataType is neither text nor binary"),
+            (
+                r#"{"SecretData":"AAE","SecretDataType":"binary","VersionId":"v1"}"#,
+                "its SecretData is binary and not base64",
+            ),
+            (
+                r#"{"SecretData":"x","SecretDataType":"blob","VersionId":"v1"}"#,
+                "its SecretDataType is neither text nor binary",
+            ),
         ] {
             assert_eq!(value(body), Err(problem), "{body}");
         }

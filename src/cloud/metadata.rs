@@ -31,8 +31,13 @@ pub fn region(client: &Client, endpoint: &Endpoint) -> Result<String, String> {
 fn token(client: &Client, endpoint: &Endpoint) -> Option<Secret> {
     let url = format!("{}/latest/api/token", endpoint.url());
     let headers = [("X-aliyun-ecs-metadata-token-ttl-seconds", TOKEN_TTL_SECONDS)];
-    let request =
-        Request { method: Method::Put, url: &url, headers: &headers, body: b"", timeouts: timeouts() };
+    let request = Request {
+        method: Method::Put,
+        url: &url,
+        headers: &headers,
+        body: b"",
+        timeouts: timeouts(),
+    };
     let response = client.send(&request).ok()?;
     (response.status == 200 && !response.body.is_empty()).then_some(response.body)
 }
@@ -60,5 +65,9 @@ fn read(
 
 fn timeouts() -> Timeouts {
     let step = limits::METADATA_TIMEOUT;
-    Timeouts { connect: step, response: step, total: step }
+    Timeouts {
+        connect: step,
+        response: step,
+        total: step,
+    }
 }

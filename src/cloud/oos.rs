@@ -24,7 +24,10 @@ impl GetSecretParameter<'_> {
     /// # Errors
     /// See [`Error`]; also an answer without `Parameter.Value` or `Parameter.ParameterVersion`.
     pub fn call(&self, api: &Api, target: &Target<'_>) -> Result<Value, Error> {
-        let operation = Operation { action: "GetSecretParameter", version: "2019-06-01" };
+        let operation = Operation {
+            action: "GetSecretParameter",
+            version: "2019-06-01",
+        };
         let body = api.call(target, operation, &self.parameters())?;
         parse(&body).map_err(|problem| Error::Answer {
             host: target.endpoint.authority().to_owned(),
@@ -39,7 +42,8 @@ impl GetSecretParameter<'_> {
             ("WithDecryption".to_owned(), "true".to_owned()),
         ];
         parameters.extend(
-            self.parameter_version.map(|version| ("ParameterVersion".to_owned(), version.to_owned())),
+            self.parameter_version
+                .map(|version| ("ParameterVersion".to_owned(), version.to_owned())),
         );
         parameters
     }
@@ -77,11 +81,15 @@ impl TextOrNumber {
 }
 
 fn parse(body: &Secret) -> Result<Value, &'static str> {
-    let answer: Answer<'_> = serde_json::from_slice(body.expose()).map_err(|_| "it is not the JSON object of GetSecretParameter")?;
+    let answer: Answer<'_> = serde_json::from_slice(body.expose())
+        .map_err(|_| "it is not the JSON object of GetSecretParameter")?;
     let parameter = answer.parameter.ok_or("it has no Parameter")?;
     let value = parameter.value.ok_or("its Parameter has no Value")?;
     let contents = Secret::from(value.into_owned());
-    let version = parameter.parameter_version.ok_or("its Parameter has no ParameterVersion")?.into_text();
+    let version = parameter
+        .parameter_version
+        .ok_or("its Parameter has no ParameterVersion")?
+        .into_text();
     if version.is_empty() {
         return Err("its ParameterVersion is empty");
     }
@@ -109,14 +117,29 @@ mod tests {
         for (body, problem) in [
             ("", "it is not the JSON object of GetSecretParameter"),
             ("null", "it is not the JSON object of GetSecretParameter"),
-            (r#"{"Parameter":[]}"#, "it is not the JSON object of GetSecretParameter"),
+            (
+                r#"{"Parameter":[]}"#,
+                "it is not the JSON object of GetSecretParameter",
+            ),
             ("{}", "it has no Parameter"),
             (r#"{"Parameter":null}"#, "it has no Parameter"),
             (r#"{"Parameter":{}}"#, "its Parameter has no Value"),
-            (r#"{"Parameter":{"Value":null,"ParameterVersion":1}}"#, "its Parameter has no Value"),
-            (r#"{"Parameter":{"Value":7,"ParameterVersion":1}}"#, "it is not the JSON object of GetSecretParameter"),
-            (r#"{"Parameter":{"Value":"v"}}"#, "its Parameter has no ParameterVersion"),
-            (r#"{"Parameter":{"Value":"v","ParameterVersion":""}}"#, "its ParameterVersion is empty"),
+            (
+                r#"{"Parameter":{"Value":null,"ParameterVersion":1}}"#,
+                "its Parameter has no Value",
+            ),
+            (
+                r#"{"Parameter":{"Value":7,"ParameterVersion":1}}"#,
+                "it is not the JSON object of GetSecretParameter",
+            ),
+            (
+                r#"{"Parameter":{"Value":"v"}}"#,
+                "its Parameter has no ParameterVersion",
+            ),
+            (
+                r#"{"Parameter":{"Value":"v","ParameterVersion":""}}"#,
+                "its ParameterVersion is empty",
+            ),
         ] {
             assert_eq!(value(body), Err(problem), "{body}");
         }

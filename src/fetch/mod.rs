@@ -27,14 +27,14 @@ pub struct Engine {
 }
 
 /// One value to fetch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Pull<'a> {
     /// Which service holds it.
     pub service: Service,
     /// Secret or parameter name.
     pub name: &'a str,
     /// A pinned version: KMS `VersionId`, OOS `ParameterVersion`.
-    pub version: Option<&'a str>,
+    pub version: Option<String>,
     /// KMS `VersionStage`.
     pub stage: Option<&'a str>,
     /// Whom to ask.
@@ -67,14 +67,22 @@ impl Engine {
         oos_pulls: usize,
     ) -> Self {
         let permits = |count| Arc::new(Permits::new(count));
-        Self { api, clock, entropy, kms: permits(kms_pulls), oos: permits(oos_pulls) }
+        Self {
+            api,
+            clock,
+            entropy,
+            kms: permits(kms_pulls),
+            oos: permits(oos_pulls),
+        }
     }
 
     /// Fetches all of `pulls` and gives one result for each, in their order. One failure does not keep the
     /// others from being tried, so that a Mount can name all of its failures.
     pub fn fetch(&self, pulls: &[Pull<'_>], call: &Call) -> Vec<Result<Value, Error>> {
         // The first pull runs on the caller's own thread, so that a Mount of one object needs no other.
-        let Some((first, rest)) = pulls.split_first() else { return Vec::new() };
+        let Some((first, rest)) = pulls.split_first() else {
+            return Vec::new();
+        };
         std::thread::scope(|scope| {
             let rest: Vec<_> = rest
                 .iter()
@@ -88,7 +96,9 @@ impl Engine {
                 .collect();
             let mut results = vec![self.pull(first, call)];
             results.extend(rest.into_iter().map(|spawned| match spawned {
-                Ok(thread) => thread.join().unwrap_or(Err(Error::Waited { what: "a pull that broke down" })),
+                Ok(thread) => thread.join().unwrap_or(Err(Error::Waited {
+                    what: "a pull that broke down",
+                })),
                 // No thread to be had: it was done on this one.
                 Err(result) => result,
             }));
@@ -111,26 +121,43 @@ impl Engine {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let pause = retry::pause(&error, attempt, self.fraction(), self.remaining(call).unwrap_or_default());
-            let Some(pause) = pause else { return Err(Error::Cloud(error)) };
-            log::debug!("{} pull, try {attempt}: {error}; next try in {} ms", pull.service, pause.as_millis());
+            let pause = retry::pause(
+                &error,
+                attempt,
+                self.fraction(),
+                self.remaining(call).unwrap_or_default(),
+            );
+            let Some(pause) = pause else {
+                return Err(Error::Cloud(error));
+            };
+            log::debug!(
+                "{} pull, try {attempt}: {error}; next try in {} ms",
+                pull.service,
+                pause.as_millis()
+            );
             permits::sleep(call, &*self.clock, pause)?;
         }
         unreachable!("retry::pause ends after a number of attempts")
     }
 
     fn call(&self, pull: &Pull<'_>, remaining: Duration) -> Result<Value, cloud::Error> {
-        let target = Target { endpoint: pull.endpoint, credentials: pull.credentials, remaining };
+        let target = Target {
+            endpoint: pull.endpoint,
+            credentials: pull.credentials,
+            remaining,
+        };
         match pull.service {
             Service::Kms => GetSecretValue {
                 secret_name: pull.name,
-                version_id: pull.version,
+                version_id: pull.version.as_deref(),
                 version_stage: pull.stage,
             }
             .call(&self.api, &target),
-            Service::Oos => {
-                GetSecretParameter { name: pull.name, parameter_version: pull.version }.call(&self.api, &target)
+            Service::Oos => GetSecretParameter {
+                name: pull.name,
+                parameter_version: pull.version.as_deref(),
             }
+            .call(&self.api, &target),
         }
     }
 
@@ -150,4 +177,3 @@ impl Engine {
 
 /// Stack of a pull's thread: TLS handshakes are its deepest point.
 const PULL_STACK_BYTES: usize = 256 * 1024;
-

@@ -18,7 +18,10 @@ pub(super) struct Permit<'a>(&'a Permits);
 
 impl Permits {
     pub(super) fn new(count: usize) -> Self {
-        Self { free: Mutex::new(count), freed: Condvar::new() }
+        Self {
+            free: Mutex::new(count),
+            freed: Condvar::new(),
+        }
     }
 
     pub(super) fn acquire<'a>(
@@ -47,9 +50,15 @@ impl Permits {
             }
             let left = call.deadline.saturating_duration_since(clock.now());
             if left.is_zero() {
-                return Err(Error::Waited { what: "other pulls of this service" });
+                return Err(Error::Waited {
+                    what: "other pulls of this service",
+                });
             }
-            free = self.freed.wait_timeout(free, left).unwrap_or_else(PoisonError::into_inner).0;
+            free = self
+                .freed
+                .wait_timeout(free, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -86,6 +95,10 @@ pub(super) fn sleep(call: &Call, clock: &dyn Clock, pause: Duration) -> Result<(
         if left.is_zero() {
             return Ok(());
         }
-        guard = gone.1.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
+        guard = gone
+            .1
+            .wait_timeout(guard, left)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
     }
 }

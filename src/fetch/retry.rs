@@ -14,7 +14,9 @@ pub fn pause(error: &Error, attempt: u32, fraction: f64, remaining: Duration) ->
         return None;
     }
     let doublings = attempt.saturating_sub(1).min(16);
-    let longest = limits::FETCH_BACKOFF.saturating_mul(1 << doublings).min(limits::FETCH_BACKOFF_CAP);
+    let longest = limits::FETCH_BACKOFF
+        .saturating_mul(1 << doublings)
+        .min(limits::FETCH_BACKOFF_CAP);
     let pause = longest.mul_f64(fraction.clamp(0.0, 1.0));
     (pause < remaining).then_some(pause)
 }
@@ -27,7 +29,11 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     fn unreachable_host() -> Error {
-        Error::Http(HttpError { kind: ErrorKind::Connect, host: "h".to_owned(), detail: String::new() })
+        Error::Http(HttpError {
+            kind: ErrorKind::Connect,
+            host: "h".to_owned(),
+            detail: String::new(),
+        })
     }
 
     fn millis(millis: u64) -> Option<Duration> {
@@ -60,7 +66,11 @@ mod tests {
 
     #[test]
     fn what_cannot_change_is_not_tried_again() {
-        let tls = Error::Http(HttpError { kind: ErrorKind::Tls, host: "h".to_owned(), detail: String::new() });
+        let tls = Error::Http(HttpError {
+            kind: ErrorKind::Tls,
+            host: "h".to_owned(),
+            detail: String::new(),
+        });
         assert_eq!(pause(&tls, 1, 0.0, LONG), None);
     }
 }

@@ -39,7 +39,11 @@ pub enum ErrorKind {
 impl Error {
     pub(super) fn from_ureq(error: &ureq::Error, request: &Request<'_>) -> Self {
         let (kind, detail) = classify(error);
-        Self { kind, host: host_of(request.url).to_owned(), detail }
+        Self {
+            kind,
+            host: host_of(request.url).to_owned(),
+            detail,
+        }
     }
 
     /// Whether another try may succeed: the failure lies in the network or in the moment.
@@ -82,14 +86,20 @@ fn classify(error: &ureq::Error) -> (ErrorKind, String) {
         ureq::Error::Io(error) => classify_io(error),
         ureq::Error::Http(_) | ureq::Error::BadUri(_) => {
             // The library would quote the URL, and a URL's query names objects.
-            (ErrorKind::Request, "a header or the address is malformed".to_owned())
+            (
+                ErrorKind::Request,
+                "a header or the address is malformed".to_owned(),
+            )
         }
         other => (ErrorKind::Protocol, other.to_string()),
     }
 }
 
 fn classify_io(error: &io::Error) -> (ErrorKind, String) {
-    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+    if let Some(tls) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    {
         return (ErrorKind::Tls, tls.to_string());
     }
     let kind = match error.kind() {
@@ -112,7 +122,9 @@ fn classify_io(error: &io::Error) -> (ErrorKind, String) {
 }
 
 fn is_lookup(error: &io::Error) -> bool {
-    error.to_string().starts_with("failed to lookup address information")
+    error
+        .to_string()
+        .starts_with("failed to lookup address information")
 }
 
 /// The authority of a URL: never its path or query.

@@ -100,7 +100,9 @@ impl Client {
             .max_idle_age(limits::HTTP_IDLE_AGE)
             .build();
         let connector = ().chain(TcpConnector::default()).chain(tls::TlsConnector::new(roots));
-        Self { agent: Agent::with_parts(config, connector, DefaultResolver::default()) }
+        Self {
+            agent: Agent::with_parts(config, connector, DefaultResolver::default()),
+        }
     }
 
     /// Sends a request and reads the whole answer.
@@ -109,11 +111,15 @@ impl Client {
     /// Whatever kept an answer from arriving complete; a status of 400 or 500 is an answer.
     pub fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
         let failed = |error: &ureq::Error| Error::from_ureq(error, request);
-        let mut message = http::Request::builder().method(request.method.as_str()).uri(request.url);
+        let mut message = http::Request::builder()
+            .method(request.method.as_str())
+            .uri(request.url);
         for (name, value) in request.headers {
             message = message.header(*name, *value);
         }
-        let message = message.body(request.body).map_err(|error| failed(&ureq::Error::Http(error)))?;
+        let message = message
+            .body(request.body)
+            .map_err(|error| failed(&ureq::Error::Http(error)))?;
         let message = self
             .agent
             .configure_request(message)
@@ -129,6 +135,9 @@ impl Client {
             .limit(limits::HTTP_RESPONSE_BODY_BYTES)
             .read_to_vec()
             .map_err(|error| failed(&error))?;
-        Ok(Response { status, body: Secret::new(body) })
+        Ok(Response {
+            status,
+            body: Secret::new(body),
+        })
     }
 }

@@ -39,15 +39,24 @@ impl Roots {
     /// # Errors
     /// The file cannot be read, is not PEM, holds no certificate or one that no TLS stack could use.
     pub fn add_file(&mut self, path: &Path) -> Result<(), RootError> {
-        let failed = |problem: String| RootError { path: path.to_owned(), problem };
+        let failed = |problem: String| RootError {
+            path: path.to_owned(),
+            problem,
+        };
         let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
         let mut found = false;
         for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.map_err(|error| failed(format!("not PEM: {error}")))?;
-            self.0.add(certificate).map_err(|error| failed(format!("not a usable CA certificate: {error}")))?;
+            self.0
+                .add(certificate)
+                .map_err(|error| failed(format!("not a usable CA certificate: {error}")))?;
             found = true;
         }
-        if found { Ok(()) } else { Err(failed("holds no PEM certificate".to_owned())) }
+        if found {
+            Ok(())
+        } else {
+            Err(failed("holds no PEM certificate".to_owned()))
+        }
     }
 
     /// Adds every certificate of every PEM file directly in a directory. Files without one are passed over, as
@@ -56,7 +65,10 @@ impl Roots {
     /// # Errors
     /// The directory cannot be read.
     pub fn add_directory(&mut self, path: &Path) -> Result<(), RootError> {
-        let failed = |error: std::io::Error| RootError { path: path.to_owned(), problem: error.to_string() };
+        let failed = |error: std::io::Error| RootError {
+            path: path.to_owned(),
+            problem: error.to_string(),
+        };
         for entry in std::fs::read_dir(path).map_err(failed)? {
             let file = entry.map_err(failed)?.path();
             if file.is_file()
@@ -91,11 +103,16 @@ pub(super) struct TlsConnector {
 impl TlsConnector {
     pub(super) fn new(roots: &Roots) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = match ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {
-            Ok(builder) => builder.with_root_certificates(roots.0.clone()).with_no_client_auth(),
+        let config = match ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
+        {
+            Ok(builder) => builder
+                .with_root_certificates(roots.0.clone())
+                .with_no_client_auth(),
             Err(_) => unreachable!("ring has cipher suites for TLS 1.2 and 1.3"),
         };
-        Self { config: Arc::new(config) }
+        Self {
+            config: Arc::new(config),
+        }
     }
 }
 
@@ -121,9 +138,14 @@ impl<In: Transport> Connector<In> for TlsConnector {
         sock.set_timeout(details.timeout);
         // The handshake runs here rather than with the first byte, so that its failure counts as a connection's.
         conn.complete_io(&mut sock)?;
-        let buffers =
-            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Either::B(TlsTransport { buffers, stream: StreamOwned { conn, sock } })))
+        let buffers = LazyBuffers::new(
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
+        Ok(Some(Either::B(TlsTransport {
+            buffers,
+            stream: StreamOwned { conn, sock },
+        })))
     }
 }
 

@@ -63,7 +63,11 @@ impl Error {
             Self::Endpoint { .. } | Self::Parameters(_) => Code::InvalidArgument,
             Self::Fetch { failures, .. } => {
                 // The gravest failure gives the code: what only a person can mend comes before what may pass.
-                failures.iter().map(|(_, error)| code_of(error)).max_by_key(|code| gravity(*code)).unwrap_or(Code::Internal)
+                failures
+                    .iter()
+                    .map(|(_, error)| code_of(error))
+                    .max_by_key(|code| gravity(*code))
+                    .unwrap_or(Code::Internal)
             }
             Self::Empty => Code::NotFound,
             Self::Region(_) | Self::TooLarge { .. } => Code::FailedPrecondition,
@@ -145,7 +149,10 @@ impl fmt::Display for Fetched<'_> {
         match self.0 {
             fetch::Error::Cancelled => f.write_str("the driver took the call back"),
             fetch::Error::Waited { what } => {
-                write!(f, "the driver's deadline passed while waiting for {what}; it will try again")
+                write!(
+                    f,
+                    "the driver's deadline passed while waiting for {what}; it will try again"
+                )
             }
             fetch::Error::Cloud(error) => {
                 write!(f, "{error}")?;
@@ -167,9 +174,9 @@ fn advice(error: &cloud::Error) -> Option<&'static str> {
         ),
         Kind::NotFound => Some("check objectName, objectType and region"),
         Kind::Throttled => Some("the quota of the account and region is used up; the driver will try again"),
-        Kind::Unavailable => {
-            Some("check the node's way to this endpoint (VPC, DNS, security group); the driver will try again")
-        }
+        Kind::Unavailable => Some(
+            "check the node's way to this endpoint (VPC, DNS, security group); the driver will try again",
+        ),
         Kind::Broken if matches!(error, cloud::Error::Http(_)) => {
             Some("trust a private CA by SSL_CERT_FILE if the endpoint has one")
         }

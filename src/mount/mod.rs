@@ -46,8 +46,12 @@ impl Mounter {
     /// # Errors
     /// A status that kubelet takes for final, with a message for the reader of the pod's events.
     pub fn mount(&self, request: &MountRequest, call: &Call) -> Result<Secret, Status> {
-        let input = Input { attributes: &request.attributes, permission: &request.permission };
-        let plan = params::parse(&input, &self.options).map_err(|problems| Error::Parameters(problems).status())?;
+        let input = Input {
+            attributes: &request.attributes,
+            permission: &request.permission,
+        };
+        let plan =
+            params::parse(&input, &self.options).map_err(|problems| Error::Parameters(problems).status())?;
         for warning in &plan.warnings {
             log::warn!("{}: {warning}", volume(&plan));
         }
@@ -68,8 +72,11 @@ impl Mounter {
             return Err(Error::Auth(auth::Error::CrossAccountUnsupported { object }));
         }
         let resolved = self.chain.resolve().map_err(Error::Auth)?;
-        let endpoints: Vec<Endpoint> =
-            plan.objects.iter().map(|object| self.endpoint(plan, object)).collect::<Result<_, _>>()?;
+        let endpoints: Vec<Endpoint> = plan
+            .objects
+            .iter()
+            .map(|object| self.endpoint(plan, object))
+            .collect::<Result<_, _>>()?;
         let pulls: Vec<Pull<'_>> = plan
             .objects
             .iter()
@@ -77,23 +84,29 @@ impl Mounter {
             .map(|(object, endpoint)| Pull {
                 service: object.service,
                 name: &object.name,
-                version: object.version.as_ref().map(params::Version::as_str),
+                version: object.version.as_ref().map(ToString::to_string),
                 stage: object.stage.as_deref(),
                 endpoint,
                 credentials: &resolved.credentials,
             })
             .collect();
         let values = settle(plan, self.engine.fetch(&pulls, call), resolved.source)?;
-        let contents: Vec<Option<&Secret>> =
-            values.iter().map(|value| value.as_ref().map(|value| &value.contents)).collect();
+        let contents: Vec<Option<&Secret>> = values
+            .iter()
+            .map(|value| value.as_ref().map(|value| &value.contents))
+            .collect();
         let files = plan.render(&contents).map_err(Error::Parameters)?;
         response::encode(&files, &values)
     }
 
     fn endpoint(&self, plan: &Plan, object: &Object) -> Result<Endpoint, Error> {
-        let invalid = |problem: String| Error::Endpoint { object: object.describe(), problem };
+        let invalid = |problem: String| Error::Endpoint {
+            object: object.describe(),
+            problem,
+        };
         if let Some(endpoint) = &object.kms_endpoint {
-            return endpoint.as_str().parse().map_err(|error: crate::cloud::EndpointError| invalid(error.to_string()));
+            return Endpoint::kms(endpoint.as_str())
+                .map_err(|error| invalid(format!("kmsEndpoint: {error}")));
         }
         let region = match object.region.as_ref().or(plan.region.as_ref()) {
             Some(region) => region.clone(),
@@ -103,7 +116,9 @@ impl Mounter {
             Service::Kms => &self.endpoints.kms,
             Service::Oos => &self.endpoints.oos,
         };
-        template.in_region(region.as_str()).map_err(|error| invalid(error.to_string()))
+        template
+            .in_region(region.as_str())
+            .map_err(|error| invalid(error.to_string()))
     }
 }
 
@@ -122,11 +137,17 @@ fn settle(
             Err(error) => failures.push((object.describe(), error)),
         }
     }
-    if failures.is_empty() { Ok(values) } else { Err(Error::Fetch { failures, source }) }
+    if failures.is_empty() {
+        Ok(values)
+    } else {
+        Err(Error::Fetch { failures, source })
+    }
 }
 
 /// The volume, as log lines name it.
 fn volume(plan: &Plan) -> String {
-    format!("pod {}/{} class {}", plan.pod.namespace, plan.pod.name, plan.class_name)
+    format!(
+        "pod {}/{} class {}",
+        plan.pod.namespace, plan.pod.name, plan.class_name
+    )
 }
-

@@ -40,7 +40,11 @@ impl NodeRegion {
 impl MetadataRegion {
     /// Asks `endpoint` through `client`.
     pub fn new(client: Client, endpoint: Endpoint) -> Self {
-        Self { client, endpoint, known: Mutex::new(None) }
+        Self {
+            client,
+            endpoint,
+            known: Mutex::new(None),
+        }
     }
 
     /// Failures are not remembered: a node's metadata service may come up late. Those who ask at the same time
@@ -52,8 +56,12 @@ impl MetadataRegion {
         }
         let text = metadata::region(&self.client, &self.endpoint)
             .map_err(|error| format!("the instance metadata service gives none: {error}"))?;
-        let region = Region::parse(&text)
-            .map_err(|_| format!("the instance metadata service at {} gives no region name", self.endpoint))?;
+        let region = Region::new(&text).ok_or_else(|| {
+            format!(
+                "the instance metadata service at {} gives no region name",
+                self.endpoint
+            )
+        })?;
         log::info!("region of the node: {}", region.as_str());
         *known = Some(region.clone());
         Ok(region)

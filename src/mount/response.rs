@@ -20,13 +20,17 @@ pub(super) fn encode(files: &[RenderedFile], values: &[Option<Value>]) -> Result
     }
     let mut response = MountResponse::default();
     for file in files {
-        let version = values.get(file.object).and_then(Option::as_ref).map_or("", |value| value.version.as_str());
-        response
-            .object_version
-            .push(ObjectVersion { id: file.path.as_str().to_owned(), version: version.to_owned() });
+        let version = values
+            .get(file.object)
+            .and_then(Option::as_ref)
+            .map_or("", |value| value.version.as_str());
+        response.object_version.push(ObjectVersion {
+            id: file.path.as_str().to_owned(),
+            version: version.to_owned(),
+        });
         response.files.push(File {
             path: file.path.as_str().to_owned(),
-            mode: file.mode.bits(),
+            mode: i32::from(file.mode.bits()),
             contents: file.contents.expose().to_vec(),
         });
     }
@@ -36,14 +40,21 @@ pub(super) fn encode(files: &[RenderedFile], values: &[Option<Value>]) -> Result
         file.contents.zeroize();
     }
     if bytes > limits::MOUNT_RESPONSE_WARN_BYTES {
-        log::warn!("a volume of {bytes} bytes: above 1 MiB the driver cannot sync it into a Kubernetes Secret");
+        log::warn!(
+            "a volume of {bytes} bytes: above 1 MiB the driver cannot sync it into a Kubernetes Secret"
+        );
     }
-    encoded.ok_or_else(|| Error::TooLarge { bytes, largest: largest(files) })
+    encoded.ok_or_else(|| Error::TooLarge {
+        bytes,
+        largest: largest(files),
+    })
 }
 
 fn largest(files: &[RenderedFile]) -> Vec<(String, usize)> {
-    let mut sizes: Vec<(String, usize)> =
-        files.iter().map(|file| (file.path.as_str().to_owned(), file.contents.len())).collect();
+    let mut sizes: Vec<(String, usize)> = files
+        .iter()
+        .map(|file| (file.path.as_str().to_owned(), file.contents.len()))
+        .collect();
     sizes.sort_by(|(path_a, a), (path_b, b)| b.cmp(a).then_with(|| path_a.cmp(path_b)));
     sizes.truncate(LARGEST);
     sizes

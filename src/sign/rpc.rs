@@ -19,7 +19,10 @@ pub struct StringToSign(pub String);
 impl StringToSign {
     /// `method` is the verb that is really used; `parameters` are all of them, decoded, without `Signature`.
     pub fn new(method: &str, parameters: &[Parameter]) -> Self {
-        Self(format!("{method}&%2F&{}", percent_encode(&canonical_query(parameters))))
+        Self(format!(
+            "{method}&%2F&{}",
+            percent_encode(&canonical_query(parameters))
+        ))
     }
 
     /// The signature in base64. The HMAC key is the AccessKey secret followed by `&`.
@@ -27,9 +30,8 @@ impl StringToSign {
         let mut key = Zeroizing::new(Vec::with_capacity(access_key_secret.len() + 1));
         key.extend_from_slice(access_key_secret.expose());
         key.push(b'&');
-        let mut mac = match Hmac::<Sha1>::new_from_slice(&key) {
-            Ok(mac) => mac,
-            Err(_) => unreachable!("HMAC takes a key of any length"),
+        let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(&key) else {
+            unreachable!("HMAC takes a key of any length")
         };
         mac.update(self.0.as_bytes());
         STANDARD.encode(mac.finalize().into_bytes())

@@ -95,7 +95,11 @@ impl CanonicalRequest {
             request.path,
             canonical_query(request.query),
         );
-        Self { text, signed_headers, hashed_payload }
+        Self {
+            text,
+            signed_headers,
+            hashed_payload,
+        }
     }
 }
 
@@ -110,14 +114,16 @@ pub struct StringToSign(pub String);
 impl StringToSign {
     /// Hashes a canonical request.
     pub fn new(canonical: &CanonicalRequest) -> Self {
-        Self(format!("{ALGORITHM}\n{}", hex(&Sha256::digest(canonical.text.as_bytes()))))
+        Self(format!(
+            "{ALGORITHM}\n{}",
+            hex(&Sha256::digest(canonical.text.as_bytes()))
+        ))
     }
 
     /// The signature in lower-case hexadecimal. The AccessKey secret is the HMAC key as it is.
     pub fn signature(&self, access_key_secret: &Secret) -> String {
-        let mut mac = match Hmac::<Sha256>::new_from_slice(access_key_secret.expose()) {
-            Ok(mac) => mac,
-            Err(_) => unreachable!("HMAC takes a key of any length"),
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(access_key_secret.expose()) else {
+            unreachable!("HMAC takes a key of any length")
         };
         mac.update(self.0.as_bytes());
         hex(&mac.finalize().into_bytes())
