@@ -1,3 +1,4 @@
 //! A fake Alibaba Cloud, and the CSI driver's side of the socket.
 
 pub mod driver;
+pub mod process;

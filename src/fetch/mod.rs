@@ -4,7 +4,8 @@
 mod permits;
 pub mod retry;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use permits::Permits;
@@ -24,6 +25,27 @@ pub struct Engine {
     entropy: Arc<dyn Entropy>,
     kms: Arc<Permits>,
     oos: Arc<Permits>,
+    helpers: AtomicUsize,
+    most_helpers: usize,
+}
+
+/// A thread that helps a Mount's own; counted, so that there are never more than pulls that may be under way.
+struct Helper<'a>(&'a AtomicUsize);
+
+impl<'a> Helper<'a> {
+    fn claim(count: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let more = |now: usize| (now < most).then_some(now + 1);
+        count
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
+            .ok()
+            .map(|_| Self(count))
+    }
+}
+
+impl Drop for Helper<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// One value to fetch.
@@ -73,37 +95,54 @@ impl Engine {
             entropy,
             kms: permits(kms_pulls),
             oos: permits(oos_pulls),
+            helpers: AtomicUsize::new(0),
+            most_helpers: kms_pulls.saturating_add(oos_pulls),
         }
     }
 
     /// Fetches all of `pulls` and gives one result for each, in their order. One failure does not keep the
     /// others from being tried, so that a Mount can name all of its failures.
     pub fn fetch(&self, pulls: &[Pull<'_>], call: &Call) -> Vec<Result<Value, Error>> {
-        // The first pull runs on the caller's own thread, so that a Mount of one object needs no other.
-        let Some((first, rest)) = pulls.split_first() else {
-            return Vec::new();
+        let results: Vec<OnceLock<Result<Value, Error>>> = pulls.iter().map(|_| OnceLock::new()).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let (Some(pull), Some(result)) = (pulls.get(at), results.get(at)) else {
+                    break;
+                };
+                let _ = result.set(self.pull(pull, call));
+            }
         };
         std::thread::scope(|scope| {
-            let rest: Vec<_> = rest
-                .iter()
-                .map(|pull| {
-                    std::thread::Builder::new()
-                        .name("pull".to_owned())
-                        .stack_size(PULL_STACK_BYTES)
-                        .spawn_scoped(scope, || self.pull(pull, call))
-                        .map_err(|_| self.pull(pull, call))
-                })
-                .collect();
-            let mut results = vec![self.pull(first, call)];
-            results.extend(rest.into_iter().map(|spawned| match spawned {
-                Ok(thread) => thread.join().unwrap_or(Err(Error::Waited {
-                    what: "a pull that broke down",
-                })),
-                // No thread to be had: it was done on this one.
-                Err(result) => result,
-            }));
-            results
-        })
+            // The caller's own thread works too: a Mount of one object needs no other, and a Mount that gets no
+            // helper is slow rather than stuck.
+            for _ in 1..pulls.len() {
+                let Some(helper) = Helper::claim(&self.helpers, self.most_helpers) else {
+                    break;
+                };
+                let thread = std::thread::Builder::new()
+                    .name("pull".to_owned())
+                    .stack_size(HELPER_STACK_BYTES);
+                let spawned = thread.spawn_scoped(scope, || {
+                    let _helper = helper;
+                    work();
+                });
+                if spawned.is_err() {
+                    break;
+                }
+            }
+            work();
+        });
+        let abandoned = || {
+            Err(Error::Waited {
+                what: "a pull that broke down",
+            })
+        };
+        results
+            .into_iter()
+            .map(|result| result.into_inner().unwrap_or_else(abandoned))
+            .collect()
     }
 
     fn pull(&self, pull: &Pull<'_>, call: &Call) -> Result<Value, Error> {
@@ -175,5 +214,5 @@ impl Engine {
     }
 }
 
-/// Stack of a pull's thread: TLS handshakes are its deepest point.
-const PULL_STACK_BYTES: usize = 256 * 1024;
+/// Stack of a helper: TLS handshakes are its deepest point.
+const HELPER_STACK_BYTES: usize = 256 * 1024;
