@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use harness::driver::{Driver, Volume};
+use harness::{Fault, FaultRule};
 
 use crate::world::{World, binary, request};
 
@@ -45,14 +46,12 @@ fn tls_with_an_authority_of_its_own() {
 fn a_slow_mount_holds_up_nobody() {
     let world = std::sync::Arc::new(World::start());
     world.cloud.set_oos("slow", "at last");
-    let held = world.cloud.inject(harness::Fault::hang().on_name("slow"));
+    let held = world.cloud.inject(FaultRule::new(Fault::Hold).name("slow"));
     let slow = {
         let world = std::sync::Arc::clone(&world);
         std::thread::spawn(move || world.mount("- objectName: slow\n  objectType: oos\n"))
     };
-    while !world.cloud.is_holding(held) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    world.cloud.wait_for_held(1);
     for _ in 0..20 {
         world.mount(OBJECTS).expect("another Mount");
         world.driver.version().expect("version");
@@ -68,7 +67,7 @@ fn a_slow_mount_holds_up_nobody() {
 #[test]
 fn a_silent_cloud_is_answered_for_in_time() {
     let world = World::start();
-    let _held = world.cloud.inject(harness::Fault::hang().on_name("test"));
+    let _held = world.cloud.inject(FaultRule::new(Fault::Hold).name("test"));
     let request = Volume::new([("objects", OBJECTS), ("region", "cn-hangzhou")]).request();
     let status = world.driver.mount_within(request, Some(Duration::from_secs(3))).expect_err("silence");
     assert_eq!(status.code(), tonic::Code::Internal, "{status}");
