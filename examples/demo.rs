@@ -11,8 +11,8 @@ use std::{fs, thread};
 
 use csi_provider::cli::{self, Command};
 use csi_provider::run::{Stop, run};
-use harness::FakeCloud;
 use harness::driver::{Driver, MountResponse, SecretProviderClass, Volume, write_files};
+use harness::{FakeCloud, RequestRecord};
 
 const MANIFEST: &str = include_str!("classes/demo.yaml");
 
@@ -72,7 +72,21 @@ fn main() -> Outcome {
 
     writeln!(out, "\n5. What the cloud was asked:\n")?;
     for request in cloud.requests() {
-        writeln!(out, "   {request}")?;
+        let RequestRecord {
+            number,
+            service,
+            action,
+            status,
+            identity,
+            ..
+        } = request;
+        let name = request.name.unwrap_or_default();
+        let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let identity = identity.unwrap_or_else(|| "nobody".to_owned());
+        writeln!(
+            out,
+            "   {number:>2}  {service}  {action:<18}  {name:<16}  {status}  as {identity}"
+        )?;
     }
 
     stop.stop();

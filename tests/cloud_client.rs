@@ -280,7 +280,7 @@ fn ask(url: &str, service: &str, remaining: Duration) -> Result<Value, Error> {
     let api = Api::new(
         Client::new(&Roots::built_in(), 4),
         Arc::new(SystemClock),
-        Arc::new(Counter::default()),
+        Arc::new(Counter),
     );
     let target = Target {
         endpoint: &endpoint,
@@ -303,7 +303,6 @@ fn ask(url: &str, service: &str, remaining: Duration) -> Result<Value, Error> {
 }
 
 /// Never gives the same bytes twice, over all tests of this process.
-#[derive(Default)]
 struct Counter;
 
 impl Entropy for Counter {

@@ -11,16 +11,26 @@ use serde_json::{Value, json};
 #[test]
 fn messages_are_what_the_files_say() {
     let pool = pool();
-    let version = ObjectVersion { id: "i".to_owned(), version: "v".to_owned() };
+    let version = ObjectVersion {
+        id: "i".to_owned(),
+        version: "v".to_owned(),
+    };
     let read = |name: &str, message: Vec<u8>| -> Value {
-        let descriptor = pool.get_message_by_name(name).unwrap_or_else(|| panic!("no message {name}"));
+        let descriptor = pool
+            .get_message_by_name(name)
+            .unwrap_or_else(|| panic!("no message {name}"));
         let dynamic = DynamicMessage::decode(descriptor, message.as_slice()).expect(name);
         assert_eq!(dynamic.unknown_fields().count(), 0, "{name}");
         serde_json::to_value(&dynamic).expect(name)
     };
 
-    let request = VersionRequest { version: "a".to_owned() };
-    assert_eq!(read("v1alpha1.VersionRequest", request.encode_to_vec()), json!({"version": "a"}));
+    let request = VersionRequest {
+        version: "a".to_owned(),
+    };
+    assert_eq!(
+        read("v1alpha1.VersionRequest", request.encode_to_vec()),
+        json!({"version": "a"})
+    );
 
     let response = VersionResponse {
         version: "a".to_owned(),
@@ -50,7 +60,11 @@ fn messages_are_what_the_files_say() {
     let response = MountResponse {
         object_version: vec![version],
         error: Some(Error { code: "e".to_owned() }),
-        files: vec![File { path: "p".to_owned(), mode: 0o644, contents: vec![0, 255] }],
+        files: vec![File {
+            path: "p".to_owned(),
+            mode: 0o644,
+            contents: vec![0, 255],
+        }],
     };
     assert_eq!(
         read("v1alpha1.MountResponse", response.encode_to_vec()),
@@ -61,15 +75,22 @@ fn messages_are_what_the_files_say() {
         })
     );
 
-    let request = HealthCheckRequest { service: "s".to_owned() };
-    assert_eq!(read("grpc.health.v1.HealthCheckRequest", request.encode_to_vec()), json!({"service": "s"}));
+    let request = HealthCheckRequest {
+        service: "s".to_owned(),
+    };
+    assert_eq!(
+        read("grpc.health.v1.HealthCheckRequest", request.encode_to_vec()),
+        json!({"service": "s"})
+    );
 
     for (status, name) in [
         (ServingStatus::Serving, "SERVING"),
         (ServingStatus::NotServing, "NOT_SERVING"),
         (ServingStatus::ServiceUnknown, "SERVICE_UNKNOWN"),
     ] {
-        let response = HealthCheckResponse { status: status.into() };
+        let response = HealthCheckResponse {
+            status: status.into(),
+        };
         assert_eq!(
             read("grpc.health.v1.HealthCheckResponse", response.encode_to_vec()),
             json!({"status": name})
@@ -84,7 +105,10 @@ fn methods_are_the_three_that_are_served_and_watch() {
         .services()
         .flat_map(|service| {
             let name = service.full_name().to_owned();
-            service.methods().map(move |method| format!("/{name}/{}", method.name())).collect::<Vec<_>>()
+            service
+                .methods()
+                .map(move |method| format!("/{name}/{}", method.name()))
+                .collect::<Vec<_>>()
         })
         .collect();
     paths.sort();

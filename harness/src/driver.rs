@@ -13,4 +13,5 @@ pub use client::{
     VersionResponse,
 };
 pub use files::{WriteError, write_files};
+pub use tonic::{Code, Status};
 pub use volume::{SecretProviderClass, Volume};

@@ -36,11 +36,22 @@ fn json_parameter_split_into_files() {
 fn type_in_an_item_of_its_own() {
     let world = World::start();
     world.cloud.set_oos("test", "a value");
-    let response = world.mount("- objectName: \"test\"\n- objectType: \"oos\"\n").expect("mount");
+    let response = world
+        .mount("- objectName: \"test\"\n- objectType: \"oos\"\n")
+        .expect("mount");
     assert_eq!(response.files.len(), 1);
-    assert_eq!((response.files[0].path.as_str(), response.files[0].contents.as_slice()), ("test", &b"a value"[..]));
+    assert_eq!(
+        (
+            response.files[0].path.as_str(),
+            response.files[0].contents.as_slice()
+        ),
+        ("test", &b"a value"[..])
+    );
     let log = world.provider.log();
-    assert!(log.contains("objectType") && log.contains("W"), "a warning shows the right form: {log}");
+    assert!(
+        log.contains("objectType") && log.contains("W"),
+        "a warning shows the right form: {log}"
+    );
 }
 
 /// `My/Path/Secret` is mounted as `My_Path_Secret`, or below directories with translation off.
@@ -49,11 +60,15 @@ fn path_translation() {
     let world = World::start();
     world.cloud.set_oos("My/Path/Secret", "deep");
     let objects = "- objectName: My/Path/Secret\n  objectType: oos\n";
-    for (translation, path) in
-        [(None, "My_Path_Secret"), (Some("-"), "My-Path-Secret"), (Some("False"), "My/Path/Secret")]
-    {
+    for (translation, path) in [
+        (None, "My_Path_Secret"),
+        (Some("-"), "My-Path-Secret"),
+        (Some("False"), "My/Path/Secret"),
+    ] {
         let mut volume = Volume::new([("objects", objects), ("region", "cn-hangzhou")]);
-        volume.parameters.extend(translation.map(|text| ("pathTranslation".to_owned(), text.to_owned())));
+        volume
+            .parameters
+            .extend(translation.map(|text| ("pathTranslation".to_owned(), text.to_owned())));
         let response = world.driver.mount(volume.request()).expect("mount");
         assert_eq!(response.files[0].path, path, "{translation:?}");
         let directory = tempfile::tempdir().expect("directory");
@@ -93,7 +108,11 @@ fn oos_versions_count_up() {
     let world = World::start();
     world.cloud.set_oos("counted", "one");
     let objects = "- objectName: counted\n  objectType: oos\n";
-    let version = |world: &World| world.mount(objects).expect("mount").object_version[0].version.clone();
+    let version = |world: &World| {
+        world.mount(objects).expect("mount").object_version[0]
+            .version
+            .clone()
+    };
     assert_eq!(version(&world), "1");
     world.cloud.set_oos("counted", "two");
     assert_eq!(version(&world), "2");
@@ -107,18 +126,31 @@ fn region() {
 
     let node = World::start();
     for _ in 0..3 {
-        node.driver.mount(without_region()).expect("the node's own region");
+        node.driver
+            .mount(without_region())
+            .expect("the node's own region");
     }
-    let asked = node.cloud.requests().iter().filter(|request| request.action.contains("region-id")).count();
+    let asked = node
+        .cloud
+        .requests()
+        .iter()
+        .filter(|request| request.action.contains("region-id"))
+        .count();
     assert_eq!(asked, 1, "{:?}", node.cloud.requests());
 
     let flag = World::with(|provider, _| provider.argument("--region=cn-hangzhou"));
     flag.driver.mount(without_region()).expect("the flag's region");
-    assert!(!flag.cloud.requests().iter().any(|request| request.action.contains("region-id")));
+    assert!(
+        !flag
+            .cloud
+            .requests()
+            .iter()
+            .any(|request| request.action.contains("region-id"))
+    );
 
     let nothing = World::with(|provider, _| provider.argument("--metadata-endpoint=http://127.0.0.1:1"));
     let status = nothing.driver.mount(without_region()).expect_err("no region");
-    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+    assert_eq!(status.code(), harness::driver::Code::FailedPrecondition);
     assert_eq!(
         status.message(),
         "no region: the instance metadata service gives none: cannot connect to 127.0.0.1:1: Connection refused \
@@ -139,8 +171,14 @@ fn examples_mount() {
         let class = SecretProviderClass::parse(&manifest).unwrap_or_else(|error| panic!("{path:?}: {error}"));
         assert_eq!(class.spec.provider, "alibabacloud", "{path:?}");
         let mut volume = Volume::of_class(&class);
-        volume.parameters.entry("region".to_owned()).or_insert_with(|| "cn-hangzhou".to_owned());
-        let response = world.driver.mount(volume.request()).unwrap_or_else(|status| panic!("{path:?}: {status}"));
+        volume
+            .parameters
+            .entry("region".to_owned())
+            .or_insert_with(|| "cn-hangzhou".to_owned());
+        let response = world
+            .driver
+            .mount(volume.request())
+            .unwrap_or_else(|status| panic!("{path:?}: {status}"));
         let directory = tempfile::tempdir().expect("directory");
         write_files(directory.path(), &response).unwrap_or_else(|error| panic!("{path:?}: {error}"));
         mounted += 1;

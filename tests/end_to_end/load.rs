@@ -14,7 +14,10 @@ fn three_hundred_mounts_one_after_the_other() {
     let first = world.driver.mount(request.clone()).expect("mount");
     for at in 0..300 {
         let timeout = Duration::from_micros(100_000_000 + at);
-        let response = world.driver.mount_within(request.clone(), Some(timeout)).expect("mount");
+        let response = world
+            .driver
+            .mount_within(request.clone(), Some(timeout))
+            .expect("mount");
         assert_eq!(response, first);
     }
 }
@@ -58,13 +61,18 @@ fn a_response_of_four_megabytes() {
     let mut objects = String::new();
     for at in 0..130 {
         let name = format!("large-{at:03}");
-        world.cloud.set_kms_text(&name, &format!("{at:03}{}", "v".repeat(29_997)));
+        world
+            .cloud
+            .set_kms_text(&name, &format!("{at:03}{}", "v".repeat(29_997)));
         let _ = writeln!(objects, "- objectName: {name}");
     }
     let response = world.mount(&objects).expect("mount");
     assert_eq!(response.files.len(), 130);
     for (at, file) in response.files.iter().enumerate() {
-        assert_eq!((file.path.as_str(), file.contents.len()), (format!("large-{at:03}").as_str(), 30_000));
+        assert_eq!(
+            (file.path.as_str(), file.contents.len()),
+            (format!("large-{at:03}").as_str(), 30_000)
+        );
         assert!(file.contents.starts_with(format!("{at:03}v").as_bytes()));
     }
 
@@ -74,6 +82,9 @@ fn a_response_of_four_megabytes() {
         let _ = writeln!(objects, "- objectName: {name}");
     }
     let status = world.mount(&objects).expect_err("more than the driver accepts");
-    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
-    assert!(status.message().contains("4194304") && status.message().contains("large-000"), "{status}");
+    assert_eq!(status.code(), harness::driver::Code::FailedPrecondition);
+    assert!(
+        status.message().contains("4194304") && status.message().contains("large-000"),
+        "{status}"
+    );
 }

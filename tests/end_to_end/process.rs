@@ -11,7 +11,10 @@ use crate::world::{World, binary};
 
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud"));
-    command.env_clear().args(arguments).envs(environment.iter().copied());
+    command
+        .env_clear()
+        .args(arguments)
+        .envs(environment.iter().copied());
     command.output().expect("the binary runs")
 }
 
@@ -26,7 +29,11 @@ fn help_and_version() {
     let version = run(&["--version"], &[]);
     assert_eq!(
         String::from_utf8_lossy(&version.stdout),
-        concat!("csi-secrets-store-provider-alibabacloud ", env!("CARGO_PKG_VERSION"), "\n")
+        concat!(
+            "csi-secrets-store-provider-alibabacloud ",
+            env!("CARGO_PKG_VERSION"),
+            "\n"
+        )
     );
 }
 
@@ -36,11 +43,26 @@ fn wrong_flags_and_variables() {
     let directory = tempfile::tempdir().expect("directory");
     let volume = format!("--provider-volume={}", directory.path().display());
     for (arguments, environment, line) in [
-        (&["--regio=x"][..], &[][..], "unknown flag --regio; did you mean --region?"),
-        (&["--healthz-port=http"], &[], "--healthz-port=http: expected a port from 0 to 65535"),
-        (&[], &[("ACCESS_KEY_ID", "id")], "ACCESS_KEY_ID is set and SECRET_ACCESS_KEY is not; set both, or neither"),
+        (
+            &["--regio=x"][..],
+            &[][..],
+            "unknown flag --regio; did you mean --region?",
+        ),
+        (
+            &["--healthz-port=http"],
+            &[],
+            "--healthz-port=http: expected a port from 0 to 65535",
+        ),
+        (
+            &[],
+            &[("ACCESS_KEY_ID", "id")],
+            "ACCESS_KEY_ID is set and SECRET_ACCESS_KEY is not; set both, or neither",
+        ),
     ] {
-        let arguments: Vec<&str> = [volume.as_str()].into_iter().chain(arguments.iter().copied()).collect();
+        let arguments: Vec<&str> = [volume.as_str()]
+            .into_iter()
+            .chain(arguments.iter().copied())
+            .collect();
         let output = run(&arguments, environment);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert_eq!(
@@ -69,16 +91,32 @@ fn the_socket() {
 
 #[test]
 fn a_socket_directory_that_is_missing() {
-    let error = binary().volume("/does/not/exist").start().expect_err("no directory").to_string();
-    assert!(error.contains("exit status: 1") && error.contains("/does/not/exist"), "{error}");
+    let error = binary()
+        .volume("/does/not/exist")
+        .start()
+        .expect_err("no directory")
+        .to_string();
+    assert!(
+        error.contains("exit status: 1") && error.contains("/does/not/exist"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_health_port_that_is_taken() {
-    let taken = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0")).expect("port");
+    let taken = TcpListener::bind("[::]:0")
+        .or_else(|_| TcpListener::bind("0.0.0.0:0"))
+        .expect("port");
     let port = taken.local_addr().expect("address").port();
-    let error = binary().argument(format!("--healthz-port={port}")).start().expect_err("taken").to_string();
-    assert!(error.contains(&format!("health port {port}")) && error.contains("--healthz-port"), "{error}");
+    let error = binary()
+        .argument(format!("--healthz-port={port}"))
+        .start()
+        .expect_err("taken")
+        .to_string();
+    assert!(
+        error.contains(&format!("health port {port}")) && error.contains("--healthz-port"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -93,8 +131,18 @@ fn version_health_check_and_healthz() {
     assert_eq!(version.runtime_name, "csi-secrets-store-provider-alibabacloud");
     assert_eq!(version.runtime_version, env!("CARGO_PKG_VERSION"));
     assert_eq!(world.driver.check("").expect("check").status, 1);
-    assert_eq!(world.driver.check("v1alpha1.CSIDriverProvider").expect("check").status, 1);
-    assert_eq!(world.driver.check("other").expect_err("unknown service").code(), tonic::Code::NotFound);
+    assert_eq!(
+        world
+            .driver
+            .check("v1alpha1.CSIDriverProvider")
+            .expect("check")
+            .status,
+        1
+    );
+    assert_eq!(
+        world.driver.check("other").expect_err("unknown service").code(),
+        harness::driver::Code::NotFound
+    );
 
     let get = |path: &str| {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("health port");
@@ -103,6 +151,10 @@ fn version_health_check_and_healthz() {
         stream.read_to_string(&mut answer).expect("answer");
         answer
     };
-    assert!(get("/healthz").starts_with("HTTP/1.1 200 OK\r\n"), "{}", get("/healthz"));
+    assert!(
+        get("/healthz").starts_with("HTTP/1.1 200 OK\r\n"),
+        "{}",
+        get("/healthz")
+    );
     assert!(get("/other").starts_with("HTTP/1.1 404 "), "{}", get("/other"));
 }

@@ -25,20 +25,37 @@ fn tls_with_an_authority_of_its_own() {
     };
 
     let stranger = provider().start().expect("provider");
-    let status = Driver::new(stranger.socket()).mount(request(OBJECTS)).expect_err("an unknown authority");
-    assert_eq!(status.code(), tonic::Code::Internal, "{status}");
-    assert!(status.message().contains("UnknownIssuer") && status.message().contains("SSL_CERT_FILE"), "{status}");
+    let status = Driver::new(stranger.socket())
+        .mount(request(OBJECTS))
+        .expect_err("an unknown authority");
+    assert_eq!(status.code(), harness::driver::Code::Internal, "{status}");
+    assert!(
+        status.message().contains("UnknownIssuer") && status.message().contains("SSL_CERT_FILE"),
+        "{status}"
+    );
 
-    for (variable, value) in [("SSL_CERT_FILE", ca.as_os_str()), ("SSL_CERT_DIR", directory.path().as_os_str())] {
+    for (variable, value) in [
+        ("SSL_CERT_FILE", ca.as_os_str()),
+        ("SSL_CERT_DIR", directory.path().as_os_str()),
+    ] {
         let trusting = provider().variable(variable, value).start().expect("provider");
         let driver = Driver::new(trusting.socket());
         for _ in 0..5 {
-            driver.mount(request(OBJECTS)).unwrap_or_else(|status| panic!("{variable}: {status}"));
+            driver
+                .mount(request(OBJECTS))
+                .unwrap_or_else(|status| panic!("{variable}: {status}"));
         }
     }
-    let answered: std::collections::BTreeSet<u64> =
-        cloud.requests().iter().map(|request| request.connection).collect();
-    assert_eq!((cloud.requests().len(), answered.len()), (10, 2), "one connection for the Mounts of each");
+    let answered: std::collections::BTreeSet<u64> = cloud
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
+    assert_eq!(
+        (cloud.requests().len(), answered.len()),
+        (10, 2),
+        "one connection for the Mounts of each"
+    );
 }
 
 /// One Mount that hangs in the cloud holds up nobody.
@@ -69,7 +86,10 @@ fn a_silent_cloud_is_answered_for_in_time() {
     let world = World::start();
     let _held = world.cloud.inject(FaultRule::new(Fault::Hold).name("test"));
     let request = Volume::new([("objects", OBJECTS), ("region", "cn-hangzhou")]).request();
-    let status = world.driver.mount_within(request, Some(Duration::from_secs(3))).expect_err("silence");
-    assert_eq!(status.code(), tonic::Code::Internal, "{status}");
+    let status = world
+        .driver
+        .mount_within(request, Some(Duration::from_secs(3)))
+        .expect_err("silence");
+    assert_eq!(status.code(), harness::driver::Code::Internal, "{status}");
     assert!(status.message().contains("item 1 \"test\" (oos)"), "{status}");
 }

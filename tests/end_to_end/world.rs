@@ -28,11 +28,15 @@ impl World {
         let cloud = FakeCloud::start().expect("fake cloud");
         let provider = adjust(provider_of(&cloud), &cloud).start().expect("provider");
         let driver = Driver::new(provider.socket());
-        Self { cloud, provider, driver }
+        Self {
+            cloud,
+            provider,
+            driver,
+        }
     }
 
     /// One Mount of these `objects` in the fake world's region.
-    pub(crate) fn mount(&self, objects: &str) -> Result<MountResponse, tonic::Status> {
+    pub(crate) fn mount(&self, objects: &str) -> Result<MountResponse, harness::driver::Status> {
         self.driver.mount(request(objects))
     }
 }
@@ -57,7 +61,10 @@ pub(crate) fn request(objects: &str) -> MountRequest {
 pub(crate) fn listing(response: &MountResponse) -> String {
     let mut listing = String::new();
     for file in &response.files {
-        let version = response.object_version.iter().find(|object| object.id == file.path);
+        let version = response
+            .object_version
+            .iter()
+            .find(|object| object.id == file.path);
         let version = version.map_or("none", |object| object.version.as_str());
         let contents = file.contents.escape_ascii();
         let _ = writeln!(listing, "{} {:04o} {version} {contents}", file.path, file.mode);
