@@ -43,6 +43,12 @@ pub const HTTP_TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// The instance metadata service is on the host itself: what does not answer at once is not there.
 pub const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a session token of the metadata service shall live: its own maximum.
+pub const METADATA_TOKEN_TTL: Duration = Duration::from_secs(21_600);
+
+/// How long before its end a session token is no longer used.
+pub const METADATA_TOKEN_MARGIN: Duration = Duration::from_secs(300);
+
 /// Most tries of one call.
 pub const FETCH_ATTEMPTS: u32 = 4;
 

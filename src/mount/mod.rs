@@ -7,7 +7,7 @@ mod region;
 mod response;
 
 pub use error::Error;
-pub use region::{MetadataRegion, NodeRegion};
+pub use region::NodeRegion;
 
 use crate::auth;
 use crate::cloud::{Endpoint, EndpointTemplate, Value};
