@@ -3,6 +3,7 @@
 //!
 //! Modules are layered; imports point from the edge to the core only. `ARCHITECTURE.md` draws the map.
 
+pub mod budget;
 pub mod clock;
 pub mod grpc;
 pub mod h2;
