@@ -3,9 +3,87 @@
 //! What comes from the socket, from a SecretProviderClass, from the cloud or from a file is hostile until it has
 //! passed one of these. Each constant has an error of its own and a test where it is used.
 
+use std::time::Duration;
+
+// Mount
+
 /// Most bytes of one `MountResponse`, encoded: what the driver accepts by default (`--max-call-recv-msg-size`).
 pub const MOUNT_RESPONSE_BYTES: usize = 4_194_304;
 
+/// From this size on, encoded, the driver can no longer sync a volume into a Kubernetes Secret; worth a warning.
+pub const MOUNT_RESPONSE_WARN_BYTES: usize = 1_048_576;
+
+/// Most bytes of a pod event's message that we fill; kubelet cuts events at 1 KiB, logs keep the whole.
+pub const ERROR_MESSAGE_BYTES: usize = 4_096;
+
+// Calls to the cloud
+
+/// Most bytes of one answer. The largest true one is a KMS secret: 30,720 bytes, a third more in base64, and its
+/// metadata. Ten times that leaves room for growth without letting an endpoint fill our memory.
+pub const HTTP_RESPONSE_BODY_BYTES: u64 = 512 * 1024;
+
+/// Most bytes of an answer's headers.
+pub const HTTP_RESPONSE_HEADER_BYTES: usize = 16 * 1024;
+
+/// Most unused connections kept, over all hosts.
+pub const HTTP_IDLE_CONNECTIONS: usize = 64;
+
+/// How long an unused connection is kept. The gateways close theirs after about a minute.
+pub const HTTP_IDLE_AGE: Duration = Duration::from_secs(50);
+
+/// TCP and TLS together. Inside a VPC both take milliseconds.
+pub const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// From the request sent to the answer's headers.
+pub const HTTP_RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One whole call.
+pub const HTTP_TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The instance metadata service is on the host itself: what does not answer at once is not there.
+pub const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a session token of the metadata service shall live: its own maximum.
+pub const METADATA_TOKEN_TTL: Duration = Duration::from_secs(21_600);
+
+/// How long before its end a session token is no longer used.
+pub const METADATA_TOKEN_MARGIN: Duration = Duration::from_secs(300);
+
+/// How long before a Mount's deadline its pulls give up, so that the answer names the object and the step. The
+/// server would answer in time without it, and could only say that time ran out.
+pub const FETCH_MARGIN: Duration = Duration::from_millis(500);
+
+/// What a pull is taken to need of the memory budget: the largest KMS secret as it arrives, as a value, as a file
+/// and as part of the response.
+pub const FETCH_OBJECT_BYTES: usize = 4 * 32 * 1024;
+
+/// Most tries of one call.
+pub const FETCH_ATTEMPTS: u32 = 4;
+
+/// The first pause between two tries lies between zero and this; each further one may be twice as long.
+pub const FETCH_BACKOFF: Duration = Duration::from_millis(250);
+
+/// No pause between two tries is longer.
+pub const FETCH_BACKOFF_CAP: Duration = Duration::from_secs(8);
+
+// Configuration
+
+/// Most pulls under way at once that a flag may ask for: each is a thread and a connection.
+pub const CONFIG_MAX_PULLS: usize = 512;
+
+/// The least memory budget: one volume of full size is held as values, as files and as a response.
+pub const CONFIG_MIN_MEMORY_BUDGET: usize = 4 * MOUNT_RESPONSE_BYTES;
+
+// Health endpoint
+
+/// Most probes answered at once. kubelet sends one at a time; the port is open to the node's network.
+pub const HEALTH_CONNECTIONS: usize = 16;
+
+/// Most bytes of a probe's request head.
+pub const HEALTH_REQUEST_BYTES: usize = 8 * 1024;
+
+/// How long a probe may take to send its request.
+pub const HEALTH_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 // ---- Parameters (src/params) ----
 
 /// Most bytes of the `attributes` text. A SecretProviderClass cannot exceed what etcd stores, 1.5 MiB.
@@ -79,3 +157,148 @@ pub const EVALUATION_BYTES: usize = 4_194_304;
 /// Most bytes of all files of one Mount, before the response is made. Twice what the driver accepts by default,
 /// so that its limit may be raised.
 pub const RENDERED_BYTES: usize = 8_388_608;
+
+// ---- The socket: HTTP/2 and gRPC (src/h2, src/grpc, src/server) ----
+
+/// Streams that a client may have open at once, advertised to it. The driver sends every volume of a node at once after a
+/// reboot; what exceeds this waits inside the client.
+pub const CONCURRENT_STREAMS: u32 = 256;
+
+/// Streams accepted before the client has acknowledged our settings, and so may not know the limit yet. Clients
+/// that do not wait for the server's SETTINGS (tonic, the C core) may have this many calls in their first burst.
+pub const STREAMS_BEFORE_ACK: usize = 1_024;
+
+/// Closed streams whose manner of closing is remembered: twice what can be open, so that a late frame always
+/// finds its stream.
+pub const CLOSED_STREAMS: usize = 512;
+
+/// Window that each stream starts with: one full frame. A usual Mount request (4 to 8 KiB) fits; a larger one is
+/// let in once the memory budget has room for it.
+pub const STREAM_WINDOW: u32 = 16_384;
+
+/// Window of a connection: what all streams together may send ahead of being taken care of.
+pub const CONNECTION_WINDOW: u32 = 262_144;
+
+/// A request's header list, counted as RFC 9113 section 6.5.2 does and advertised. The driver's is below 1 KiB;
+/// gRPC asks for 8 KiB at least.
+pub const HEADER_LIST_BYTES: u32 = 16_384;
+
+/// A compressed header block. No conforming block is longer than its list, so this is generous.
+pub const HEADER_BLOCK_BYTES: usize = 65_536;
+
+/// CONTINUATION frames in one block (the CONTINUATION flood, RUSTSEC-2024-0332): a block within its bound needs 4.
+pub const CONTINUATION_FRAMES: u32 = 16;
+
+/// The HPACK dynamic table: the protocol's initial value, which grpc-go fills.
+pub const HEADER_TABLE_BYTES: usize = 4_096;
+
+/// Frames that wait to acknowledge, update or reset. A client that makes us produce more without reading them
+/// is flooding (CVE-2019-9512, -9514, -9515).
+pub const CONTROL_BACKLOG: usize = 1_024;
+
+/// Frames without progress in a burst: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA and unknown ones
+/// (CVE-2019-9512, -9513, -9515, -9518, RUSTSEC-2026-0258).
+pub const CHATTER_BURST: u32 = 10_000;
+
+/// Frames without progress per second, on average, for a client that does nothing else.
+pub const CHATTER_PER_SECOND: u32 = 1_000;
+
+/// Frames without progress that each request and each DATA frame of content, in either direction, pays for.
+/// Clients update two windows and measure with a PING for each.
+pub const CHATTER_PER_PROGRESS: u32 = 8;
+
+/// Streams reset by the client or for its mistakes, in a burst (rapid reset, RUSTSEC-2023-0034, and
+/// MadeYouReset, CVE-2025-8671): every open stream several times over.
+pub const RESET_BURST: u32 = 2_000;
+
+/// Streams reset per second, on average. A client that cancels every call at its deadline stays far below.
+pub const RESETS_PER_SECOND: u32 = 1_000;
+
+/// Time for the connection preface with its SETTINGS. grpc-go gives the server 20 s for the same.
+pub const PREFACE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Time from the first octet of a frame or header block to its last.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A connection without streams is closed after this silence. The driver itself closes after 30 minutes.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3_600);
+
+/// Between the two GOAWAYs of a graceful end, if the PING between them is not answered.
+pub const GOAWAY_ROUND_TRIP: Duration = Duration::from_secs(1);
+
+/// A request's message. Mounts of 1 MiB and more must pass; etcd keeps a SecretProviderClass and a Secret below
+/// 1.5 MiB each.
+pub const REQUEST_MESSAGE_BYTES: usize = 4_194_304;
+
+/// A request's message to any method but Mount: a version or a service name.
+pub const SMALL_MESSAGE_BYTES: usize = 4_096;
+
+/// Octets of requests that one connection may hold outside the memory budget: what has arrived of calls that
+/// wait for their share, and small requests.
+pub const UNCOVERED_BYTES: usize = 65_536;
+
+/// Body of a refused request that is read, and thrown away, before the refusal is sent without waiting for its end.
+pub const REFUSED_BODY_BYTES: usize = 65_536;
+
+/// Time for the body of a refused request, likewise.
+pub const REFUSED_BODY_TIME: Duration = Duration::from_secs(10);
+
+/// A status message. It ends up in a pod event, which holds 1 KiB.
+pub const STATUS_MESSAGE_BYTES: usize = 2_048;
+
+/// Between our answer and the caller's deadline, at most; of shorter timeouts it is a tenth.
+pub const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
+
+/// Longest time a call may take, whatever its caller grants: kubelet gives each Mount two minutes.
+pub const CALL_TIME: Duration = Duration::from_secs(110);
+
+/// Time for a caller to take its answer, once there is one or the call is out of time.
+pub const ANSWER_TAKING: Duration = Duration::from_secs(30);
+
+/// Connections at once. The driver has one, or two while it restarts; probes come and go.
+pub const CONNECTIONS: usize = 32;
+
+/// Mounts that run at the same time: a node's volumes after a reboot, more than a hundred.
+pub const WORKERS: usize = 128;
+
+/// Mounts that wait for a worker; past it the answer is a final status. Twice the streams of a connection.
+pub const QUEUED_MOUNTS: usize = 512;
+
+/// A worker without work ends after this time, and gives its stack back.
+pub const WORKER_IDLE: Duration = Duration::from_secs(10);
+
+/// A worker's stack: TLS, JSON and YAML of bounded depth take a fraction.
+pub const WORKER_STACK: usize = 512 * 1024;
+
+/// The stack of a connection's reader and of its writer.
+pub const CONNECTION_STACK: usize = 256 * 1024;
+
+/// Octets that one read of the socket takes at most.
+pub const READ_BYTES: usize = 32_768;
+
+/// Octets that one write to the socket is given at most, plus one frame.
+pub const WRITE_BYTES: usize = 49_152;
+
+/// A write that the peer's full socket blocks is looked at this often, to notice what else is due.
+pub const WRITE_SLICE: Duration = Duration::from_secs(1);
+
+/// A peer that takes no octet for so long is gone.
+pub const WRITE_STALL: Duration = Duration::from_secs(30);
+
+/// The same after a connection error, when only GOAWAY is left to be taken.
+pub const GOAWAY_STALL: Duration = Duration::from_secs(2);
+
+/// Pause after a failed accept, which is mostly a lack of file descriptors.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Time for the last answers to leave at the end of the grace period.
+pub const SHUTDOWN_FLUSH: Duration = Duration::from_secs(2);
+
+/// Default of the process-wide memory budget (flag `memory-budget`).
+pub const MEMORY_BUDGET_BYTES: usize = 64 * 1024 * 1024;
+
+/// A Unix socket's path, without the terminating NUL (`sun_path` on Linux).
+pub const SOCKET_PATH_BYTES: usize = 107;
+
+/// Log lines that peers can cause, per kind and minute.
+pub const PEER_LOG_LINES: u32 = 10;

@@ -1,1 +1,42 @@
-//! A fake Alibaba Cloud, and the CSI driver's side of the socket.
+//! A fake Alibaba Cloud (OOS, KMS, STS, instance metadata, Kubernetes ServiceAccount read), and the CSI driver's side
+//! of the socket.
+//!
+//! It knows nothing of the provider it tests; above all, its verifier of signatures is written on its own.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`cloud`] | the handle that tests and the binary hold |
+//! | [`gateway`] | one request from arrival to answer |
+//! | [`route`], [`service`] | which service and operation a request is for |
+//! | [`sign`] | is the signature right, the clock close, the nonce new, the token the key's |
+//! | [`api`] | the operations, as functions of state, caller, parameters and time |
+//! | [`state`] | accounts, policies, secrets, the instance, the cluster; the state file |
+//! | [`fault`], [`log`], [`clock`], [`ids`], [`error`] | what goes wrong, what happened, what time it is, made-up names, error shapes |
+//! | [`http`] | sockets, TLS, messages |
+//! | [`driver`] | the CSI driver's side of the provider's socket |
+//! | [`process`] | the provider's binary as a child process |
+
+pub mod api;
+pub mod clock;
+pub mod cloud;
+pub mod driver;
+pub mod error;
+pub mod fault;
+pub mod gateway;
+pub mod http;
+pub mod ids;
+pub mod log;
+pub mod process;
+pub mod route;
+pub mod service;
+pub mod sign;
+pub mod state;
+
+pub use cloud::{Builder, FakeCloud, StartError};
+pub use error::Dialect;
+pub use fault::{CutPoint, Fault, FaultId, FaultRule};
+pub use http::server::ConnectionCounts;
+pub use http::tls::CertificateFault;
+pub use log::RequestRecord;
+pub use service::Service;
+pub use state::State;

@@ -1,0 +1,167 @@
+//! TLS with a throw-away certificate authority, made new at each start.
+//!
+//! The server certificate names `localhost` and the loopback addresses; for any host below `aliyuncs.com` that a
+//! client asks for (SNI), and for the extra names given at start, a certificate with that name is made on the spot.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rustls::ServerConfig;
+use rustls::crypto::ring as provider;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use serde::Deserialize;
+
+/// Ways in which the server's certificate can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateFault {
+    /// Right name and authority, but past its end.
+    Expired,
+    /// Right authority, but for another host.
+    WrongHost,
+    /// Right name, but signed by an authority that nobody was told of.
+    UnknownAuthority,
+}
+
+/// Says which fault, if any, the certificate for a host shall have now.
+pub trait CertificatePolicy: Send + Sync {
+    /// `host` is the name the client asked for, in lower case; none if it asked for an address.
+    fn fault(&self, host: Option<&str>) -> Option<CertificateFault>;
+}
+
+/// A certificate authority and the certificates it has made.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    stranger: CertifiedIssuer<'static, KeyPair>,
+    extra_names: Vec<String>,
+    made: Mutex<HashMap<Wanted, Arc<CertifiedKey>>>,
+}
+
+/// A host name, and what shall be wrong with its certificate.
+type Wanted = (String, Option<CertificateFault>);
+
+impl Authority {
+    /// Makes the keys; takes well under a millisecond. `extra_names` are served besides the names above.
+    pub fn generate(extra_names: Vec<String>) -> Result<Self, rcgen::Error> {
+        Ok(Self {
+            issuer: authority("fake-cloud throw-away CA")?,
+            stranger: authority("fake-cloud CA that nobody trusts")?,
+            extra_names,
+            made: Mutex::default(),
+        })
+    }
+
+    /// The authority's certificate, for the clients' trust store.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    fn certificate(
+        &self,
+        host: Option<&str>,
+        fault: Option<CertificateFault>,
+    ) -> Result<Arc<CertifiedKey>, Box<dyn std::error::Error>> {
+        let host = host.filter(|host| self.serves(host)).unwrap_or("localhost");
+        let mut made = self
+            .made
+            .lock()
+            .expect("no code panics while it holds the certificates");
+        if let Some(key) = made.get(&(host.to_owned(), fault)) {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(self.make(host, fault)?);
+        if made.len() < MAX_CERTIFICATES {
+            made.insert((host.to_owned(), fault), Arc::clone(&key));
+        }
+        Ok(key)
+    }
+
+    fn serves(&self, host: &str) -> bool {
+        host.ends_with(".aliyuncs.com") || self.extra_names.iter().any(|name| name == host)
+    }
+
+    fn make(
+        &self,
+        host: &str,
+        fault: Option<CertificateFault>,
+    ) -> Result<CertifiedKey, Box<dyn std::error::Error>> {
+        let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
+        if !names.iter().any(|name| name == host) {
+            names.push(host.to_owned());
+        }
+        if fault == Some(CertificateFault::WrongHost) {
+            names = vec!["wrong-host.invalid".into()];
+        }
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name.push(DnType::CommonName, "fake-cloud");
+        if fault == Some(CertificateFault::Expired) {
+            params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        }
+        let issuer = if fault == Some(CertificateFault::UnknownAuthority) {
+            &self.stranger
+        } else {
+            &self.issuer
+        };
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, issuer)?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let signer = provider::sign::any_ecdsa_type(&key)?;
+        Ok(CertifiedKey::new(vec![certificate.der().clone()], signer))
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority")
+            .field("extra_names", &self.extra_names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The server's side of TLS 1.2 and 1.3, HTTP/1.1 only.
+pub fn server_config(
+    authority: Arc<Authority>,
+    policy: Arc<dyn CertificatePolicy>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Resolver { authority, policy }));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+struct Resolver {
+    authority: Arc<Authority>,
+    policy: Arc<dyn CertificatePolicy>,
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let host = hello.server_name().map(str::to_ascii_lowercase);
+        self.authority
+            .certificate(host.as_deref(), self.policy.fault(host.as_deref()))
+            .ok()
+    }
+}
+
+fn authority(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+}
+
+/// Names are chosen by the client; past this many, certificates are made anew each time instead of being kept.
+const MAX_CERTIFICATES: usize = 1024;
