@@ -71,7 +71,7 @@ pub fn format(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Reads the form that [`format`] writes, and nothing else: no fraction, no numeric offset.
+/// Reads the form that [`format()`] writes, and nothing else: no fraction, no numeric offset.
 pub fn parse(text: &str) -> Option<Timestamp> {
     let shape = b"dddd-dd-ddTdd:dd:ddZ";
     let fits = text.len() == shape.len()
