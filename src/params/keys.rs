@@ -3,7 +3,7 @@
 //! `docs/parameters.md` has a section for each; a test keeps the two in step.
 
 /// Parameters of the class. Matched exactly, as the official provider does: it ignores `Region`.
-pub(super) const CLASS: &[&str] = &[
+pub const CLASS: &[&str] = &[
     "objects",
     "region",
     "pathTranslation",
@@ -12,7 +12,7 @@ pub(super) const CLASS: &[&str] = &[
 ];
 
 /// Keys of an item of `objects`.
-pub(super) const OBJECT: &[&str] = &[
+pub const OBJECT: &[&str] = &[
     "objectName",
     "objectType",
     "objectAlias",
@@ -30,7 +30,7 @@ pub(super) const OBJECT: &[&str] = &[
 ];
 
 /// Keys of an entry of `jmesPath`.
-pub(super) const PART: &[&str] = &[
+pub const PART: &[&str] = &[
     "path",
     "objectAlias",
     "objectEncoding",
