@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::args::Args;
 use super::environment::{Environment, NotText};
-use crate::auth::{AccessKey, Chain};
+use crate::auth::{AccessKey, Chain, is_plausible};
 use crate::cloud::Endpoint;
 use crate::http::Roots;
 use crate::limits;
@@ -219,15 +219,12 @@ fn access_key(environment: &dyn Environment) -> Result<Option<AccessKey>, Config
                 .expose_str()
                 .map(|text| Secret::from(text.trim().to_owned()))
                 .unwrap_or_default();
-            let plausible = |text: &str| {
-                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
-            };
-            if !plausible(&id) {
+            if !is_plausible(&id) {
                 return Err(ConfigError::new(
                     "ACCESS_KEY_ID is no AccessKey ID; it has blanks, commas or other bytes that none has",
                 ));
             }
-            if !secret.expose_str().is_some_and(plausible) {
+            if !secret.expose_str().is_some_and(is_plausible) {
                 return Err(ConfigError::new(
                     "SECRET_ACCESS_KEY is no AccessKey secret; it has blanks, commas or other bytes that none has",
                 ));
@@ -478,7 +475,7 @@ mod tests {
             &[("ACCESS_KEY_ID", " id\n"), ("SECRET_ACCESS_KEY", "secret\n")],
         )
         .expect("config");
-        let resolved = config.chain.resolve().expect("a pair");
+        let resolved = config.chain.resolve("null").expect("a pair");
         assert_eq!(resolved.credentials.access_key_id, "id");
         assert_eq!(resolved.credentials.access_key_secret.expose(), b"secret");
         let debug = format!("{config:?}");

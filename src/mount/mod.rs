@@ -57,7 +57,7 @@ impl Mounter {
             log::warn!("{}: {warning}", volume(&plan));
         }
         call.reserve(memory(&plan))?;
-        let result = self.fill(&plan, call);
+        let result = self.fill(&plan, &request.secrets, call);
         match &result {
             Ok(response) => log::info!("{}: mounted, {} bytes", volume(&plan), response.len()),
             Err(error) => log::error!("{}: {error}", volume(&plan)),
@@ -65,7 +65,7 @@ impl Mounter {
         result.map_err(|error| error.status())
     }
 
-    fn fill(&self, plan: &Plan, call: &Call) -> Result<Secret, Error> {
+    fn fill(&self, plan: &Plan, secrets: &str, call: &Call) -> Result<Secret, Error> {
         if plan.pod_identity {
             return Err(Error::Auth(auth::Error::PodIdentityUnsupported));
         }
@@ -73,7 +73,7 @@ impl Mounter {
             let object = object.describe();
             return Err(Error::Auth(auth::Error::CrossAccountUnsupported { object }));
         }
-        let resolved = self.chain.resolve().map_err(Error::Auth)?;
+        let resolved = self.chain.resolve(secrets).map_err(Error::Auth)?;
         let endpoints: Vec<Endpoint> = plan
             .objects
             .iter()

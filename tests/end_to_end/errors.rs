@@ -181,6 +181,49 @@ fn credentials_that_are_wrong_or_absent() {
     assert!(status.message().contains("ACCESS_KEY_ID"), "{}", status.message());
 }
 
+/// What the pod brings comes before what the provider has, and half of it is no reason to fall back.
+#[test]
+fn node_publish_secrets() {
+    let world = World::start();
+    let (id, secret) = world.cloud.access_key();
+    let ask = |world: &World, pairs: &[(&str, &str)]| {
+        let mut volume = Volume::new([
+            ("objects", "- objectName: test\n  objectType: oos\n"),
+            ("region", "cn-hangzhou"),
+        ]);
+        volume.secrets = Some(
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+        );
+        world.driver.mount(volume.request())
+    };
+    let nobody = World::with(|provider, _| {
+        provider
+            .variable("ACCESS_KEY_ID", "")
+            .variable("SECRET_ACCESS_KEY", "")
+    });
+    let (their_id, their_secret) = nobody.cloud.access_key();
+    ask(
+        &nobody,
+        &[("access_key", &their_id), ("access_secret", &their_secret)],
+    )
+    .expect("the pod's own pair");
+
+    let status = ask(
+        &world,
+        &[("access_key", "LTAIunknown"), ("access_secret", &secret)],
+    )
+    .expect_err("unknown key");
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert!(status.message().contains("nodePublishSecretRef"), "{status}");
+
+    let status = ask(&world, &[("access_key", &id)]).expect_err("half a pair");
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert!(status.message().contains("access_secret"), "{status}");
+}
+
 /// What this version cannot do yet is refused, not ignored: it would read as somebody else.
 #[test]
 fn identities_that_are_not_supported_yet() {
