@@ -23,8 +23,8 @@ pub(super) enum Value {
     Boolean(bool),
     Number(Number),
     Text(Text),
-    List(Arc<Vec<Value>>),
-    Object(Arc<BTreeMap<Text, Value>>),
+    List(Arc<Vec<Self>>),
+    Object(Arc<BTreeMap<Text, Self>>),
 }
 
 impl Value {

@@ -20,20 +20,20 @@ pub(super) enum Node {
         step: i64,
     },
     /// `then` on the result of the first.
-    Chain(Box<Node>, Box<Node>),
-    And(Box<Node>, Box<Node>),
-    Or(Box<Node>, Box<Node>),
-    Not(Box<Node>),
-    Compare(Comparator, Box<Node>, Box<Node>),
+    Chain(Box<Self>, Box<Self>),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
+    Not(Box<Self>),
+    Compare(Comparator, Box<Self>, Box<Self>),
     /// A filter's inside: the second if the first holds, else null.
-    Filter(Box<Node>, Box<Node>),
+    Filter(Box<Self>, Box<Self>),
     /// The values of an object.
-    Values(Box<Node>),
-    Flatten(Box<Node>),
+    Values(Box<Self>),
+    Flatten(Box<Self>),
     /// The second on each element of the first, nulls dropped.
-    Project(Box<Node>, Box<Node>),
-    List(Vec<Node>),
-    Object(Vec<(Text, Node)>),
+    Project(Box<Self>, Box<Self>),
+    List(Vec<Self>),
+    Object(Vec<(Text, Self)>),
     Call(Function, Vec<Argument>),
 }
 

@@ -104,7 +104,7 @@ impl Signature {
     pub(super) fn parameter(&self, index: usize) -> Parameter {
         self.parameters
             .get(index)
-            .or(self.parameters.last())
+            .or_else(|| self.parameters.last())
             .copied()
             .unwrap_or(Parameter::Any)
     }
