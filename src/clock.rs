@@ -15,7 +15,10 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-#[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that asks the system for the time"
+)]
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
         Instant::now()

@@ -3,11 +3,28 @@
 //!
 //! Modules are layered; imports point from the edge to the core only. `ARCHITECTURE.md` draws the map.
 
-pub mod clock;
+// process
+pub mod cli;
+pub mod run;
+// edge
+pub mod health;
+pub mod server;
+// use case
+pub mod auth;
+pub mod fetch;
+pub mod mount;
+// cloud
+pub mod cloud;
+// I/O
+pub mod http;
+// domain
+pub mod params;
+// core
 pub mod grpc;
 pub mod h2;
 pub mod hpack;
+pub mod sign;
+// words
+pub mod clock;
 pub mod limits;
-pub mod params;
 pub mod secret;
-pub mod server;

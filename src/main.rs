@@ -1,3 +1,56 @@
-//! The binary.
+//! The binary: arguments to configuration, signals to the order to stop, the outcome to an exit code.
 
-fn main() {}
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use csi_provider::cli::{self, Command, Logger, ProcessEnvironment};
+use csi_provider::clock::SystemClock;
+use csi_provider::run::{Stop, run};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Wrong flag or environment value.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let config = match cli::parse(std::env::args_os().skip(1), &ProcessEnvironment) {
+        Ok(Command::Help) => return print(&cli::help()),
+        Ok(Command::Version) => return print(&cli::version()),
+        Ok(Command::Serve(config)) => config,
+        Err(error) => return fail(&error, EXIT_USAGE),
+    };
+    Logger::install(Arc::new(SystemClock), config.verbosity);
+    let stop = Stop::new();
+    let mut signals = match Signals::new([SIGTERM, SIGINT]) {
+        Ok(signals) => signals,
+        Err(error) => return fail(&error, 1),
+    };
+    let on_signal = stop.clone();
+    let listener = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .stack_size(64 * 1024);
+    let listener = listener.spawn(move || {
+        if signals.forever().next().is_some() {
+            on_signal.stop();
+        }
+    });
+    if let Err(error) = listener {
+        return fail(&error, 1);
+    }
+    match run(*config, &stop) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    // A reader that has seen enough, as `head`, is no failure.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{}: {error}", env!("CARGO_PKG_NAME"));
+    ExitCode::from(code)
+}

@@ -13,16 +13,20 @@
 //! | [`state`] | accounts, policies, secrets, the instance, the cluster; the state file |
 //! | [`fault`], [`log`], [`clock`], [`ids`], [`error`] | what goes wrong, what happened, what time it is, made-up names, error shapes |
 //! | [`http`] | sockets, TLS, messages |
+//! | [`driver`] | the CSI driver's side of the provider's socket |
+//! | [`process`] | the provider's binary as a child process |
 
 pub mod api;
 pub mod clock;
 pub mod cloud;
+pub mod driver;
 pub mod error;
 pub mod fault;
 pub mod gateway;
 pub mod http;
 pub mod ids;
 pub mod log;
+pub mod process;
 pub mod route;
 pub mod service;
 pub mod sign;

@@ -122,7 +122,10 @@ pub struct Status {
 impl Status {
     /// A status.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 }
 

@@ -1,1 +1,100 @@
-//! (helper)
+//! The parameter grammar: the text of a SecretProviderClass in, typed and checked values out, and back from
+//! fetched values to files.
+//!
+//! [`parse`] reads the attributes that the driver sends with a Mount and yields a [`Plan`]: which objects to
+//! fetch, and which files they become. [`Plan::render`] turns the fetched values into those files. Both are
+//! pure: no clock, no network, no environment. All checks that need no value happen in `parse`, before any
+//! request goes out, and all problems are reported at once.
+//!
+//! The grammar is documented in `docs/parameters.md`; `docs/compatibility.md` lists where it decides otherwise
+//! than the official provider. Out of scope: credentials, endpoints' allow-lists, and fetching.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "a test that fails may panic"
+    )
+)]
+
+mod attributes;
+mod encoding;
+mod fields;
+mod file_name;
+mod jmespath;
+mod keys;
+mod names;
+mod object;
+mod parts;
+mod plan;
+mod problem;
+mod render;
+mod yaml;
+
+pub use self::file_name::FileName;
+pub use self::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version};
+pub use self::object::{CrossAccount, Object};
+pub use self::plan::{Plan, Pod};
+pub use self::problem::{Position, Problem, Problems, Warning};
+pub use self::render::RenderedFile;
+
+use self::attributes::Attributes;
+use self::problem::Report;
+
+/// What the driver sends with a Mount, as text.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// A JSON object, text to text: the parameters of the SecretProviderClass, overlaid with the pod's volume
+    /// attributes and the kubelet's own keys. May hold service account tokens.
+    pub attributes: &'a str,
+    /// The default file mode: a JSON integer, decimal.
+    pub permission: &'a str,
+}
+
+/// How strictly to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What a key that nobody knows is.
+    pub unknown_keys: UnknownKeys,
+}
+
+/// What a key that nobody knows is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownKeys {
+    /// A warning, and otherwise ignored: what mounted under the official provider still mounts.
+    #[default]
+    Warn,
+    /// An error.
+    Error,
+}
+
+/// Reads and checks the parameters of one Mount.
+///
+/// # Errors
+/// Every problem found, each with the item, the field, the place in `objects` and the remedy. Never a value of
+/// an attribute that may be secret.
+pub fn parse(input: &Input<'_>, options: &Options) -> Result<Plan, Problems> {
+    let mut report = Report::new(*options);
+    let plan = Attributes::parse(input.attributes, &mut report)
+        .map(|attributes| Plan::parse(attributes, Mode::from_permission(input.permission), &mut report));
+    match plan {
+        Some(mut plan) if report.is_clean() => {
+            plan.warnings = report.into_warnings();
+            Ok(plan)
+        }
+        _ => Err(report.into_problems()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

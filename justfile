@@ -1,0 +1,26 @@
+# Recipes for people. The gate is .ci/run; `just release-check` does what is too long for it.
+
+# What there is.
+default:
+    @just --list
+
+# The main job against the embedded fake cloud.
+demo:
+    cargo run --example demo
+
+# Every test.
+test:
+    cargo test --workspace
+
+# Mutations of the signing code: none may survive.
+mutants:
+    cargo mutants --no-shuffle --file 'src/sign/*.rs' -- --lib --test signature_vectors
+
+# Bans and licences (advisories need a network: `cargo deny check advisories`).
+deny:
+    cargo deny --config deny.toml check bans licenses sources
+    cargo deny --config deny-shipped.toml --exclude-dev --exclude harness check bans
+
+# What the gate does.
+ci:
+    bash .ci/run

@@ -1,0 +1,206 @@
+//! Command lines as Go's `flag` package reads them, which is what existing manifests are written for: one dash or
+//! two, `--flag=value` or `--flag value`, switches without a value. No library has these rules, and they are few.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::ConfigError;
+use super::flags::{self, Flag};
+
+/// The flags that were given, with their values. The last one of a name counts, as in Go.
+#[derive(Debug, Default)]
+pub(super) struct Args(BTreeMap<&'static str, String>);
+
+impl Args {
+    pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, ConfigError> {
+        let mut given = BTreeMap::new();
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let argument = text(argument)?;
+            let Some(name) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else {
+                return Err(ConfigError::new(format!(
+                    "unknown argument \"{argument}\"; see --help"
+                )));
+            };
+            let (name, inline) = match name.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (name, None),
+            };
+            let flag = flags::find(name).ok_or_else(|| unknown(&argument, name))?;
+            let value = match inline {
+                Some(value) if flag.is_switch() => switch(flag, &value)?,
+                Some(value) => value,
+                None if flag.is_switch() => "true".to_owned(),
+                None => match arguments.next() {
+                    Some(value) => text(value)?,
+                    None => {
+                        return Err(ConfigError::new(format!(
+                            "--{name} needs a value: {}",
+                            flag.value
+                        )));
+                    }
+                },
+            };
+            given.insert(flag.name, value);
+        }
+        Ok(Self(given))
+    }
+
+    /// The flag's value: as given, else its default.
+    pub(super) fn value(&self, name: &'static str) -> &str {
+        match self.0.get(name) {
+            Some(value) => value,
+            None => flags::find(name).map_or("", |flag| flag.default),
+        }
+    }
+
+    /// Whether a switch is on, or a flag was given at all.
+    pub(super) fn is_given(&self, name: &'static str) -> bool {
+        self.0.get(name).is_some_and(|value| value != "false")
+    }
+
+    /// The given flags that have no effect.
+    pub(super) fn ignored(&self) -> impl Iterator<Item = &'static str> {
+        self.0
+            .keys()
+            .copied()
+            .filter(|name| flags::find(name).is_some_and(Flag::is_ignored))
+    }
+}
+
+fn text(argument: OsString) -> Result<String, ConfigError> {
+    argument
+        .into_string()
+        .map_err(|argument| ConfigError::new(format!("argument {} is not UTF-8", argument.display())))
+}
+
+/// The values that Go's strconv.ParseBool takes.
+fn switch(flag: &Flag, value: &str) -> Result<String, ConfigError> {
+    match value {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok("true".to_owned()),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok("false".to_owned()),
+        _ => Err(ConfigError::new(format!(
+            "--{}={value}: only true and false are possible",
+            flag.name
+        ))),
+    }
+}
+
+fn unknown(argument: &str, name: &str) -> ConfigError {
+    let nearest = flags::FLAGS
+        .iter()
+        .filter(|flag| !flag.is_ignored())
+        .map(|flag| (distance(name, flag.name), flag.name))
+        .min()
+        .filter(|(distance, nearest)| *distance <= 3 && *distance < nearest.len());
+    let hint = nearest.map_or_else(
+        || "see --help".to_owned(),
+        |(_, name)| format!("did you mean --{name}?"),
+    );
+    let argument = argument.split('=').next().unwrap_or_default();
+    ConfigError::new(format!("unknown flag {argument}; {hint}"))
+}
+
+/// Levenshtein distance: how many letters to insert, delete or change.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(b.chars()) {
+            let change = diagonal + usize::from(x != y);
+            diagonal = *cell;
+            left = change.min(left + 1).min(diagonal + 1);
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Args, String> {
+        Args::parse(arguments.iter().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn all_four_spellings() {
+        for arguments in [
+            &["--region=eu-west-1"][..],
+            &["-region=eu-west-1"],
+            &["--region", "eu-west-1"],
+            &["-region", "eu-west-1"],
+            &["-region", "other", "--region=eu-west-1"],
+        ] {
+            assert_eq!(
+                parse(arguments).expect("arguments").value("region"),
+                "eu-west-1",
+                "{arguments:?}"
+            );
+        }
+        assert_eq!(
+            parse(&["-v", "-1"])
+                .expect("a value may begin with a dash")
+                .value("v"),
+            "-1"
+        );
+        assert_eq!(parse(&["--region="]).expect("an empty value").value("region"), "");
+    }
+
+    #[test]
+    fn defaults_are_the_official_ones() {
+        let args = parse(&[]).expect("no arguments");
+        for (name, value) in [
+            ("provider-volume", "/etc/kubernetes/secrets-store-csi-providers"),
+            ("healthz-port", "8989"),
+            ("healthz-path", "/healthz"),
+            ("healthz-timeout", "5s"),
+            ("max-concurrent-kms-secret-pulls", "10"),
+            ("max-concurrent-oos-secret-pulls", "10"),
+            ("region", ""),
+            ("v", "0"),
+        ] {
+            assert_eq!(args.value(name), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn klog_flags_are_accepted_and_listed() {
+        let args = parse(&[
+            "--logtostderr",
+            "-vmodule=server=3",
+            "--log_dir",
+            "/tmp",
+            "-alsologtostderr=false",
+        ]);
+        let ignored: Vec<&str> = args.expect("klog flags").ignored().collect();
+        assert_eq!(ignored, ["alsologtostderr", "log_dir", "logtostderr", "vmodule"]);
+    }
+
+    #[test]
+    fn wrong_ones_are_one_line() {
+        for (arguments, message) in [
+            (
+                &["--regoin=x"][..],
+                "unknown flag --regoin; did you mean --region?",
+            ),
+            (
+                &["--frobnicate-everything"],
+                "unknown flag --frobnicate-everything; see --help",
+            ),
+            (&["serve"], "unknown argument \"serve\"; see --help"),
+            (&["--region"], "--region needs a value: REGION"),
+            (
+                &["--help=maybe"],
+                "--help=maybe: only true and false are possible",
+            ),
+        ] {
+            assert_eq!(parse(arguments).expect_err("must fail"), message);
+        }
+    }
+}

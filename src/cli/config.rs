@@ -1,0 +1,507 @@
+//! The provider's configuration: every value checked, nothing left to fail later.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::args::Args;
+use super::environment::{Environment, NotText};
+use crate::auth::{AccessKey, Chain};
+use crate::cloud::Endpoint;
+use crate::http::Roots;
+use crate::limits;
+use crate::mount::Endpoints;
+use crate::params::{Options, Region, UnknownKeys};
+use crate::secret::Secret;
+
+/// Everything the provider is told from outside.
+#[derive(Debug)]
+pub struct Config {
+    /// Directory of the socket.
+    pub provider_volume: PathBuf,
+    /// The health endpoint.
+    pub health: Health,
+    /// Region of classes that name none; `None` asks the node.
+    pub region: Option<Region>,
+    /// KMS secrets pulled at the same time.
+    pub kms_pulls: usize,
+    /// OOS parameters pulled at the same time.
+    pub oos_pulls: usize,
+    /// Where KMS and OOS are.
+    pub endpoints: Endpoints,
+    /// Where the instance metadata service is.
+    pub metadata: Endpoint,
+    /// The provider's own credentials.
+    pub chain: Chain,
+    /// Trusted certificate authorities.
+    pub roots: Roots,
+    /// How strictly parameters are read.
+    pub options: Options,
+    /// Most bytes of requests, values and responses together.
+    pub memory_budget: usize,
+    /// How long running Mounts may take after the order to stop.
+    pub shutdown_grace: Duration,
+    /// Log level as klog counts it.
+    pub verbosity: u8,
+    /// What is worth telling, though nothing is wrong.
+    pub warnings: Vec<String>,
+}
+
+/// The health endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// TCP port on all addresses; 0 takes any.
+    pub port: u16,
+    /// Path, with its slash.
+    pub path: String,
+    /// How long the socket may take to answer.
+    pub timeout: Duration,
+}
+
+/// What is wrong with a flag or a variable, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<NotText> for ConfigError {
+    fn from(NotText(name): NotText) -> Self {
+        Self::new(format!("{name} is not UTF-8"))
+    }
+}
+
+impl Config {
+    pub(super) fn new(args: &Args, environment: &dyn Environment) -> Result<Self, ConfigError> {
+        let mut warnings = Vec::new();
+        let ignored: Vec<&str> = args.ignored().collect();
+        if !ignored.is_empty() {
+            warnings.push(format!(
+                "flags without effect here, the log goes to standard error: {}",
+                ignored.join(", ")
+            ));
+        }
+        let region = match args.value("region") {
+            "" => None,
+            text => Some(
+                Region::new(text)
+                    .ok_or_else(|| invalid(args, "region", &"expected a region such as cn-hangzhou"))?,
+            ),
+        };
+        Ok(Self {
+            provider_volume: provider_volume(args)?,
+            health: Health {
+                port: parsed(args, "healthz-port", "a port from 0 to 65535")?,
+                path: health_path(args)?,
+                timeout: positive_duration(args, "healthz-timeout")?,
+            },
+            region,
+            kms_pulls: pulls(args, "max-concurrent-kms-secret-pulls")?,
+            oos_pulls: pulls(args, "max-concurrent-oos-secret-pulls")?,
+            endpoints: Endpoints {
+                kms: checked(args, "kms-endpoint")?,
+                oos: checked(args, "oos-endpoint")?,
+            },
+            metadata: checked(args, "metadata-endpoint")?,
+            chain: Chain {
+                access_key: access_key(environment)?,
+            },
+            roots: roots(environment, &mut warnings)?,
+            options: Options {
+                unknown_keys: unknown_keys(args)?,
+            },
+            memory_budget: memory_budget(args)?,
+            shutdown_grace: duration(args, "shutdown-grace")?,
+            verbosity: verbosity(args)?,
+            warnings,
+        })
+    }
+}
+
+fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
+    match args.value("provider-volume") {
+        "" => Err(ConfigError::new(
+            "--provider-volume is empty; name the directory that the driver shares",
+        )),
+        directory => Ok(PathBuf::from(directory)),
+    }
+}
+
+fn health_path(args: &Args) -> Result<String, ConfigError> {
+    let path = args.value("healthz-path");
+    let well_formed =
+        path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
+    if well_formed {
+        Ok(path.to_owned())
+    } else {
+        Err(invalid(
+            args,
+            "healthz-path",
+            &"expected a path that begins with a slash",
+        ))
+    }
+}
+
+fn pulls(args: &Args, name: &'static str) -> Result<usize, ConfigError> {
+    let expected = format!("a number from 1 to {}", limits::CONFIG_MAX_PULLS);
+    let pulls: usize = parsed(args, name, &expected)?;
+    if (1..=limits::CONFIG_MAX_PULLS).contains(&pulls) {
+        Ok(pulls)
+    } else {
+        Err(invalid(args, name, &format!("expected {expected}")))
+    }
+}
+
+fn unknown_keys(args: &Args) -> Result<UnknownKeys, ConfigError> {
+    match args.value("unknown-keys") {
+        "warn" => Ok(UnknownKeys::Warn),
+        "error" => Ok(UnknownKeys::Error),
+        _ => Err(invalid(args, "unknown-keys", &"expected warn or error")),
+    }
+}
+
+fn verbosity(args: &Args) -> Result<u8, ConfigError> {
+    parsed(args, "v", "a number from 0 to 255")
+}
+
+fn memory_budget(args: &Args) -> Result<usize, ConfigError> {
+    let bytes = bytes(args.value("memory-budget")).ok_or_else(|| {
+        invalid(
+            args,
+            "memory-budget",
+            &"expected a number of bytes such as 67108864, 65536KiB or 64MiB",
+        )
+    })?;
+    if bytes < limits::CONFIG_MIN_MEMORY_BUDGET {
+        let least = limits::CONFIG_MIN_MEMORY_BUDGET;
+        return Err(invalid(
+            args,
+            "memory-budget",
+            &format!("less than {least} bytes cannot hold one full volume"),
+        ));
+    }
+    Ok(bytes)
+}
+
+fn bytes(text: &str) -> Option<usize> {
+    let (number, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
+        (Some(number), _) => (number, 1024),
+        (_, Some(number)) => (number, 1024 * 1024),
+        _ => (text, 1),
+    };
+    number.parse::<usize>().ok()?.checked_mul(unit)
+}
+
+fn access_key(environment: &dyn Environment) -> Result<Option<AccessKey>, ConfigError> {
+    refuse_roles(environment)?;
+    let id = environment.variable("ACCESS_KEY_ID")?;
+    let secret = environment.variable("SECRET_ACCESS_KEY")?.map(Secret::from);
+    match (id, secret) {
+        (None, None) => Ok(None),
+        (Some(id), Some(secret)) => {
+            let id = id.trim().to_owned();
+            let secret = secret
+                .expose_str()
+                .map(|text| Secret::from(text.trim().to_owned()))
+                .unwrap_or_default();
+            let plausible = |text: &str| {
+                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+            };
+            if !plausible(&id) {
+                return Err(ConfigError::new(
+                    "ACCESS_KEY_ID is no AccessKey ID; it has blanks, commas or other bytes that none has",
+                ));
+            }
+            if !secret.expose_str().is_some_and(plausible) {
+                return Err(ConfigError::new(
+                    "SECRET_ACCESS_KEY is no AccessKey secret; it has blanks, commas or other bytes that none has",
+                ));
+            }
+            Ok(Some(AccessKey::new(id, secret)))
+        }
+        (Some(_), None) => Err(half("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")),
+        (None, Some(_)) => Err(half("SECRET_ACCESS_KEY", "ACCESS_KEY_ID")),
+    }
+}
+
+fn half(there: &str, missing: &str) -> ConfigError {
+    ConfigError::new(format!(
+        "{there} is set and {missing} is not; set both, or neither"
+    ))
+}
+
+/// With a role configured, reading as the AccessKey's own user would be the wrong identity.
+fn refuse_roles(environment: &dyn Environment) -> Result<(), ConfigError> {
+    match environment.variable("ALICLOUD_ROLE_ARN")? {
+        None => Ok(()),
+        Some(_) => Err(ConfigError::new(
+            "ALICLOUD_ROLE_ARN is set, and this version cannot assume roles yet; unset it to read as the AccessKey's own user",
+        )),
+    }
+}
+
+/// Built-in roots and those of `SSL_CERT_FILE` and of the directories in `SSL_CERT_DIR`, as in OpenSSL and Go.
+fn roots(environment: &dyn Environment, warnings: &mut Vec<String>) -> Result<Roots, ConfigError> {
+    let mut roots = Roots::built_in();
+    if let Some(file) = environment.variable("SSL_CERT_FILE")? {
+        roots
+            .add_file(file.as_ref())
+            .map_err(|error| ConfigError::new(format!("SSL_CERT_FILE: {error}")))?;
+    }
+    if let Some(directories) = environment.variable("SSL_CERT_DIR")? {
+        for directory in directories.split(':').filter(|directory| !directory.is_empty()) {
+            // Base images set this variable to directories that need not be there.
+            if let Err(error) = roots.add_directory(directory.as_ref()) {
+                warnings.push(format!("SSL_CERT_DIR: {error}"));
+            }
+        }
+    }
+    Ok(roots)
+}
+
+fn parsed<T: FromStr>(args: &Args, name: &'static str, expected: &str) -> Result<T, ConfigError> {
+    args.value(name)
+        .parse()
+        .map_err(|_| invalid(args, name, &format!("expected {expected}")))
+}
+
+fn checked<T: FromStr<Err: fmt::Display>>(args: &Args, name: &'static str) -> Result<T, ConfigError> {
+    args.value(name)
+        .parse()
+        .map_err(|error: T::Err| invalid(args, name, &error))
+}
+
+fn positive_duration(args: &Args, name: &'static str) -> Result<Duration, ConfigError> {
+    let duration = duration(args, name)?;
+    if duration.is_zero() {
+        Err(invalid(args, name, &"expected more than nothing"))
+    } else {
+        Ok(duration)
+    }
+}
+
+fn duration(args: &Args, name: &'static str) -> Result<Duration, ConfigError> {
+    go_duration(args.value(name)).ok_or_else(|| {
+        invalid(
+            args,
+            name,
+            &"expected a duration such as 500ms, 5s or 1m30s, at most an hour",
+        )
+    })
+}
+
+/// A duration as Go's `time.ParseDuration` reads it, from nothing to an hour: numbers, with a fraction or not,
+/// each with a unit; a bare `0` needs none.
+fn go_duration(text: &str) -> Option<Duration> {
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut total = Duration::ZERO;
+    loop {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at_checked(digits)?;
+        let (unit, seconds) = UNITS.iter().find(|(unit, _)| tail.starts_with(unit))?;
+        let number = number.parse::<f64>().ok()?;
+        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
+        rest = tail.strip_prefix(unit)?;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    (total <= Duration::from_secs(3600)).then_some(total)
+}
+
+/// Longer units first, where one begins another.
+const UNITS: [(&str, f64); 8] = [
+    ("ns", 1e-9),
+    ("us", 1e-6),
+    ("µs", 1e-6),
+    ("μs", 1e-6),
+    ("ms", 1e-3),
+    ("s", 1.0),
+    ("m", 60.0),
+    ("h", 3600.0),
+];
+
+fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> ConfigError {
+    ConfigError::new(format!("--{name}={}: {problem}", args.value(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(arguments: &[&str], environment: &[(&'static str, &str)]) -> Result<Config, String> {
+        let args =
+            Args::parse(arguments.iter().map(std::ffi::OsString::from)).map_err(|error| error.to_string())?;
+        Config::new(&args, &environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn everything_has_a_default() {
+        let config = config(&[], &[]).expect("defaults");
+        assert_eq!(
+            config.health,
+            Health {
+                port: 8989,
+                path: "/healthz".to_owned(),
+                timeout: Duration::from_secs(5)
+            }
+        );
+        assert_eq!((config.kms_pulls, config.oos_pulls), (10, 10));
+        assert!(config.region.is_none() && config.chain.access_key.is_none() && config.warnings.is_empty());
+        assert_eq!(
+            config.endpoints.oos.to_string(),
+            "https://oos-vpc.{region}.aliyuncs.com"
+        );
+    }
+
+    #[test]
+    fn wrong_values_are_one_line_each() {
+        for (arguments, environment, message) in [
+            (
+                &["--healthz-port=99999"][..],
+                &[][..],
+                "--healthz-port=99999: expected a port from 0 to 65535",
+            ),
+            (
+                &["--healthz-path=healthz"],
+                &[],
+                "--healthz-path=healthz: expected a path that begins with a slash",
+            ),
+            (
+                &["--healthz-timeout=5"],
+                &[],
+                "--healthz-timeout=5: expected a duration such as 500ms, 5s or 1m30s, at most an hour",
+            ),
+            (
+                &["--healthz-timeout=0s"],
+                &[],
+                "--healthz-timeout=0s: expected more than nothing",
+            ),
+            (
+                &["--max-concurrent-kms-secret-pulls=0"],
+                &[],
+                "--max-concurrent-kms-secret-pulls=0: expected a number from 1 to 512",
+            ),
+            (
+                &["--max-concurrent-oos-secret-pulls=-1"],
+                &[],
+                "--max-concurrent-oos-secret-pulls=-1: expected a number from 1 to 512",
+            ),
+            (
+                &["--region=cn_hangzhou"],
+                &[],
+                "--region=cn_hangzhou: expected a region such as cn-hangzhou",
+            ),
+            (
+                &["--unknown-keys=no"],
+                &[],
+                "--unknown-keys=no: expected warn or error",
+            ),
+            (&["--v=loud"], &[], "--v=loud: expected a number from 0 to 255"),
+            (
+                &["--provider-volume="],
+                &[],
+                "--provider-volume is empty; name the directory that the driver shares",
+            ),
+            (
+                &["--memory-budget=1MiB"],
+                &[],
+                "--memory-budget=1MiB: less than 16777216 bytes cannot hold one full volume",
+            ),
+            (
+                &["--kms-endpoint=http://kms.example"],
+                &[],
+                "--kms-endpoint=http://kms.example: \"http://kms.example\" would send secrets in plain text; http:// is for loopback and 100.100.100.200 only, use https://",
+            ),
+            (
+                &[],
+                &[("ACCESS_KEY_ID", "id")],
+                "ACCESS_KEY_ID is set and SECRET_ACCESS_KEY is not; set both, or neither",
+            ),
+            (
+                &[],
+                &[("SECRET_ACCESS_KEY", "canary")],
+                "SECRET_ACCESS_KEY is set and ACCESS_KEY_ID is not; set both, or neither",
+            ),
+            (
+                &[],
+                &[("ACCESS_KEY_ID", "id"), ("SECRET_ACCESS_KEY", "can ary")],
+                "SECRET_ACCESS_KEY is no AccessKey secret; it has blanks, commas or other bytes that none has",
+            ),
+            (
+                &[],
+                &[("ALICLOUD_ROLE_ARN", "acs:ram::1:role/r")],
+                "ALICLOUD_ROLE_ARN is set, and this version cannot assume roles yet; unset it to read as the AccessKey's own user",
+            ),
+            (
+                &[],
+                &[("SSL_CERT_FILE", "/does/not/exist")],
+                "SSL_CERT_FILE: certificates of /does/not/exist: No such file or directory (os error 2)",
+            ),
+        ] {
+            assert_eq!(config(arguments, environment).expect_err("must fail"), message);
+        }
+    }
+
+    #[test]
+    fn keys_lose_the_line_feed_that_base64_brought() {
+        let config = config(
+            &[],
+            &[("ACCESS_KEY_ID", " id\n"), ("SECRET_ACCESS_KEY", "secret\n")],
+        )
+        .expect("config");
+        let resolved = config.chain.resolve().expect("a pair");
+        assert_eq!(resolved.credentials.access_key_id, "id");
+        assert_eq!(resolved.credentials.access_key_secret.expose(), b"secret");
+        let debug = format!("{config:?}");
+        assert!(!debug.contains("secret\""), "{debug}");
+    }
+
+    #[test]
+    fn ignored_flags_are_one_warning() {
+        let config = config(&["--logtostderr", "--vmodule=a=1"], &[]).expect("config");
+        assert_eq!(
+            config.warnings,
+            ["flags without effect here, the log goes to standard error: logtostderr, vmodule"]
+        );
+    }
+
+    #[test]
+    fn durations_as_go_reads_them() {
+        for (text, millis) in [
+            ("5s", 5000),
+            ("0", 0),
+            ("0s", 0),
+            ("1m30s", 90_000),
+            ("1.5s", 1500),
+            ("250ms", 250),
+            ("1h", 3_600_000),
+            ("+2s", 2000),
+            (".5s", 500),
+            ("1000us", 1),
+            ("1000µs", 1),
+        ] {
+            assert_eq!(go_duration(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for text in [
+            "", "5", "s", "-5s", "5x", "5s5", "1h1s", "1..5s", " 5s", "5 s", "1e3s", "+",
+        ] {
+            assert_eq!(go_duration(text), None, "{text}");
+        }
+    }
+}

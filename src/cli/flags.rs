@@ -1,0 +1,147 @@
+//! The table of flags: spelling, default and help of each. Everything else about flags follows from it.
+
+/// One flag.
+#[derive(Debug)]
+pub(super) struct Flag {
+    /// Spelling without dashes.
+    pub(super) name: &'static str,
+    /// What stands for the value in the help; empty for a switch.
+    pub(super) value: &'static str,
+    /// Value if the flag is not given; empty for none.
+    pub(super) default: &'static str,
+    /// One line of help; empty for flags that are accepted and ignored.
+    pub(super) help: &'static str,
+}
+
+impl Flag {
+    /// A switch takes no value of its own, only `=true` or `=false`.
+    pub(super) const fn is_switch(&self) -> bool {
+        self.value.is_empty()
+    }
+
+    /// Accepted for the sake of existing manifests, without effect.
+    pub(super) const fn is_ignored(&self) -> bool {
+        self.help.is_empty()
+    }
+}
+
+/// The flag of that name.
+pub(super) fn find(name: &str) -> Option<&'static Flag> {
+    FLAGS.iter().find(|flag| flag.name == name)
+}
+
+/// Every flag, in the order of the help.
+pub(super) const FLAGS: &[Flag] = &[
+    flag(
+        "provider-volume",
+        "DIR",
+        "/etc/kubernetes/secrets-store-csi-providers",
+        "directory of the socket alibabacloud.sock, shared with the driver",
+    ),
+    flag(
+        "region",
+        "REGION",
+        "",
+        "region of classes that name none; without it the node's own, from instance metadata",
+    ),
+    flag(
+        "max-concurrent-kms-secret-pulls",
+        "N",
+        "10",
+        "KMS secrets pulled at the same time, over all Mounts",
+    ),
+    flag(
+        "max-concurrent-oos-secret-pulls",
+        "N",
+        "10",
+        "OOS parameters pulled at the same time, over all Mounts",
+    ),
+    flag(
+        "kms-endpoint",
+        "URL",
+        "https://kms-vpc.{region}.aliyuncs.com",
+        "where KMS is; {region} stands for the region",
+    ),
+    flag(
+        "oos-endpoint",
+        "URL",
+        "https://oos-vpc.{region}.aliyuncs.com",
+        "where OOS is; {region} stands for the region",
+    ),
+    flag(
+        "metadata-endpoint",
+        "URL",
+        "http://100.100.100.200",
+        "where the instance metadata service is",
+    ),
+    flag(
+        "unknown-keys",
+        "MODE",
+        "warn",
+        "what an unknown key in a SecretProviderClass is: warn or error",
+    ),
+    flag(
+        "memory-budget",
+        "BYTES",
+        "64MiB",
+        "most memory for requests, values and responses together",
+    ),
+    flag(
+        "shutdown-grace",
+        "DURATION",
+        "10s",
+        "how long running Mounts may take after SIGTERM",
+    ),
+    flag(
+        "healthz-port",
+        "PORT",
+        "8989",
+        "port of the health endpoint, on all addresses",
+    ),
+    flag("healthz-path", "PATH", "/healthz", "path of the health endpoint"),
+    flag(
+        "healthz-timeout",
+        "DURATION",
+        "5s",
+        "how long the socket may take to answer a health request",
+    ),
+    flag(
+        "v",
+        "LEVEL",
+        "0",
+        "verbosity of the log: 0 to 3 events, 4 and more details",
+    ),
+    flag("help", "", "", "print this and exit"),
+    flag("version", "", "", "print the version and exit"),
+    flag("h", "", "", "print this and exit"),
+    ignored("add_dir_header", ""),
+    ignored("alsologtostderr", ""),
+    ignored("log_backtrace_at", "LOCATION"),
+    ignored("log_dir", "DIR"),
+    ignored("log_file", "FILE"),
+    ignored("log_file_max_size", "MB"),
+    ignored("logtostderr", ""),
+    ignored("one_output", ""),
+    ignored("skip_headers", ""),
+    ignored("skip_log_headers", ""),
+    ignored("stderrthreshold", "SEVERITY"),
+    ignored("vmodule", "PATTERN"),
+];
+
+const fn flag(name: &'static str, value: &'static str, default: &'static str, help: &'static str) -> Flag {
+    Flag {
+        name,
+        value,
+        default,
+        help,
+    }
+}
+
+const fn ignored(name: &'static str, value: &'static str) -> Flag {
+    Flag {
+        name,
+        value,
+        default: "",
+        help: "",
+    }
+}

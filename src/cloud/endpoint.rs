@@ -1,0 +1,323 @@
+//! Where a service is: scheme, host and port, and templates of them with a `{region}` in the host.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// The address of the instance metadata service, the one host beside loopback that may be asked in plain text.
+pub const METADATA_HOST: &str = "100.100.100.200";
+
+/// Scheme, host and port of a service. Plain `http` only for loopback and the metadata address: anywhere else a
+/// secret would cross the network in the clear.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    tls: bool,
+    authority: String,
+}
+
+/// Why a text is no endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointError {
+    /// Not of the form `[scheme://]host[:port]`.
+    Malformed(String),
+    /// Plain `http` to a host that is neither loopback nor the metadata service.
+    PlainText(String),
+    /// A scheme other than `http` and `https`.
+    Scheme(String),
+    /// A host that is not KMS, named in a SecretProviderClass.
+    NotKms(String),
+}
+
+impl Endpoint {
+    /// The endpoint that a SecretProviderClass names for KMS. Its author is not the operator: signed requests go
+    /// to KMS itself and to KMS instances, and never to another host below the same suffix, where customers have
+    /// names of their own.
+    ///
+    /// # Errors
+    /// The host is not `kms.<region>`, `kms-vpc.<region>` or `<instance>.cryptoservice.kms` in `aliyuncs.com`.
+    pub fn kms(host: &str) -> Result<Self, EndpointError> {
+        let lower = host.to_ascii_lowercase();
+        let labels: Vec<&str> = lower.split('.').collect();
+        match labels.as_slice() {
+            ["kms" | "kms-vpc", _, "aliyuncs", "com"] | [_, "cryptoservice", "kms", "aliyuncs", "com"] => {}
+            _ => return Err(EndpointError::NotKms(host.to_owned())),
+        }
+        let endpoint: Self = host.parse()?;
+        // What the labels were read from is all that there is: no scheme, no port.
+        if endpoint.authority == lower {
+            Ok(endpoint)
+        } else {
+            Err(EndpointError::NotKms(host.to_owned()))
+        }
+    }
+
+    /// The host with its port, as the `host` header and the signature name it.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Scheme and authority, without a path.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority)
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    /// `host`, `host:port`, `https://host[:port]` or `http://host[:port]`; one trailing slash is ignored.
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let malformed = || EndpointError::Malformed(text.to_owned());
+        let (tls, rest) = match text.split_once("://") {
+            None => (true, text),
+            Some(("https", rest)) => (true, rest),
+            Some(("http", rest)) => (false, rest),
+            Some(_) => return Err(EndpointError::Scheme(text.to_owned())),
+        };
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = split_authority(authority).ok_or_else(malformed)?;
+        if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
+            return Err(malformed());
+        }
+        if !is_host(host) {
+            return Err(malformed());
+        }
+        if !tls && !may_be_plain(host) {
+            return Err(EndpointError::PlainText(text.to_owned()));
+        }
+        // The default port does not stand in the `host` header, so it must not be signed either.
+        let default_port = if tls { "443" } else { "80" };
+        let authority = match port {
+            Some(port) if port != default_port => format!("{}:{port}", host.to_ascii_lowercase()),
+            _ => host.to_ascii_lowercase(),
+        };
+        Ok(Self { tls, authority })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.authority)
+    }
+}
+
+/// Splits `host:port` and `[v6]:port`; the host of the latter keeps its brackets.
+fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
+    if authority.starts_with('[') {
+        let end = authority.find(']')? + 1;
+        let (host, rest) = authority.split_at_checked(end)?;
+        return match rest.strip_prefix(':') {
+            Some(port) => Some((host, Some(port))),
+            None => rest.is_empty().then_some((host, None)),
+        };
+    }
+    match authority.split_once(':') {
+        Some((host, port)) => Some((host, Some(port))),
+        None => Some((authority, None)),
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    if let Some(v6) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return v6.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    !host.is_empty()
+        && host.len() <= 253
+        && host.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
+}
+
+fn may_be_plain(host: &str) -> bool {
+    let bare = host.trim_matches(['[', ']']);
+    bare == METADATA_HOST
+        || bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(text) => write!(
+                f,
+                "\"{text}\" is no endpoint; write host, host:port or https://host:port"
+            ),
+            Self::PlainText(text) => write!(
+                f,
+                "\"{text}\" would send secrets in plain text; http:// is for loopback and {METADATA_HOST} only, use https://"
+            ),
+            Self::NotKms(text) => write!(
+                f,
+                "\"{text}\" is not an endpoint of KMS; write kms.REGION.aliyuncs.com, kms-vpc.REGION.aliyuncs.com or INSTANCE.cryptoservice.kms.aliyuncs.com"
+            ),
+            Self::Scheme(text) => write!(f, "\"{text}\" has a scheme other than https:// and http://"),
+        }
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+/// An endpoint whose host may depend on the region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointTemplate(String);
+
+impl EndpointTemplate {
+    const PLACEHOLDER: &str = "{region}";
+
+    /// The endpoint in a region. The region's text is part of a host name only because `Region` allows nothing
+    /// but letters, digits and hyphens.
+    ///
+    /// # Errors
+    /// The host would not be valid, as with a region of more letters than a label may have.
+    pub fn in_region(&self, region: &str) -> Result<Endpoint, EndpointError> {
+        self.0.replace(Self::PLACEHOLDER, region).parse()
+    }
+}
+
+impl FromStr for EndpointTemplate {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let template = Self(text.to_owned());
+        template.in_region("cn-hangzhou").map_err(|error| match error {
+            EndpointError::Malformed(_) => EndpointError::Malformed(text.to_owned()),
+            EndpointError::PlainText(_) => EndpointError::PlainText(text.to_owned()),
+            EndpointError::Scheme(_) => EndpointError::Scheme(text.to_owned()),
+            EndpointError::NotKms(_) => EndpointError::NotKms(text.to_owned()),
+        })?;
+        Ok(template)
+    }
+}
+
+impl fmt::Display for EndpointTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted() {
+        let cases = [
+            (
+                "kms-vpc.cn-hangzhou.aliyuncs.com",
+                "https://kms-vpc.cn-hangzhou.aliyuncs.com",
+                "kms-vpc.cn-hangzhou.aliyuncs.com",
+            ),
+            ("https://KMS.example/", "https://kms.example", "kms.example"),
+            ("https://kms.example:443", "https://kms.example", "kms.example"),
+            ("kms.example:8443", "https://kms.example:8443", "kms.example:8443"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080", "127.0.0.1:8080"),
+            ("http://127.8.8.8", "http://127.8.8.8", "127.8.8.8"),
+            ("http://localhost:80", "http://localhost", "localhost"),
+            ("http://[::1]:8080", "http://[::1]:8080", "[::1]:8080"),
+            (
+                "http://100.100.100.200",
+                "http://100.100.100.200",
+                "100.100.100.200",
+            ),
+        ];
+        for (text, url, authority) in cases {
+            let endpoint: Endpoint = text.parse().expect(text);
+            assert_eq!(
+                (endpoint.url().as_str(), endpoint.authority()),
+                (url, authority),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn refused() {
+        let malformed = |text: &str| EndpointError::Malformed(text.to_owned());
+        for text in [
+            "",
+            "https://",
+            "a/b",
+            "https://a/b",
+            "a?b",
+            "a#b",
+            "user@host",
+            "host:",
+            "host:0",
+            "host:65536",
+            "host:x",
+            "a b",
+            "a..b",
+            "-a.b",
+            "[::1",
+            "[::1]x",
+            "[zz]",
+            "https://a%2fb",
+            "a\nb",
+            "a:1:2",
+        ] {
+            assert_eq!(text.parse::<Endpoint>(), Err(malformed(text)), "{text:?}");
+        }
+        for text in [
+            "http://kms.example",
+            "http://10.0.0.1",
+            "http://localhost.example",
+            "http://100.100.100.201",
+        ] {
+            assert_eq!(
+                text.parse::<Endpoint>(),
+                Err(EndpointError::PlainText(text.to_owned())),
+                "{text:?}"
+            );
+        }
+        assert_eq!(
+            "ftp://a".parse::<Endpoint>(),
+            Err(EndpointError::Scheme("ftp://a".to_owned()))
+        );
+    }
+
+    #[test]
+    fn classes_may_name_kms_alone() {
+        for host in [
+            "kms.cn-hangzhou.aliyuncs.com",
+            "kms-vpc.eu-west-1.aliyuncs.com",
+            "kst-hzz65f176a0ogplgq0000.cryptoservice.kms.aliyuncs.com",
+        ] {
+            assert_eq!(
+                Endpoint::kms(host).map(|endpoint| endpoint.url()),
+                Ok(format!("https://{host}"))
+            );
+        }
+        for host in [
+            "evil.example",
+            "bucket.oss-cn-hangzhou.aliyuncs.com",
+            "kms.cn-hangzhou.aliyuncs.com.evil.example",
+            "x.y.cryptoservice.kms.aliyuncs.com",
+            "kms.cn-hangzhou.aliyuncs.com:8443",
+            "http://kms.cn.aliyuncs.com",
+            "kms.cn-hangzhou.aliyuncs.com/",
+            "user@kms.cn-hangzhou.aliyuncs.com",
+            "kms.a/b.aliyuncs.com",
+            "kms..aliyuncs.com",
+            "",
+        ] {
+            assert!(Endpoint::kms(host).is_err(), "{host}");
+        }
+    }
+
+    #[test]
+    fn templates_take_a_region() {
+        let template: EndpointTemplate = "https://kms-vpc.{region}.aliyuncs.com".parse().expect("template");
+        assert_eq!(
+            template.in_region("eu-central-1").map(|endpoint| endpoint.url()),
+            Ok("https://kms-vpc.eu-central-1.aliyuncs.com".to_owned())
+        );
+        assert!("http://{region}.example".parse::<EndpointTemplate>().is_err());
+        assert!("https://kms.{zone}.example".parse::<EndpointTemplate>().is_err());
+    }
+}

@@ -1,0 +1,306 @@
+//! What the cloud says when it says no, in both of its dialects, and what kind of trouble that is.
+//!
+//! The gateway answers `{"RequestId","HostId","Code","Message","Recommend"}`, the KMS backend
+//! `{"HttpStatus","Code","Message","RequestId"}`; both are read by one parser, keys in PascalCase or camelCase.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::http;
+use crate::secret::Secret;
+
+/// A failed call to an API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The API answered with an error.
+    Api(ApiError),
+    /// The answer is a success by its status, and not one by its body.
+    Answer {
+        /// Host that answered.
+        host: String,
+        /// Status of the answer.
+        status: u16,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No answer.
+    Http(http::Error),
+}
+
+/// An error in the API's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// HTTP status.
+    pub status: u16,
+    /// `Forbidden.ResourceNotFound`, `Throttling.User`; empty when the body names none.
+    pub code: String,
+    /// The API's message, shortened and on one line.
+    pub message: String,
+    /// For support tickets; empty when the body names none.
+    pub request_id: String,
+    /// Host that answered.
+    pub host: String,
+}
+
+/// What kind of trouble an error is, which decides status code, retry and advice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The credentials are refused: unknown, expired, wrong secret.
+    Credentials,
+    /// The identity may not do this.
+    Denied,
+    /// Neither an answer nor a refusal that makes sense.
+    Broken,
+    /// What was asked for does not exist.
+    NotFound,
+    /// The request is refused for what it says.
+    Refused,
+    /// Too many calls.
+    Throttled,
+    /// Out of reach, out of order or out of time.
+    Unavailable,
+}
+
+impl Error {
+    /// What kind of trouble this is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Api(error) => error.kind(),
+            Self::Answer { .. } => Kind::Broken,
+            Self::Http(error) if error.is_transient() => Kind::Unavailable,
+            Self::Http(_) => Kind::Broken,
+        }
+    }
+
+    /// Whether the same call may succeed a moment later, with a new nonce and signature.
+    pub fn is_transient(&self) -> bool {
+        match self.kind() {
+            Kind::Throttled | Kind::Unavailable => true,
+            Kind::Credentials => matches!(self, Self::Api(error) if error.code == "SignatureNonceUsed"),
+            Kind::Denied | Kind::Broken | Kind::NotFound | Kind::Refused => false,
+        }
+    }
+}
+
+impl ApiError {
+    /// What kind of trouble this is. Codes decide before the status does: the gateway throttles with 400, and
+    /// KMS calls a missing secret `Forbidden`.
+    pub fn kind(&self) -> Kind {
+        let code = self.code.as_str();
+        if code.starts_with("Throttling") || code == "Rejected.Throttling" {
+            return Kind::Throttled;
+        }
+        if matches!(code, "Forbidden.ResourceNotFound" | "Forbidden.KeyNotFound")
+            || code.starts_with("EntityNotExist")
+        {
+            return Kind::NotFound;
+        }
+        if code.starts_with("InvalidAccessKeyId")
+            || code.starts_with("InvalidSecurityToken")
+            || code.starts_with("InvalidTimeStamp")
+            || matches!(
+                code,
+                "SignatureDoesNotMatch"
+                    | "IncompleteSignature"
+                    | "SignatureNonceUsed"
+                    | "MissingSecurityToken"
+                    | "IllegalTimestamp"
+            )
+        {
+            return Kind::Credentials;
+        }
+        if code.starts_with("Forbidden") || code.starts_with("NoPermission") {
+            return Kind::Denied;
+        }
+        match self.status {
+            401 => Kind::Credentials,
+            403 => Kind::Denied,
+            // A 404 without a code is some web server, not the API speaking of our object.
+            404 if code.is_empty() => Kind::Broken,
+            429 => Kind::Throttled,
+            500..=599 => Kind::Unavailable,
+            400..=499 if !code.is_empty() => Kind::Refused,
+            _ => Kind::Broken,
+        }
+    }
+
+    /// Reads an error answer; anything that is not one of the documented shapes becomes an error without a code.
+    pub(super) fn parse(status: u16, body: &Secret, host: &str) -> Self {
+        #[derive(Deserialize, Default)]
+        struct Body {
+            #[serde(rename = "Code", alias = "code")]
+            code: Option<serde_json::Value>,
+            #[serde(rename = "Message", alias = "message")]
+            message: Option<String>,
+            #[serde(rename = "RequestId", alias = "requestId")]
+            request_id: Option<String>,
+        }
+        let parsed: Option<Body> = serde_json::from_slice(body.expose()).ok();
+        let described = parsed.is_some();
+        let body = parsed.unwrap_or_default();
+        let code = body
+            .code
+            .as_ref()
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default();
+        let message = match body.message {
+            Some(message) => message,
+            None if described => "the answer holds no message".to_owned(),
+            None => "the answer is not JSON".to_owned(),
+        };
+        // The gateway quotes the server's own string to sign here, which is of no use to whoever reads a pod event.
+        let message = match message.find(" server string to sign is:") {
+            Some(end) => message.get(..end).unwrap_or_default().to_owned(),
+            None => message,
+        };
+        Self {
+            status,
+            code: one_line(code, 128),
+            message: one_line(&message, 300),
+            request_id: one_line(&body.request_id.unwrap_or_default(), 64),
+            host: host.to_owned(),
+        }
+    }
+}
+
+/// At most `limit` characters, control characters as blanks, trimmed.
+fn one_line(text: &str, limit: usize) -> String {
+    let mut line: String = text
+        .chars()
+        .take(limit)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect::<String>();
+    if text.chars().nth(limit).is_some() {
+        line.push('…');
+    }
+    line.trim().to_owned()
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Api(error) => error.fmt(f),
+            Self::Answer {
+                host,
+                status,
+                problem,
+            } => {
+                write!(
+                    f,
+                    "{host} answered {status} with a body that cannot be used: {problem}"
+                )
+            }
+            Self::Http(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            status,
+            code,
+            message,
+            request_id,
+            host,
+        } = self;
+        if code.is_empty() {
+            write!(f, "{host} answered {status}: {message}")?;
+        } else {
+            write!(f, "{host} answered {status} {code}: {message}")?;
+        }
+        if !request_id.is_empty() {
+            write!(f, " (request id {request_id})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        Self::Http(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(status: u16, body: &str) -> ApiError {
+        ApiError::parse(status, &Secret::from(body.to_owned()), "kms.example")
+    }
+
+    #[test]
+    fn both_dialects_are_read() {
+        let gateway = r#"{"RequestId":"R1","HostId":"kms","Code":"SignatureDoesNotMatch","Message":"Specified signature is not matched with our calculation. server string to sign is:ACS3-HMAC-SHA256\nabc","Recommend":"https://x"}"#;
+        let error = parse(400, gateway);
+        assert_eq!(error.kind(), Kind::Credentials);
+        assert_eq!(
+            error.to_string(),
+            "kms.example answered 400 SignatureDoesNotMatch: Specified signature is not matched with our calculation. (request id R1)"
+        );
+        let backend = r#"{"HttpStatus":404,"Code":"Forbidden.ResourceNotFound","Message":"Resource not found.","RequestId":"R2"}"#;
+        let error = parse(404, backend);
+        assert_eq!(error.kind(), Kind::NotFound);
+        assert_eq!(
+            error.to_string(),
+            "kms.example answered 404 Forbidden.ResourceNotFound: Resource not found. (request id R2)"
+        );
+    }
+
+    #[test]
+    fn codes_decide_before_the_status() {
+        let cases = [
+            (400, "Throttling.User", Kind::Throttled),
+            (429, "Rejected.Throttling", Kind::Throttled),
+            (429, "", Kind::Throttled),
+            (403, "Forbidden.NoPermission", Kind::Denied),
+            (400, "Forbidden.RAM", Kind::Denied),
+            (403, "NoPermission", Kind::Denied),
+            (404, "EntityNotExists.Parameter", Kind::NotFound),
+            (404, "EntityNotExist.Role", Kind::NotFound),
+            (404, "InvalidAccessKeyId.NotFound", Kind::Credentials),
+            (400, "InvalidSecurityToken.Expired", Kind::Credentials),
+            (400, "InvalidTimeStamp.Expired", Kind::Credentials),
+            (400, "InvalidParameter", Kind::Refused),
+            (409, "Rejected.Disabled", Kind::Refused),
+            (404, "InvalidAction.NotFound", Kind::Refused),
+            (404, "", Kind::Broken),
+            (302, "", Kind::Broken),
+            (500, "InternalFailure", Kind::Unavailable),
+            (503, "SerivceUnvailableTemporary", Kind::Unavailable),
+            (503, "", Kind::Unavailable),
+        ];
+        for (status, code, kind) in cases {
+            let error = parse(status, &format!(r#"{{"Code":"{code}","Message":"m"}}"#));
+            assert_eq!(error.kind(), kind, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_another_kind_is_told_without_being_quoted() {
+        let error = parse(502, "<html>secret-canary</html>");
+        assert_eq!(
+            error.to_string(),
+            "kms.example answered 502: the answer is not JSON"
+        );
+        let error = parse(400, r#"{"Code":42}"#);
+        assert_eq!(
+            error.to_string(),
+            "kms.example answered 400: the answer holds no message"
+        );
+    }
+
+    #[test]
+    fn long_and_multi_line_messages_are_tamed() {
+        let error = parse(
+            400,
+            &format!(r#"{{"Code":"A","Message":"one\ntwo{}"}}"#, "x".repeat(1000)),
+        );
+        assert!(error.message.starts_with("one two"));
+        assert_eq!(error.message.chars().count(), 301);
+    }
+}

@@ -1,0 +1,134 @@
+//! Why no answer arrived.
+
+use std::{fmt, io};
+
+use super::Request;
+
+/// A request that got no complete answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// The host that was asked, with its port.
+    pub host: String,
+    /// The library's own words, without the URL.
+    pub detail: String,
+}
+
+/// What kind of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The connection could not be made.
+    Connect,
+    /// The answer broke off, or the connection was closed before it.
+    Interrupted,
+    /// Not HTTP, or not the HTTP that was promised.
+    Protocol,
+    /// The request itself cannot be sent.
+    Request,
+    /// The host name does not resolve.
+    Resolve,
+    /// Out of time.
+    Timeout,
+    /// The certificate, or the handshake.
+    Tls,
+    /// More bytes than an answer may have.
+    TooLarge,
+}
+
+impl Error {
+    pub(super) fn from_ureq(error: &ureq::Error, request: &Request<'_>) -> Self {
+        let (kind, detail) = classify(error);
+        Self {
+            kind,
+            host: host_of(request.url).to_owned(),
+            detail,
+        }
+    }
+
+    /// Whether another try may succeed: the failure lies in the network or in the moment.
+    pub const fn is_transient(&self) -> bool {
+        match self.kind {
+            ErrorKind::Connect
+            | ErrorKind::Interrupted
+            | ErrorKind::Protocol
+            | ErrorKind::Resolve
+            | ErrorKind::Timeout => true,
+            ErrorKind::Request | ErrorKind::Tls | ErrorKind::TooLarge => false,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, host, detail } = self;
+        match kind {
+            ErrorKind::Connect => write!(f, "cannot connect to {host}: {detail}"),
+            ErrorKind::Interrupted => write!(f, "the connection to {host} broke off: {detail}"),
+            ErrorKind::Protocol => write!(f, "{host} did not answer in HTTP: {detail}"),
+            ErrorKind::Request => write!(f, "the request to {host} cannot be sent: {detail}"),
+            ErrorKind::Resolve => write!(f, "cannot resolve {host}: {detail}"),
+            ErrorKind::Timeout => write!(f, "no answer from {host} in time: {detail}"),
+            ErrorKind::Tls => write!(f, "no trusted TLS connection to {host}: {detail}"),
+            ErrorKind::TooLarge => write!(f, "the answer of {host} is too large: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn classify(error: &ureq::Error) -> (ErrorKind, String) {
+    match error {
+        ureq::Error::Timeout(phase) => (ErrorKind::Timeout, format!("timeout of step \"{phase}\"")),
+        ureq::Error::HostNotFound => (ErrorKind::Resolve, "host name not found".to_owned()),
+        ureq::Error::ConnectionFailed => (ErrorKind::Connect, "connection failed".to_owned()),
+        ureq::Error::BodyExceedsLimit(limit) => (ErrorKind::TooLarge, format!("over {limit} bytes")),
+        ureq::Error::Io(error) => classify_io(error),
+        ureq::Error::Http(_) | ureq::Error::BadUri(_) => {
+            // The library would quote the URL, and a URL's query names objects.
+            (
+                ErrorKind::Request,
+                "a header or the address is malformed".to_owned(),
+            )
+        }
+        other => (ErrorKind::Protocol, other.to_string()),
+    }
+}
+
+fn classify_io(error: &io::Error) -> (ErrorKind, String) {
+    if let Some(tls) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    {
+        return (ErrorKind::Tls, tls.to_string());
+    }
+    let kind = match error.kind() {
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable => ErrorKind::Connect,
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => ErrorKind::Timeout,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::NotConnected => ErrorKind::Interrupted,
+        // getaddrinfo's failures come without a kind of their own.
+        _ if is_lookup(error) => ErrorKind::Resolve,
+        _ => ErrorKind::Interrupted,
+    };
+    (kind, error.to_string())
+}
+
+fn is_lookup(error: &io::Error) -> bool {
+    error
+        .to_string()
+        .starts_with("failed to lookup address information")
+}
+
+/// The authority of a URL: never its path or query.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+}

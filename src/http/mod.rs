@@ -1,0 +1,143 @@
+//! The HTTP client: one agent for the process, with kept connections, timeouts on every step, and caps on what it
+//! accepts. The only user of ureq and rustls.
+//!
+//! It never follows a redirect, never takes a proxy from the environment, and hands out any status as an answer:
+//! what a status means is the caller's business.
+
+mod error;
+mod tls;
+
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::config::Config;
+use ureq::http;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector as _, TcpConnector};
+
+pub use error::{Error, ErrorKind};
+pub use tls::{RootError, Roots};
+
+use crate::limits;
+use crate::secret::Secret;
+
+/// A pooled HTTP/1.1 client. Cheap to clone; clones share the pool.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: Agent,
+}
+
+/// One request.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The verb.
+    pub method: Method,
+    /// Absolute `http` or `https` URL, its query already encoded.
+    pub url: &'a str,
+    /// Headers, `host` included where it is signed.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body; empty for none.
+    pub body: &'a [u8],
+    /// How long each step may take.
+    pub timeouts: Timeouts,
+}
+
+/// The verbs that are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+}
+
+impl Method {
+    /// As it stands on the wire and in a signature.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
+}
+
+/// How long the steps of a request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TCP and TLS together.
+    pub connect: Duration,
+    /// From the request sent to the end of the response headers.
+    pub response: Duration,
+    /// The whole of it, name resolution and body included.
+    pub total: Duration,
+}
+
+/// One answer.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The body.
+    pub body: Secret,
+}
+
+impl Client {
+    /// A client that trusts `roots` and keeps at most `idle_per_host` unused connections to each host.
+    pub fn new(roots: &Roots, idle_per_host: usize) -> Self {
+        let config = Config::builder()
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .accept_encoding("identity")
+            .max_response_header_size(limits::HTTP_RESPONSE_HEADER_BYTES)
+            .max_idle_connections(limits::HTTP_IDLE_CONNECTIONS)
+            .max_idle_connections_per_host(idle_per_host)
+            .max_idle_age(limits::HTTP_IDLE_AGE)
+            .build();
+        let connector = ().chain(TcpConnector::default()).chain(tls::TlsConnector::new(roots));
+        Self {
+            agent: Agent::with_parts(config, connector, DefaultResolver::default()),
+        }
+    }
+
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// Whatever kept an answer from arriving complete; a status of 400 or 500 is an answer.
+    pub fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
+        let failed = |error: &ureq::Error| Error::from_ureq(error, request);
+        let mut message = http::Request::builder()
+            .method(request.method.as_str())
+            .uri(request.url);
+        for (name, value) in request.headers {
+            message = message.header(*name, *value);
+        }
+        let message = message
+            .body(request.body)
+            .map_err(|error| failed(&ureq::Error::Http(error)))?;
+        let message = self
+            .agent
+            .configure_request(message)
+            .timeout_connect(Some(request.timeouts.connect))
+            .timeout_recv_response(Some(request.timeouts.response))
+            .timeout_global(Some(request.timeouts.total))
+            .build();
+        let mut response = self.agent.run(message).map_err(|error| failed(&error))?;
+        let status = response.status().as_u16();
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(limits::HTTP_RESPONSE_BODY_BYTES)
+            .read_to_vec()
+            .map_err(|error| failed(&error))?;
+        Ok(Response {
+            status,
+            body: Secret::new(body),
+        })
+    }
+}

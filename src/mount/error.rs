@@ -1,0 +1,185 @@
+//! Why a Mount failed, and the one place where that becomes a gRPC status.
+
+use std::fmt;
+
+use crate::auth;
+use crate::cloud;
+use crate::cloud::error::Kind;
+use crate::fetch;
+use crate::grpc::{Code, Status};
+use crate::limits;
+use crate::params::Problems;
+
+/// A failed Mount.
+#[derive(Debug)]
+pub enum Error {
+    /// No identity.
+    Auth(auth::Error),
+    /// Every object is optional and none exists: the driver cannot mount a volume without a file.
+    Empty,
+    /// An endpoint that cannot be asked.
+    Endpoint {
+        /// The object, as messages name it.
+        object: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Values that were not obtained.
+    Fetch {
+        /// Objects, as messages name them, with what happened to each.
+        failures: Vec<(String, fetch::Error)>,
+        /// The identity they were asked for with.
+        source: auth::Source,
+    },
+    /// Parameters or values that make no files.
+    Parameters(Problems),
+    /// No region.
+    Region(String),
+    /// More than the driver accepts.
+    TooLarge {
+        /// Encoded size in bytes.
+        bytes: usize,
+        /// The largest files with their sizes, largest first.
+        largest: Vec<(String, usize)>,
+    },
+}
+
+impl Error {
+    /// The status that the driver gets. Only final codes: after any other, kubelet would take the driver's next
+    /// answer for success and start the pod with an empty volume.
+    pub fn status(&self) -> Status {
+        let mut message = self.to_string();
+        if message.len() > limits::ERROR_MESSAGE_BYTES {
+            let end = message.floor_char_boundary(limits::ERROR_MESSAGE_BYTES);
+            message.truncate(end);
+            message.push('…');
+        }
+        Status::new(self.code(), message)
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Auth(_) => Code::Unauthenticated,
+            Self::Endpoint { .. } | Self::Parameters(_) => Code::InvalidArgument,
+            Self::Fetch { failures, .. } => {
+                // The gravest failure gives the code: what only a person can mend comes before what may pass.
+                failures
+                    .iter()
+                    .map(|(_, error)| code_of(error))
+                    .max_by_key(|code| gravity(*code))
+                    .unwrap_or(Code::Internal)
+            }
+            Self::Empty => Code::NotFound,
+            Self::Region(_) | Self::TooLarge { .. } => Code::FailedPrecondition,
+        }
+    }
+}
+
+/// Whether the cloud said that there is no such object, rather than failing to say anything.
+pub(super) fn is_not_found(error: &fetch::Error) -> bool {
+    matches!(error, fetch::Error::Cloud(error) if error.kind() == Kind::NotFound)
+}
+
+fn code_of(error: &fetch::Error) -> Code {
+    match error {
+        fetch::Error::Cancelled | fetch::Error::Waited { .. } => Code::Internal,
+        fetch::Error::Cloud(error) => match error.kind() {
+            Kind::Credentials => Code::Unauthenticated,
+            Kind::Denied => Code::PermissionDenied,
+            Kind::NotFound => Code::NotFound,
+            Kind::Refused => Code::InvalidArgument,
+            Kind::Broken | Kind::Throttled | Kind::Unavailable => Code::Internal,
+        },
+    }
+}
+
+const fn gravity(code: Code) -> u8 {
+    match code {
+        Code::Unauthenticated => 4,
+        Code::PermissionDenied => 3,
+        Code::NotFound => 2,
+        Code::InvalidArgument => 1,
+        _ => 0,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auth(error) => error.fmt(f),
+            Self::Empty => f.write_str(
+                "none of the objects exists, and the driver cannot mount a volume without a file; create one of them or make one that exists not optional",
+            ),
+            Self::Endpoint { object, problem } => write!(f, "{object}: {problem}"),
+            Self::Fetch { failures, source } => {
+                let identity = format!("read as: {source}");
+                for (at, (object, error)) in failures.iter().enumerate() {
+                    let separator = if at == 0 { "" } else { "; " };
+                    write!(f, "{separator}{object}: {}", Fetched(error))?;
+                }
+                write!(f, " ({identity})")
+            }
+            Self::Parameters(problems) => problems.fmt(f),
+            Self::Region(problem) => write!(
+                f,
+                "no region: {problem}; name one in the SecretProviderClass (parameters.region) or start the provider with --region"
+            ),
+            Self::TooLarge { bytes, largest } => {
+                write!(
+                    f,
+                    "the files of this volume need {bytes} bytes, the driver accepts {}; split them over several SecretProviderClasses. Largest:",
+                    limits::MOUNT_RESPONSE_BYTES
+                )?;
+                for (at, (path, size)) in largest.iter().enumerate() {
+                    write!(f, "{} {path} ({size} bytes)", if at == 0 { "" } else { "," })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A failed pull with advice.
+struct Fetched<'a>(&'a fetch::Error);
+
+impl fmt::Display for Fetched<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            fetch::Error::Cancelled => f.write_str("the driver took the call back"),
+            fetch::Error::Waited { what } => {
+                write!(
+                    f,
+                    "the driver's deadline passed while waiting for {what}; it will try again"
+                )
+            }
+            fetch::Error::Cloud(error) => {
+                write!(f, "{error}")?;
+                match advice(error) {
+                    Some(advice) => write!(f, "; {advice}"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// What the reader can do about it, where the cloud's own words do not say.
+fn advice(error: &cloud::Error) -> Option<&'static str> {
+    match error.kind() {
+        Kind::Credentials => Some("check the provider's AccessKey pair and the node's clock"),
+        Kind::Denied => Some(
+            "grant the identity kms:GetSecretValue, and oos:GetSecretParameter for OOS parameters (a new policy takes up to 5 minutes)",
+        ),
+        Kind::NotFound => Some("check objectName, objectType and region"),
+        Kind::Throttled => Some("the quota of the account and region is used up; the driver will try again"),
+        Kind::Unavailable => Some(
+            "check the node's way to this endpoint (VPC, DNS, security group); the driver will try again",
+        ),
+        Kind::Broken if matches!(error, cloud::Error::Http(_)) => {
+            Some("trust a private CA by SSL_CERT_FILE if the endpoint has one")
+        }
+        Kind::Broken | Kind::Refused => None,
+    }
+}

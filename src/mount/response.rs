@@ -1,0 +1,61 @@
+//! Files and versions become one encoded `MountResponse`, within what the driver accepts.
+
+use prost::Message as _;
+use zeroize::Zeroize as _;
+
+use super::Error;
+use crate::cloud::Value;
+use crate::grpc::proto::{File, MountResponse, ObjectVersion};
+use crate::limits;
+use crate::params::RenderedFile;
+use crate::secret::Secret;
+
+/// How many files a message about size names.
+const LARGEST: usize = 3;
+
+/// Encodes the response. Every file is listed with the backend's revision of the object it comes from.
+pub(super) fn encode(files: &[RenderedFile], values: &[Option<Value>]) -> Result<Secret, Error> {
+    if files.is_empty() {
+        return Err(Error::Empty);
+    }
+    let mut response = MountResponse::default();
+    for file in files {
+        let version = values
+            .get(file.object)
+            .and_then(Option::as_ref)
+            .map_or("", |value| value.version.as_str());
+        response.object_version.push(ObjectVersion {
+            id: file.path.as_str().to_owned(),
+            version: version.to_owned(),
+        });
+        response.files.push(File {
+            path: file.path.as_str().to_owned(),
+            mode: i32::from(file.mode.bits()),
+            contents: file.contents.expose().to_vec(),
+        });
+    }
+    let bytes = response.encoded_len();
+    let encoded = (bytes <= limits::MOUNT_RESPONSE_BYTES).then(|| Secret::new(response.encode_to_vec()));
+    for file in &mut response.files {
+        file.contents.zeroize();
+    }
+    if bytes > limits::MOUNT_RESPONSE_WARN_BYTES {
+        log::warn!(
+            "a volume of {bytes} bytes: above 1 MiB the driver cannot sync it into a Kubernetes Secret"
+        );
+    }
+    encoded.ok_or_else(|| Error::TooLarge {
+        bytes,
+        largest: largest(files),
+    })
+}
+
+fn largest(files: &[RenderedFile]) -> Vec<(String, usize)> {
+    let mut sizes: Vec<(String, usize)> = files
+        .iter()
+        .map(|file| (file.path.as_str().to_owned(), file.contents.len()))
+        .collect();
+    sizes.sort_by(|(path_a, a), (path_b, b)| b.cmp(a).then_with(|| path_a.cmp(path_b)));
+    sizes.truncate(LARGEST);
+    sizes
+}

@@ -1,0 +1,112 @@
+//! `objectEncoding`: how the stored text encodes the bytes that are due in the file.
+
+use base64::Engine;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::names::Wrong;
+use super::problem::quoted;
+use crate::secret::Secret;
+
+/// How a stored value is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// RFC 4648 section 4, padding optional.
+    Base64,
+    /// RFC 4648 section 5, padding optional.
+    Base64Url,
+    /// Two hexadecimal digits a byte, either case.
+    Hex,
+}
+
+impl Encoding {
+    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+        match text {
+            "base64" => Ok(Self::Base64),
+            "base64url" => Ok(Self::Base64Url),
+            "hex" => Ok(Self::Hex),
+            other => Err(Wrong::new(
+                format!("{} is not an encoding", quoted(other)),
+                "write \"base64\", \"base64url\" or \"hex\", or leave it out to keep the value as it is stored",
+            )),
+        }
+    }
+
+    /// The name in the grammar.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Base64 => "base64",
+            Self::Base64Url => "base64url",
+            Self::Hex => "hex",
+        }
+    }
+
+    /// The decoded bytes; nothing if `value` is not encoded so. White space around and line breaks within, as
+    /// tools print them, are skipped.
+    pub(super) fn decode(self, value: &Secret) -> Option<Secret> {
+        let text: Vec<u8> = value
+            .expose()
+            .iter()
+            .copied()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect();
+        let text = Secret::new(text);
+        let bytes = match self {
+            Self::Base64 => engine(&base64::alphabet::STANDARD).decode(text.expose()).ok()?,
+            Self::Base64Url => engine(&base64::alphabet::URL_SAFE).decode(text.expose()).ok()?,
+            Self::Hex => hex(text.expose())?,
+        };
+        Some(Secret::new(bytes))
+    }
+}
+
+fn engine(alphabet: &base64::alphabet::Alphabet) -> GeneralPurpose {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    GeneralPurpose::new(alphabet, config)
+}
+
+fn hex(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let pairs = text.chunks_exact(2);
+    if !pairs.remainder().is_empty() {
+        return None;
+    }
+    pairs
+        .map(|pair| match pair {
+            [high, low] => Some((digit(*high)? << 4) | digit(*low)?),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(encoding: Encoding, text: &str) -> Option<Vec<u8>> {
+        encoding
+            .decode(&Secret::from(text.to_owned()))
+            .map(|secret| secret.expose().to_vec())
+    }
+
+    #[test]
+    fn each_encoding_decodes_its_own_text_and_no_other() {
+        let bytes = vec![0xfb, 0xff, 0x00];
+        for text in ["+/8A", " +/8A\n", "+/\n8A"] {
+            assert_eq!(decoded(Encoding::Base64, text), Some(bytes.clone()), "{text:?}");
+            assert_eq!(decoded(Encoding::Base64Url, text), None, "{text:?}");
+        }
+        assert_eq!(decoded(Encoding::Base64Url, "-_8A"), Some(bytes.clone()));
+        for text in ["YQ==", "YQ"] {
+            assert_eq!(decoded(Encoding::Base64, text), Some(b"a".to_vec()), "{text:?}");
+        }
+        assert_eq!(decoded(Encoding::Base64, "YR=="), None, "stray bits at the end");
+        assert_eq!(decoded(Encoding::Hex, "fBfF00"), Some(bytes));
+        assert_eq!(decoded(Encoding::Hex, "fbff0"), None);
+        assert_eq!(decoded(Encoding::Hex, "zz"), None);
+        assert_eq!(decoded(Encoding::Base64, ""), Some(Vec::new()));
+    }
+}

@@ -1,0 +1,96 @@
+//! The keys of the grammar, and the nearest one to a key that is none.
+//!
+//! `docs/parameters.md` has a section for each; a test keeps the two in step.
+
+/// Parameters of the class. Matched exactly, as the official provider does: it ignores `Region`.
+pub(super) const CLASS: &[&str] = &[
+    "objects",
+    "region",
+    "pathTranslation",
+    "filePermission",
+    "usePodServiceAccountToken",
+];
+
+/// Keys of an item of `objects`.
+pub(super) const OBJECT: &[&str] = &[
+    "objectName",
+    "objectType",
+    "objectAlias",
+    "objectVersion",
+    "objectVersionLabel",
+    "objectEncoding",
+    "filePermission",
+    "jmesPath",
+    "mountWholeSecret",
+    "optional",
+    "region",
+    "kmsEndpoint",
+    "crossAccountRoleArn",
+    "crossAccountExternalId",
+];
+
+/// Keys of an entry of `jmesPath`.
+pub(super) const PART: &[&str] = &[
+    "path",
+    "objectAlias",
+    "objectEncoding",
+    "filePermission",
+    "optional",
+    "prefix",
+];
+
+/// The key of `known` that `key` was probably meant to be: at most a third of it mistyped.
+pub(super) fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
+    let key = key.to_ascii_lowercase();
+    known
+        .iter()
+        .map(|candidate| (distance(&key, &candidate.to_ascii_lowercase()), *candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many single-character edits lie between two short texts (Levenshtein). Long ones are simply far apart.
+fn distance(a: &str, b: &str) -> usize {
+    if a.len() > 64 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, cb) in row.iter_mut().skip(1).zip(b.chars()) {
+            let substituted = diagonal + usize::from(ca != cb);
+            diagonal = *cell;
+            left = substituted.min(*cell + 1).min(left + 1);
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_the_one_a_person_would_name() {
+        for (typo, meant) in [
+            ("objectname", Some("objectName")),
+            ("objctName", Some("objectName")),
+            ("name", None),
+            ("jmespaths", Some("jmesPath")),
+            ("objectVerion", Some("objectVersion")),
+            ("objectVersionlable", Some("objectVersionLabel")),
+            ("filePermissions", Some("filePermission")),
+            ("crossAccountRoleARN", Some("crossAccountRoleArn")),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(typo, OBJECT), meant, "{typo}");
+        }
+    }
+}

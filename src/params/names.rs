@@ -1,0 +1,385 @@
+//! The values that parameters are made of, each impossible to build wrong: parse, don't validate.
+//!
+//! Formats are those of the cloud's API reference: region ids, RAM role ARNs, KMS secret ARNs, external ids.
+
+use std::fmt;
+
+use crate::limits;
+
+/// Why a text is not the value that was due: what is wrong, and what to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) text: String,
+    pub(super) remedy: String,
+}
+
+impl Wrong {
+    pub(super) fn new(text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// Which service an object lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// Key Management Service: secrets. The default.
+    Kms,
+    /// CloudOps Orchestration Service: encrypted parameters.
+    Oos,
+}
+
+impl Service {
+    /// Reads an `objectType`: exactly `kms` or `oos`.
+    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+        match text {
+            "kms" => Ok(Self::Kms),
+            "oos" => Ok(Self::Oos),
+            other => {
+                let remedy = match other.trim().to_ascii_lowercase().as_str() {
+                    near @ ("kms" | "oos") => format!("write \"{near}\""),
+                    _ => {
+                        "write \"kms\" for a KMS secret or \"oos\" for an OOS encrypted parameter".to_owned()
+                    }
+                };
+                Err(Wrong::new(
+                    format!("{} is not a type of object", super::problem::quoted(other)),
+                    remedy,
+                ))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kms => "kms",
+            Self::Oos => "oos",
+        })
+    }
+}
+
+/// A region id such as `cn-hangzhou`: lower-case letters, digits and inner hyphens. It becomes part of a host
+/// name, so nothing else may pass.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Region(String);
+
+impl Region {
+    /// The region that `text` names; nothing if it cannot be one.
+    pub fn new(text: &str) -> Option<Self> {
+        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let fits = !text.is_empty()
+            && text.len() <= limits::REGION_BYTES
+            && text.chars().all(inner)
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+        Self::new(text).ok_or_else(|| {
+            let lower = text.trim().to_ascii_lowercase();
+            let remedy = match Self::new(&lower) {
+                Some(near) => format!("write {:?}", near.as_str()),
+                None => "write a region id such as \"cn-hangzhou\"".to_owned(),
+            };
+            Wrong::new(
+                format!("{} is not a region", super::problem::quoted(text)),
+                remedy,
+            )
+        })
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A host name for `kmsEndpoint`: no scheme, port, path or user. Whether it may be asked is for the operator's
+/// allow-list to say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Endpoint(String);
+
+impl Endpoint {
+    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+        let host = text.to_ascii_lowercase();
+        let label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && label
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        if host.len() <= limits::HOST_BYTES && host.split('.').all(label) {
+            return Ok(Self(host));
+        }
+        let bare = host
+            .trim()
+            .trim_start_matches("https://")
+            .trim_start_matches("http://");
+        let bare = bare.split(['/', ':', '?', '#']).next().unwrap_or_default();
+        let remedy = if bare != host && !bare.contains('@') && Self::parse(bare).is_ok() {
+            format!("write only the host: {bare:?}")
+        } else {
+            "write a host name such as \"kst-example.cryptoservice.kms.aliyuncs.com\"".to_owned()
+        };
+        Err(Wrong::new(
+            format!("{} is not a host name", super::problem::quoted(text)),
+            remedy,
+        ))
+    }
+
+    /// The host, in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The ARN of a RAM role: `acs:ram::<account id>:role/<name>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoleArn(String);
+
+impl RoleArn {
+    /// The role that `text` names; nothing if it is not an ARN of a role.
+    pub fn new(text: &str) -> Option<Self> {
+        let (account, name) = text.strip_prefix("acs:ram::")?.split_once(":role/")?;
+        let name_fits = (1..=64).contains(&name.len())
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        (is_account(account) && name_fits).then(|| Self(text.to_owned()))
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+        Self::new(text).ok_or_else(|| {
+            Wrong::new(
+                format!("{} is not the ARN of a RAM role", super::problem::quoted(text)),
+                "write \"acs:ram::<account id>:role/<role name>\"",
+            )
+        })
+    }
+
+    /// The ARN.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoleArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What AssumeRole passes as `ExternalId`: 2 to 1,224 characters of `[\w+=,.@:/-]`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+        let fits = (2..=1_224).contains(&text.len())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c));
+        if fits {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Wrong::new(
+            "is not an external id",
+            "write 2 to 1224 letters, digits or characters of _+=,.@:/-",
+        ))
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A pinned version of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// A KMS `VersionId`.
+    Kms(String),
+    /// An OOS `ParameterVersion`, at least 1.
+    Oos(u32),
+}
+
+impl Version {
+    pub(super) fn parse(service: Service, text: &str) -> Result<Self, Wrong> {
+        match service {
+            Service::Kms if is_version_text(text) => Ok(Self::Kms(text.to_owned())),
+            Service::Kms => Err(Wrong::new(
+                "is not a version id",
+                format!(
+                    "write the VersionId of the secret, at most {} characters",
+                    limits::VERSION_BYTES
+                ),
+            )),
+            Service::Oos => match text
+                .parse::<i32>()
+                .ok()
+                .and_then(|number| u32::try_from(number).ok())
+            {
+                Some(number) if number >= 1 && number.to_string() == text => Ok(Self::Oos(number)),
+                _ => Err(Wrong::new(
+                    format!("{} is not a parameter version", super::problem::quoted(text)),
+                    "write a whole number from 1, or leave it out for the newest",
+                )),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kms(id) => f.write_str(id),
+            Self::Oos(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+/// Whether `text` can be a KMS VersionId or VersionStage.
+pub(super) fn is_version_text(text: &str) -> bool {
+    (1..=limits::VERSION_BYTES).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
+/// The parts of an `objectName` that is an ARN: `acs:kms:<region>:<account>:secret/<name>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SecretArn {
+    pub(super) region: Region,
+}
+
+impl SecretArn {
+    /// Reads a name that begins with `acs:`.
+    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+        let form = "write \"acs:kms:<region>:<account id>:secret/<name>\"";
+        let wrong = |text: String| Wrong::new(text, form);
+        let mut parts = text.splitn(5, ':').skip(1);
+        let (Some(service), Some(region), Some(account), Some(resource)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong(
+                "a name that begins with acs: must be the ARN of a KMS secret".to_owned(),
+            ));
+        };
+        if service != "kms" {
+            return Err(wrong(format!(
+                "an ARN of {} is not one of KMS",
+                super::problem::quoted(service)
+            )));
+        }
+        let region = Region::new(region).ok_or_else(|| {
+            wrong(format!(
+                "the ARN has no valid region: {}",
+                super::problem::quoted(region)
+            ))
+        })?;
+        if !is_account(account) {
+            return Err(wrong(format!(
+                "the ARN has no valid account id: {}",
+                super::problem::quoted(account)
+            )));
+        }
+        match resource.strip_prefix("secret/") {
+            Some(name) if !name.is_empty() => Ok(Self { region }),
+            _ => Err(wrong("the ARN names no secret".to_owned())),
+        }
+    }
+}
+
+/// Whether `text` is an account id: digits only.
+fn is_account(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit())
+}
+
+/// A file mode, 0 to 0o777.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mode(u16);
+
+impl Mode {
+    /// What the driver always sends: read for all, write for the owner.
+    pub const DEFAULT: Self = Self(0o644);
+
+    /// Reads the driver's `permission`, decimal: bits above 0o777 are dropped, and what is empty or no number
+    /// is the default.
+    pub fn from_permission(text: &str) -> Self {
+        match text.trim().parse::<u32>().map(|bits| u16::try_from(bits & 0o777)) {
+            Ok(Ok(bits)) => Self(bits),
+            _ => Self::DEFAULT,
+        }
+    }
+
+    /// Reads a `filePermission`: four octal digits, the first of them 0, or `0o` and three.
+    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+        let digits = text
+            .strip_prefix("0o")
+            .or_else(|| text.strip_prefix('0'))
+            .unwrap_or_default();
+        let octal = digits.len() == 3 && digits.chars().all(|c| c.is_digit(8));
+        match u16::from_str_radix(digits, 8) {
+            Ok(bits) if octal => Ok(Self(bits)),
+            _ => {
+                let remedy = match text {
+                    short if short.len() == 3 && short.chars().all(|c| c.is_digit(8)) => {
+                        format!("write \"0{short}\" for the octal mode")
+                    }
+                    _ => "write four octal digits such as \"0400\"".to_owned(),
+                };
+                Err(Wrong::new(
+                    format!("{} is not a file mode", super::problem::quoted(text)),
+                    remedy,
+                ))
+            }
+        }
+    }
+
+    /// The permission bits, 0 to 0o777.
+    pub fn bits(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for Mode {
+    /// Four octal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+impl fmt::Debug for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mode({self})")
+    }
+}
+
+/// Reads a yes or no as people write it in YAML: `true`, `yes`, `on`, `1` and their opposites, in any case.
+pub(super) fn parse_boolean(text: &str) -> Result<bool, Wrong> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err(Wrong::new(
+            format!("{} is neither true nor false", super::problem::quoted(text)),
+            "write \"true\" or \"false\"",
+        )),
+    }
+}

@@ -1,0 +1,290 @@
+//! The plan of one Mount: everything the parameters ask for, checked as a whole.
+
+use super::attributes::Attributes;
+use super::fields::Fields;
+use super::file_name::{Clash, FileName, Paths, Translation};
+use super::names::{Mode, Region, Service, Wrong, parse_boolean};
+use super::object::{Class, Object};
+use super::parts::Select;
+use super::problem::{Place, Report, Warning, quoted};
+use super::yaml::{self, Kind, Node};
+use crate::limits;
+use crate::secret::Secret;
+
+/// What one Mount asks for.
+#[derive(Debug)]
+pub struct Plan {
+    /// The pod that mounts.
+    pub pod: Pod,
+    /// The SecretProviderClass; empty when the driver does not say.
+    pub class_name: String,
+    /// The class's region, for objects without one of their own.
+    pub region: Option<Region>,
+    /// Whether to read with the identity of the pod's service account (`usePodServiceAccountToken`).
+    pub pod_identity: bool,
+    /// The service account tokens as the driver sent them: JSON text, by audience.
+    pub tokens: Option<Secret>,
+    /// What to fetch, in the order of the list; at least one.
+    pub objects: Vec<Object>,
+    /// What works but is probably not meant so.
+    pub warnings: Vec<Warning>,
+}
+
+/// The pod, as kubelet vouches for it. Texts are empty when the driver does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The service account it runs as.
+    pub service_account: String,
+}
+
+impl Plan {
+    /// Reads the parameters. Incomplete when `report` holds problems afterwards.
+    pub(super) fn parse(attributes: Attributes, permission: Mode, report: &mut Report) -> Self {
+        let region = parameter("region", &attributes.region, Region::parse, report);
+        let translation = parameter(
+            "pathTranslation",
+            &attributes.path_translation,
+            Translation::parse,
+            report,
+        );
+        let mode = parameter("filePermission", &attributes.file_permission, Mode::parse, report);
+        let pod_identity = parameter(
+            "usePodServiceAccountToken",
+            &attributes.pod_identity,
+            parse_boolean,
+            report,
+        );
+        let class = Class {
+            region: region.as_ref(),
+            translation: translation.unwrap_or(Translation::DEFAULT),
+            mode: mode.unwrap_or(permission),
+        };
+        let objects = objects(&attributes.objects, &class, report);
+        clashes(&objects, report);
+        Self {
+            pod: attributes.pod,
+            class_name: attributes.class_name,
+            region,
+            pod_identity: pod_identity.unwrap_or(false),
+            tokens: attributes.tokens,
+            objects,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+fn parameter<T>(
+    name: &str,
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<T, Wrong>,
+    report: &mut Report,
+) -> Option<T> {
+    if text.is_empty() {
+        return None;
+    }
+    match parse(text) {
+        Ok(value) => Some(value),
+        Err(wrong) => {
+            report.problem(&Place::parameter(name), wrong.text, wrong.remedy);
+            None
+        }
+    }
+}
+
+/// Reads the list.
+fn objects(text: &str, class: &Class<'_>, report: &mut Report) -> Vec<Object> {
+    let place = Place::parameter("objects");
+    let root = match yaml::parse(text) {
+        Ok(root) => root,
+        Err(error) => {
+            report.problem(
+                &Place {
+                    at: error.at,
+                    ..place
+                },
+                error.wrong.text,
+                error.wrong.remedy,
+            );
+            return Vec::new();
+        }
+    };
+    let example = "write a list such as \"- objectName: my-secret\"";
+    let items = match root.kind {
+        Kind::List(items) if items.is_empty() => {
+            report.problem(&place, "the list is empty, so there is nothing to mount", example);
+            return Vec::new();
+        }
+        Kind::Null => {
+            report.problem(&place, "missing or empty, so there is nothing to mount", example);
+            return Vec::new();
+        }
+        Kind::List(items) if items.len() > limits::OBJECTS => {
+            let text = format!(
+                "{} items are more than the limit of {}",
+                items.len(),
+                limits::OBJECTS
+            );
+            report.problem(&place, text, "split the SecretProviderClass");
+            return Vec::new();
+        }
+        Kind::List(items) => items,
+        Kind::Map(_) => {
+            let remedy = "begin each item with \"- objectName:\"";
+            report.problem(&place.at(root.at), "a list is due, not a mapping", remedy);
+            return Vec::new();
+        }
+        Kind::Text(_) => {
+            report.problem(&place.at(root.at), "a list is due, not text", example);
+            return Vec::new();
+        }
+    };
+    let completing = lone_types(&items, report);
+    let mut objects = Vec::with_capacity(items.len());
+    for (index, (item, completing)) in items.iter().zip(completing).enumerate() {
+        let place = Place {
+            item: Some(index.saturating_add(1)),
+            at: Some(item.at),
+            ..Place::default()
+        };
+        match (&item.kind, completing) {
+            (_, Completing::Done) => {}
+            (Kind::Map(entries), Completing::By(service)) => {
+                objects.extend(Object::parse(entries, &place, class, service, report));
+            }
+            (Kind::Null, _) => report.problem(&place, "the item is empty", "remove the lone \"-\""),
+            (Kind::Text(text), _) => {
+                let remedy = format!("write \"- objectName: {}\"", quoted(text));
+                report.problem(&place, "a mapping is due, not text", remedy);
+            }
+            (Kind::List(_), _) => {
+                report.problem(
+                    &place,
+                    "a mapping is due, not a list",
+                    "write one \"-\" for each item",
+                );
+            }
+        }
+    }
+    objects
+}
+
+/// What an item that follows has to say about an item.
+enum Completing {
+    /// A type, or nothing.
+    By(Option<Service>),
+    /// The item is such a follower itself, and used up.
+    Done,
+}
+
+/// The product's documentation shows an object as two items, the second only an `objectType`, and people paste
+/// it. Such an item completes the one before it, if that one has a name and no type.
+fn lone_types(items: &[Node], report: &mut Report) -> Vec<Completing> {
+    let mut result: Vec<Completing> = items.iter().map(|_| Completing::By(None)).collect();
+    for (index, pair) in items.windows(2).enumerate() {
+        let [
+            Node {
+                kind: Kind::Map(first),
+                ..
+            },
+            Node {
+                kind: Kind::Map(second),
+                at,
+            },
+        ] = pair
+        else {
+            continue;
+        };
+        let Some((key, _)) = Fields::only_key(second) else {
+            continue;
+        };
+        let Some((
+            _,
+            Node {
+                kind: Kind::Text(text),
+                ..
+            },
+        )) = second.first()
+        else {
+            continue;
+        };
+        let has = |name: &str| {
+            first
+                .iter()
+                .any(|(key, _)| matches!(&key.kind, Kind::Text(text) if text.eq_ignore_ascii_case(name)))
+        };
+        if !key.eq_ignore_ascii_case("objectType") || !has("objectName") || has("objectType") {
+            continue;
+        }
+        let Ok(service) = Service::parse(text) else {
+            continue;
+        };
+        let number = index.saturating_add(2);
+        let place = Place {
+            item: Some(number),
+            at: Some(*at),
+            ..Place::default()
+        };
+        report.warn(
+            &place,
+            format_args!(
+                "only an objectType, taken as part of item {}; remove its \"-\" and align it with objectName",
+                number.saturating_sub(1)
+            ),
+        );
+        if let Some(slot) = result.get_mut(index) {
+            *slot = Completing::By(Some(service));
+        }
+        if let Some(slot) = result.get_mut(index.saturating_add(1)) {
+            *slot = Completing::Done;
+        }
+    }
+    result
+}
+
+/// Reports paths that are equal or nest, over all items.
+fn clashes(objects: &[Object], report: &mut Report) {
+    let mut paths = Paths::new();
+    for object in objects {
+        let whole = object.whole.iter().map(|target| (&object.place, &target.path));
+        let parts = object.parts.iter().filter_map(|part| match &part.select {
+            Select::One { target, .. } => Some((&part.place, &target.path)),
+            Select::Keys { .. } => None,
+        });
+        for (place, path) in whole.chain(parts) {
+            if let Err(clash) = paths.take(path, place) {
+                let (text, remedy) = clash_text(path, clash);
+                report.problem(place, text, remedy);
+            }
+        }
+    }
+    if paths.len() > limits::FILES {
+        let text = format!(
+            "{} files are more than the limit of {}",
+            paths.len(),
+            limits::FILES
+        );
+        report.problem(
+            &Place::parameter("objects"),
+            text,
+            "split the SecretProviderClass",
+        );
+    }
+}
+
+/// How to tell a clash: both owners are named.
+pub(super) fn clash_text(path: &FileName, clash: Clash<&Place>) -> (String, &'static str) {
+    let remedy = "give one of them another objectAlias";
+    let path = quoted(path.as_str());
+    let text = match clash {
+        Clash::Same(other) => format!("the file name {path} is taken by {other}"),
+        Clash::Inside(other) => format!("the file name {path} lies inside the file of {other}"),
+        Clash::Around(other) => format!("the file name {path} is a directory for {other}"),
+    };
+    (text, remedy)
+}

@@ -1,0 +1,247 @@
+//! Problems and warnings: what is wrong, where, and what to write instead.
+//!
+//! They are read in pod events, so each names the item, the object and the field, and the whole message is
+//! bounded. They quote what the author of a SecretProviderClass wrote, never a secret.
+
+use std::fmt;
+
+use super::{Options, UnknownKeys};
+use crate::limits;
+
+/// A place in the text of `objects`: both numbers count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// What a problem or a warning is about. Empty for the request as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) item: Option<usize>,
+    pub(super) object: Option<String>,
+    pub(super) field: Option<String>,
+    pub(super) at: Option<Position>,
+}
+
+impl Place {
+    /// A parameter of the class, such as `region`.
+    pub(super) fn parameter(name: &str) -> Self {
+        Self {
+            field: Some(name.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// The same place with another position.
+    pub(super) fn at(&self, at: Position) -> Self {
+        Self {
+            at: Some(at),
+            ..self.clone()
+        }
+    }
+
+    /// The same item, at one of its fields.
+    pub(super) fn field(&self, field: impl Into<String>, at: Position) -> Self {
+        Self {
+            field: Some(field.into()),
+            at: Some(at),
+            ..self.clone()
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::with_capacity(3);
+        match (self.item, &self.object) {
+            (Some(item), Some(name)) => parts.push(format!("item {item} {}", quoted(name))),
+            (Some(item), None) => parts.push(format!("item {item}")),
+            (None, _) => {}
+        }
+        parts.extend(self.field.clone());
+        write!(f, "{}", parts.join(" "))?;
+        match self.at {
+            Some(at) if parts.is_empty() => write!(f, "{at}"),
+            Some(at) => write!(f, " ({at})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One thing that is wrong with the parameters, or with a value that they ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The item of `objects`, counted from 1.
+    pub item: Option<usize>,
+    /// That item's `objectName`.
+    pub object: Option<String>,
+    /// The field or parameter, such as `objectAlias` or `jmesPath[2].path`.
+    pub field: Option<String>,
+    /// Where in `objects`.
+    pub at: Option<Position>,
+    /// What is wrong.
+    pub text: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = Place {
+            item: self.item,
+            object: self.object.clone(),
+            field: self.field.clone(),
+            at: self.at,
+        }
+        .to_string();
+        if !place.is_empty() {
+            write!(f, "{place}: ")?;
+        }
+        f.write_str(&self.text)?;
+        if !self.remedy.is_empty() {
+            write!(f, "; {}", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything that is wrong, at least one problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// The problems, in the order of the text.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Problems {
+    /// All of them in one line, cut where [`limits::PROBLEMS_MESSAGE_BYTES`] is reached.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut written = 0_usize;
+        for (index, problem) in self.0.iter().enumerate() {
+            let text = problem.to_string();
+            if index > 0 && written.saturating_add(text.len()) > limits::PROBLEMS_MESSAGE_BYTES {
+                return write!(f, " | and {} more", self.0.len().saturating_sub(index));
+            }
+            if index > 0 {
+                f.write_str(" | ")?;
+            }
+            f.write_str(&bounded(&text, limits::PROBLEMS_MESSAGE_BYTES))?;
+            written = written.saturating_add(text.len());
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Something that works, but probably not as its author meant it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The item of `objects`, counted from 1.
+    pub item: Option<usize>,
+    /// Where in `objects`.
+    pub at: Option<Position>,
+    /// The whole sentence, place included.
+    pub text: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Collects problems and warnings while reading goes on.
+pub(super) struct Report {
+    options: Options,
+    problems: Vec<Problem>,
+    warnings: Vec<Warning>,
+}
+
+impl Report {
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            options,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Notes a problem. Past [`limits::PROBLEMS`] further ones are dropped: nobody reads them.
+    pub(super) fn problem(&mut self, place: &Place, text: impl Into<String>, remedy: impl Into<String>) {
+        if self.problems.len() < limits::PROBLEMS {
+            self.problems.push(Problem {
+                item: place.item,
+                object: place.object.clone(),
+                field: place.field.clone(),
+                at: place.at,
+                text: text.into(),
+                remedy: remedy.into(),
+            });
+        }
+    }
+
+    /// Notes a warning, up to [`limits::PROBLEMS`] of them.
+    pub(super) fn warn(&mut self, place: &Place, text: impl fmt::Display) {
+        if self.warnings.len() < limits::PROBLEMS {
+            self.warnings.push(Warning {
+                item: place.item,
+                at: place.at,
+                text: format!("{place}: {text}"),
+            });
+        }
+    }
+
+    /// Notes a key that nobody knows, as the options say.
+    pub(super) fn unknown_key(&mut self, place: &Place, text: impl Into<String>, remedy: impl Into<String>) {
+        let (text, remedy) = (text.into(), remedy.into());
+        match self.options.unknown_keys {
+            UnknownKeys::Warn => self.warn(place, format_args!("{text} and is ignored; {remedy}")),
+            UnknownKeys::Error => self.problem(place, text, remedy),
+        }
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<Warning> {
+        self.warnings
+    }
+
+    /// The problems, in the order of the text: those of the class first, then by position.
+    pub(super) fn into_problems(mut self) -> Problems {
+        self.problems.sort_by_key(|problem| (problem.item, problem.at));
+        Problems(self.problems)
+    }
+}
+
+/// Text that its author wrote, quoted for a message: control characters escaped, cut when long.
+pub(super) fn quoted(text: &str) -> String {
+    format!("{:?}", bounded(text, limits::QUOTED_BYTES))
+}
+
+/// `text`, cut at a character boundary so that about `bytes` remain.
+pub(super) fn bounded(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let cut: String = text
+        .char_indices()
+        .take_while(|(at, _)| *at < bytes)
+        .map(|(_, c)| c)
+        .collect();
+    format!("{cut}…")
+}

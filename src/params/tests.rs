@@ -1,0 +1,241 @@
+use super::*;
+use crate::secret::Secret;
+
+fn attributes(parameters: &[(&str, &str)]) -> String {
+    let map: std::collections::BTreeMap<_, _> = parameters.iter().copied().collect();
+    serde_json::to_string(&map).unwrap()
+}
+
+fn plan_of(parameters: &[(&str, &str)]) -> Result<Plan, Problems> {
+    parse(
+        &Input {
+            attributes: &attributes(parameters),
+            permission: "420",
+        },
+        &Options::default(),
+    )
+}
+
+fn objects(text: &str) -> Result<Plan, Problems> {
+    plan_of(&[("objects", text)])
+}
+
+/// Path, mode and contents of each file.
+fn files(plan: &Plan, values: &[&str]) -> Vec<(String, String, String)> {
+    let values: Vec<Secret> = values
+        .iter()
+        .map(|value| Secret::from((*value).to_owned()))
+        .collect();
+    let values: Vec<Option<&Secret>> = values.iter().map(Some).collect();
+    plan.render(&values)
+        .unwrap()
+        .iter()
+        .map(|file| {
+            let contents = file.contents.expose_str().unwrap().to_owned();
+            (file.path.to_string(), file.mode.to_string(), contents)
+        })
+        .collect()
+}
+
+fn problem(objects_text: &str) -> String {
+    objects(objects_text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_documented_json_example_becomes_three_files() {
+    let text = "- objectName: \"MySecret\"\n  objectType: \"oos\"\n  jmesPath:\n    - path: \"username\"\n      \
+                objectAlias: \"username\"\n    - path: \"password\"\n      objectAlias: \"password\"\n";
+    let plan = objects(text).unwrap();
+    assert_eq!(plan.objects[0].service, Service::Oos);
+    let json = "{\"username\":\"testuser\",\"password\":\"testpassword\"}";
+    let expected = [
+        ("MySecret", json),
+        ("username", "testuser"),
+        ("password", "testpassword"),
+    ];
+    let expected: Vec<_> = expected
+        .map(|(path, text)| (path.to_owned(), "0644".to_owned(), text.to_owned()))
+        .into();
+    assert_eq!(files(&plan, &[json]), expected);
+}
+
+#[test]
+fn the_documented_two_item_form_is_one_object() {
+    let plan = objects("- objectName: \"test\"\n- objectType: \"oos\"\n").unwrap();
+    assert_eq!(plan.objects.len(), 1);
+    assert_eq!(plan.objects[0].service, Service::Oos);
+    assert_eq!(plan.warnings.len(), 1);
+}
+
+#[test]
+fn slashes_are_translated_as_the_parameter_says() {
+    for (translation, name, path) in [
+        ("", "My/Path/Secret", "My_Path_Secret"),
+        ("False", "My/Path/Secret", "My/Path/Secret"),
+        ("fAlse", "/prod/db", "prod/db"),
+        ("-", "a/b", "a-b"),
+        ("é", "a/b", "aéb"),
+    ] {
+        let text = format!("- objectName: {name}");
+        let plan = plan_of(&[("objects", &text), ("pathTranslation", translation)]).unwrap();
+        assert_eq!(files(&plan, &["v"])[0].0, path);
+    }
+}
+
+#[test]
+fn scalars_stay_as_written() {
+    for (text, expected) in [
+        ("0123", "0123"),
+        ("1.10", "1.10"),
+        ("1e3", "1e3"),
+        ("yes", "yes"),
+        ("'~'", "~"),
+    ] {
+        let plan = objects(&format!("- objectName: n\n  objectVersion: {text}")).unwrap();
+        assert_eq!(plan.objects[0].version, Some(Version::Kms(expected.to_owned())));
+    }
+    let plan = objects("- objectName: n\n  objectVersion: ~\n  objectAlias:\n").unwrap();
+    assert_eq!(plan.objects[0].version, None);
+}
+
+#[test]
+fn versions_belong_to_their_service() {
+    let plan = objects("- {objectName: a, objectVersion: v1, objectVersionLabel: ACSPrevious}").unwrap();
+    assert_eq!(plan.objects[0].version, Some(Version::Kms("v1".to_owned())));
+    assert_eq!(plan.objects[0].stage.as_deref(), Some("ACSPrevious"));
+    let plan = objects("- {objectName: a, objectType: oos, objectVersion: 7}").unwrap();
+    assert_eq!(plan.objects[0].version, Some(Version::Oos(7)));
+    for bad in ["0", "01", "-1", "1.0", "v1", "99999999999"] {
+        let text = format!("- {{objectName: a, objectType: oos, objectVersion: \"{bad}\"}}");
+        assert!(problem(&text).contains("whole number"), "{bad}");
+    }
+    assert!(
+        problem("- {objectName: a, objectType: oos, objectVersionLabel: x}").contains("no version labels")
+    );
+}
+
+#[test]
+fn paths_that_the_driver_would_refuse_are_refused_here() {
+    for alias in ["..", "../x", "a/../b", "..data", ".", "a/./b", "a//b", "a/"] {
+        let objects = format!("- {{objectName: n, objectAlias: \"{alias}\"}}");
+        let plan = plan_of(&[("objects", &objects), ("pathTranslation", "False")]);
+        assert!(plan.unwrap_err().to_string().contains("file name"), "{alias}");
+        let objects = format!("- {{objectName: n, jmesPath: [{{path: a, objectAlias: \"{alias}\"}}]}}");
+        let plan = plan_of(&[("objects", &objects), ("pathTranslation", "False")]);
+        assert!(
+            plan.unwrap_err().to_string().contains("jmesPath[1].objectAlias"),
+            "{alias}"
+        );
+    }
+    for alias in ["prod/db", "a/..b", ".a", "%2e%2e/x", "a b"] {
+        let objects = format!("- {{objectName: n, objectAlias: \"{alias}\"}}");
+        plan_of(&[("objects", &objects), ("pathTranslation", "False")]).unwrap();
+    }
+}
+
+#[test]
+fn equal_and_nesting_paths_name_both_items() {
+    let text = problem("- {objectName: a, objectType: kms}\n- {objectName: a, objectType: oos}\n");
+    assert!(
+        text.contains("item 2 \"a\"") && text.contains("taken by item 1 \"a\""),
+        "{text}"
+    );
+    for pair in [["conf", "conf/x"], ["conf/x", "conf"]] {
+        let objects = format!("- objectName: {}\n- objectName: {}", pair[0], pair[1]);
+        let text = plan_of(&[("objects", &objects), ("pathTranslation", "False")])
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("item 1") && text.contains("item 2"), "{text}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_with_their_places() {
+    let text =
+        "- objectName: a\n  objectType: ooss\n- objectAlias: x\n-\n- objectName: b\n  objectAlias: ..\n";
+    let problems = plan_of(&[("objects", text), ("region", "CN Hangzhou")]).unwrap_err();
+    let places: Vec<_> = problems
+        .iter()
+        .map(|problem| (problem.item, problem.at.map(|at| at.line)))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            (None, None),
+            (Some(1), Some(2)),
+            (Some(2), Some(3)),
+            (Some(3), Some(4)),
+            (Some(4), Some(6))
+        ]
+    );
+}
+
+#[test]
+fn permission_is_the_default_mode() {
+    for (permission, mode) in [
+        ("420", "0644"),
+        (" 256 ", "0400"),
+        ("", "0644"),
+        ("x", "0644"),
+        ("-1", "0644"),
+        ("4095", "0777"),
+        ("0", "0000"),
+    ] {
+        let input = Input {
+            attributes: &attributes(&[("objects", "- objectName: n")]),
+            permission,
+        };
+        let plan = parse(&input, &Options::default()).unwrap();
+        assert_eq!(files(&plan, &["v"])[0].1, mode, "{permission:?}");
+    }
+}
+
+#[test]
+fn no_token_is_ever_printed() {
+    let canary = "canary-5e0c";
+    let tokens = "csi.storage.k8s.io/serviceAccount.tokens";
+    let plan = plan_of(&[("objects", "- objectName: n"), (tokens, canary)]).unwrap();
+    assert_eq!(plan.tokens.as_ref().and_then(Secret::expose_str), Some(canary));
+    assert!(!format!("{plan:?}").contains(canary));
+    for text in [
+        format!("{{\"{tokens}\": [\"{canary}\"]}}"),
+        format!("\"{canary}\""),
+        format!("{{\"{tokens}\": \"{canary}"),
+        format!("[\"{canary}\"]"),
+    ] {
+        let error = parse(
+            &Input {
+                attributes: &text,
+                permission: "",
+            },
+            &Options::default(),
+        )
+        .unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(canary));
+    }
+}
+
+#[test]
+fn values_are_never_printed() {
+    let plan = objects("- {objectName: n, jmesPath: [{path: a}, {path: 'sum(@)', objectAlias: s}]}").unwrap();
+    for value in [
+        "{\"b\":\"canary\"}",
+        "canary",
+        "{\"a\":\"canary\"",
+        "\"canary\"",
+        "[\"canary\"]",
+    ] {
+        let error = plan.render(&[Some(&Secret::from(value.to_owned()))]).unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains("canary"),
+            "{value}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_plan_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Plan>();
+    shared::<RenderedFile>();
+}

@@ -1,0 +1,167 @@
+//! From a [`Config`] to a running provider, and back down again. `main` and the demo both come through here.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::cli::Config;
+use crate::clock::{Clock, SystemClock};
+use crate::cloud::Api;
+use crate::cloud::api::Entropy;
+use crate::fetch::Engine;
+use crate::grpc::proto::{MountRequest, VersionResponse};
+use crate::grpc::{Call, Status};
+use crate::health::HealthServer;
+use crate::http::Client;
+use crate::mount::{MetadataRegion, Mounter, NodeRegion};
+use crate::secret::Secret;
+use crate::server::{self, BindError, Service, Settings};
+
+/// The socket's name below the provider volume: the driver derives it from `provider: alibabacloud`.
+pub const SOCKET_NAME: &str = "alibabacloud.sock";
+
+/// Serves until `stop` says otherwise. The socket accepts connections before anything slow is done.
+///
+/// # Errors
+/// Why the provider cannot start.
+pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
+    for warning in &config.warnings {
+        log::warn!("{warning}");
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let socket_path = config.provider_volume.join(SOCKET_NAME);
+    let health = HealthServer::bind(&config.health, &socket_path).map_err(|error| StartError::Health {
+        port: config.health.port,
+        error,
+    })?;
+    let socket = server::bind(&socket_path).map_err(StartError::Socket)?;
+    let settings = Settings {
+        memory_budget: config.memory_budget,
+        ..Settings::default()
+    };
+    let grace = config.shutdown_grace;
+    let provider = Arc::new(Provider {
+        mounter: mounter(config, &clock),
+    });
+    let handle = server::serve(socket, provider, clock, settings).map_err(StartError::Thread)?;
+    health.spawn().map_err(StartError::Thread)?;
+    log::info!(
+        "{} {} serves on {}",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_VERSION"),
+        socket_path.display()
+    );
+    stop.wait();
+    log::info!("stopping: running Mounts have {} s", grace.as_secs());
+    handle.shutdown(grace);
+    log::info!("stopped");
+    Ok(())
+}
+
+fn mounter(config: Config, clock: &Arc<dyn Clock>) -> Mounter {
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
+    let client = Client::new(&config.roots, config.kms_pulls.saturating_add(config.oos_pulls));
+    let api = Api::new(client.clone(), Arc::clone(clock), Arc::clone(&entropy));
+    Mounter {
+        engine: Engine::new(
+            api,
+            Arc::clone(clock),
+            entropy,
+            config.kms_pulls,
+            config.oos_pulls,
+        ),
+        chain: config.chain,
+        endpoints: config.endpoints,
+        region: NodeRegion::new(config.region, MetadataRegion::new(client, config.metadata)),
+        options: config.options,
+    }
+}
+
+struct Provider {
+    mounter: Mounter,
+}
+
+impl Service for Provider {
+    fn version(&self) -> VersionResponse {
+        VersionResponse {
+            version: "v1alpha1".to_owned(),
+            runtime_name: env!("CARGO_PKG_NAME").to_owned(),
+            runtime_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    fn mount(&self, request: MountRequest, call: &Call) -> Result<Secret, Status> {
+        self.mounter.mount(&request, call)
+    }
+}
+
+/// The operating system's random bytes.
+struct SystemEntropy(SystemRandom);
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        // The kernel has given random bytes to TLS long before; a nonce of zeros would only be refused as used.
+        if self.0.fill(bytes).is_err() {
+            log::error!("the operating system gives no random bytes");
+        }
+    }
+}
+
+/// The order to stop, from a signal or from whoever embeds the provider.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
+
+impl Stop {
+    /// Not stopped.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops; later calls do nothing.
+    pub fn stop(&self) {
+        let (stopped, changed) = &*self.0;
+        *stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
+    }
+
+    fn wait(&self) {
+        let (stopped, changed) = &*self.0;
+        let guard = stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(changed.wait_while(guard, |stopped| !*stopped));
+    }
+}
+
+/// Why the provider cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The health port is not to be had.
+    Health {
+        /// The port.
+        port: u16,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The socket is not to be had.
+    Socket(BindError),
+    /// No thread is to be had.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Health { port, error } => {
+                write!(
+                    f,
+                    "health port {port}: {error}; choose another with --healthz-port"
+                )
+            }
+            Self::Socket(error) => error.fmt(f),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}; raise the limit of processes"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

@@ -1,0 +1,8 @@
+//! The real binary, asked by a real gRPC client over its socket, reading from the fake cloud.
+
+mod documented;
+mod errors;
+mod load;
+mod process;
+mod transport;
+mod world;

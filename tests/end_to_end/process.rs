@@ -1,0 +1,160 @@
+//! Starting and stopping: flags, socket, health port, signals.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Output};
+
+use crate::world::{World, binary};
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud"));
+    command
+        .env_clear()
+        .args(arguments)
+        .envs(environment.iter().copied());
+    command.output().expect("the binary runs")
+}
+
+#[test]
+fn help_and_version() {
+    let help = run(&["--help"], &[]);
+    assert!(help.status.success());
+    insta::assert_snapshot!("help", String::from_utf8(help.stdout).expect("text"));
+    for spelling in ["-help", "--help=true", "-h"] {
+        assert!(run(&[spelling], &[]).status.success(), "{spelling}");
+    }
+    let version = run(&["--version"], &[]);
+    assert_eq!(
+        String::from_utf8_lossy(&version.stdout),
+        concat!(
+            "csi-secrets-store-provider-alibabacloud ",
+            env!("CARGO_PKG_VERSION"),
+            "\n"
+        )
+    );
+}
+
+/// One line, exit code 2, and nothing bound.
+#[test]
+fn wrong_flags_and_variables() {
+    let directory = tempfile::tempdir().expect("directory");
+    let volume = format!("--provider-volume={}", directory.path().display());
+    for (arguments, environment, line) in [
+        (
+            &["--regio=x"][..],
+            &[][..],
+            "unknown flag --regio; did you mean --region?",
+        ),
+        (
+            &["--healthz-port=http"],
+            &[],
+            "--healthz-port=http: expected a port from 0 to 65535",
+        ),
+        (
+            &[],
+            &[("ACCESS_KEY_ID", "id")],
+            "ACCESS_KEY_ID is set and SECRET_ACCESS_KEY is not; set both, or neither",
+        ),
+    ] {
+        let arguments: Vec<&str> = [volume.as_str()]
+            .into_iter()
+            .chain(arguments.iter().copied())
+            .collect();
+        let output = run(&arguments, environment);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            format!("csi-secrets-store-provider-alibabacloud: {line}\n")
+        );
+    }
+    assert_eq!(fs::read_dir(directory.path()).expect("directory").count(), 0);
+}
+
+/// A stale socket is replaced, the new one is for its owner alone, and nothing else is left in the directory.
+#[test]
+fn the_socket() {
+    let directory = tempfile::tempdir().expect("directory");
+    drop(UnixListener::bind(directory.path().join("alibabacloud.sock")).expect("stale socket"));
+    let mut provider = binary().volume(directory.path()).start().expect("provider");
+    let metadata = fs::symlink_metadata(provider.socket()).expect("socket");
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(directory.path()).expect("directory").count(), 1);
+
+    let status = provider.terminate().expect("end");
+    assert_eq!(status.code(), Some(0), "{}", provider.log());
+    assert!(!provider.socket().exists());
+}
+
+#[test]
+fn a_socket_directory_that_is_missing() {
+    let error = binary()
+        .volume("/does/not/exist")
+        .start()
+        .expect_err("no directory")
+        .to_string();
+    assert!(
+        error.contains("exit status: 1") && error.contains("/does/not/exist"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_health_port_that_is_taken() {
+    let taken = TcpListener::bind("[::]:0")
+        .or_else(|_| TcpListener::bind("0.0.0.0:0"))
+        .expect("port");
+    let port = taken.local_addr().expect("address").port();
+    let error = binary()
+        .argument(format!("--healthz-port={port}"))
+        .start()
+        .expect_err("taken")
+        .to_string();
+    assert!(
+        error.contains(&format!("health port {port}")) && error.contains("--healthz-port"),
+        "{error}"
+    );
+}
+
+#[test]
+fn version_health_check_and_healthz() {
+    let port = {
+        let free = TcpListener::bind("127.0.0.1:0").expect("port");
+        free.local_addr().expect("address").port()
+    };
+    let world = World::with(|provider, _| provider.argument(format!("--healthz-port={port}")));
+    let version = world.driver.version().expect("version");
+    assert_eq!(version.version, "v1alpha1");
+    assert_eq!(version.runtime_name, "csi-secrets-store-provider-alibabacloud");
+    assert_eq!(version.runtime_version, env!("CARGO_PKG_VERSION"));
+    assert_eq!(world.driver.check("").expect("check").status, 1);
+    assert_eq!(
+        world
+            .driver
+            .check("v1alpha1.CSIDriverProvider")
+            .expect("check")
+            .status,
+        1
+    );
+    assert_eq!(
+        world.driver.check("other").expect_err("unknown service").code(),
+        harness::driver::Code::NotFound
+    );
+
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("health port");
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").expect("request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answer");
+        answer
+    };
+    assert!(
+        get("/healthz").starts_with("HTTP/1.1 200 OK\r\n"),
+        "{}",
+        get("/healthz")
+    );
+    assert!(get("/other").starts_with("HTTP/1.1 404 "), "{}", get("/other"));
+}

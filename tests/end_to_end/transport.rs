@@ -1,0 +1,95 @@
+//! TLS, kept connections, slow clouds.
+
+use std::time::Duration;
+
+use harness::driver::{Driver, Volume};
+use harness::{Fault, FaultRule};
+
+use crate::world::{World, binary, request};
+
+const OBJECTS: &str = "- objectName: test\n  objectType: oos\n";
+
+/// Over TLS with the fake cloud's own authority, on connections that are kept.
+#[test]
+fn tls_with_an_authority_of_its_own() {
+    let cloud = harness::FakeCloud::start().expect("fake cloud");
+    let directory = tempfile::tempdir().expect("directory");
+    let ca = directory.path().join("ca.pem");
+    std::fs::write(&ca, cloud.ca_pem()).expect("CA");
+    let (id, secret) = cloud.access_key();
+    let provider = || {
+        binary()
+            .argument(format!("--oos-endpoint={}", cloud.https_url()))
+            .variable("ACCESS_KEY_ID", &id)
+            .variable("SECRET_ACCESS_KEY", &secret)
+    };
+
+    let stranger = provider().start().expect("provider");
+    let status = Driver::new(stranger.socket())
+        .mount(request(OBJECTS))
+        .expect_err("an unknown authority");
+    assert_eq!(status.code(), harness::driver::Code::Internal, "{status}");
+    assert!(
+        status.message().contains("UnknownIssuer") && status.message().contains("SSL_CERT_FILE"),
+        "{status}"
+    );
+
+    for (variable, value) in [
+        ("SSL_CERT_FILE", ca.as_os_str()),
+        ("SSL_CERT_DIR", directory.path().as_os_str()),
+    ] {
+        let trusting = provider().variable(variable, value).start().expect("provider");
+        let driver = Driver::new(trusting.socket());
+        for _ in 0..5 {
+            driver
+                .mount(request(OBJECTS))
+                .unwrap_or_else(|status| panic!("{variable}: {status}"));
+        }
+    }
+    let answered: std::collections::BTreeSet<u64> = cloud
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
+    assert_eq!(
+        (cloud.requests().len(), answered.len()),
+        (10, 2),
+        "one connection for the Mounts of each"
+    );
+}
+
+/// One Mount that hangs in the cloud holds up nobody.
+#[test]
+fn a_slow_mount_holds_up_nobody() {
+    let world = std::sync::Arc::new(World::start());
+    world.cloud.set_oos("slow", "at last");
+    let held = world.cloud.inject(FaultRule::new(Fault::Hold).name("slow"));
+    let slow = {
+        let world = std::sync::Arc::clone(&world);
+        std::thread::spawn(move || world.mount("- objectName: slow\n  objectType: oos\n"))
+    };
+    world.cloud.wait_for_held(1);
+    for _ in 0..20 {
+        world.mount(OBJECTS).expect("another Mount");
+        world.driver.version().expect("version");
+        world.driver.check("").expect("check");
+    }
+    assert!(!slow.is_finished());
+    world.cloud.release(held);
+    let response = slow.join().expect("thread").expect("mount");
+    assert_eq!(response.files[0].contents, b"at last");
+}
+
+/// The answer leaves before the caller's deadline, with a final status.
+#[test]
+fn a_silent_cloud_is_answered_for_in_time() {
+    let world = World::start();
+    let _held = world.cloud.inject(FaultRule::new(Fault::Hold).name("test"));
+    let request = Volume::new([("objects", OBJECTS), ("region", "cn-hangzhou")]).request();
+    let status = world
+        .driver
+        .mount_within(request, Some(Duration::from_secs(3)))
+        .expect_err("silence");
+    assert_eq!(status.code(), harness::driver::Code::Internal, "{status}");
+    assert!(status.message().contains("item 1 \"test\" (oos)"), "{status}");
+}
