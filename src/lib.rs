@@ -25,6 +25,7 @@ pub mod h2;
 pub mod hpack;
 pub mod sign;
 // words
+pub mod budget;
 pub mod clock;
 pub mod limits;
 pub mod secret;

@@ -10,12 +10,13 @@ use crate::cli::Config;
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::Api;
 use crate::cloud::api::Entropy;
+use crate::cloud::metadata::Metadata;
 use crate::fetch::Engine;
 use crate::grpc::proto::{MountRequest, VersionResponse};
 use crate::grpc::{Call, Status};
 use crate::health::HealthServer;
 use crate::http::Client;
-use crate::mount::{MetadataRegion, Mounter, NodeRegion};
+use crate::mount::{Mounter, NodeRegion};
 use crate::secret::Secret;
 use crate::server::{self, BindError, Service, Settings};
 
@@ -64,6 +65,12 @@ fn mounter(config: Config, clock: &Arc<dyn Clock>) -> Mounter {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
     let client = Client::new(&config.roots, config.kms_pulls.saturating_add(config.oos_pulls));
     let api = Api::new(client.clone(), Arc::clone(clock), Arc::clone(&entropy));
+    let metadata = Arc::new(Metadata::new(
+        client,
+        config.metadata,
+        Arc::clone(clock),
+        config.hardened_metadata_only,
+    ));
     Mounter {
         engine: Engine::new(
             api,
@@ -74,7 +81,7 @@ fn mounter(config: Config, clock: &Arc<dyn Clock>) -> Mounter {
         ),
         chain: config.chain,
         endpoints: config.endpoints,
-        region: NodeRegion::new(config.region, MetadataRegion::new(client, config.metadata)),
+        region: NodeRegion::new(config.region, metadata),
         options: config.options,
     }
 }

@@ -32,6 +32,8 @@ pub struct Config {
     pub endpoints: Endpoints,
     /// Where the instance metadata service is.
     pub metadata: Endpoint,
+    /// Never ask it without a session token.
+    pub hardened_metadata_only: bool,
     /// The provider's own credentials.
     pub chain: Chain,
     /// Trusted certificate authorities.
@@ -115,6 +117,7 @@ impl Config {
                 oos: checked(args, "oos-endpoint")?,
             },
             metadata: checked(args, "metadata-endpoint")?,
+            hardened_metadata_only: switch(environment, "ALIBABA_CLOUD_IMDSV1_DISABLED")?,
             chain: Chain {
                 access_key: access_key(environment)?,
             },
@@ -233,6 +236,16 @@ fn access_key(environment: &dyn Environment) -> Result<Option<AccessKey>, Config
         }
         (Some(_), None) => Err(half("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")),
         (None, Some(_)) => Err(half("SECRET_ACCESS_KEY", "ACCESS_KEY_ID")),
+    }
+}
+
+/// A variable that is true or false, and false when unset.
+fn switch(environment: &dyn Environment, name: &'static str) -> Result<bool, ConfigError> {
+    match environment.variable(name)?.as_deref() {
+        None => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("true") || text == "1" => Ok(true),
+        Some(text) if text.eq_ignore_ascii_case("false") || text == "0" => Ok(false),
+        Some(_) => Err(ConfigError::new(format!("{name}: expected true or false"))),
     }
 }
 

@@ -1,4 +1,5 @@
-//! A signed call through the OpenAPI gateway: everything in the query, empty body, `ACS3-HMAC-SHA256`.
+//! Calls through the OpenAPI gateway: signed with `ACS3-HMAC-SHA256` and everything in the query, as KMS and OOS
+//! take them, or in the RPC style with a form, as STS does.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use crate::clock::Clock;
 use crate::http::{Client, Method, Request, Timeouts};
 use crate::limits;
 use crate::secret::Secret;
-use crate::sign::{Parameter, canonical_query, v3};
+use crate::sign::{Parameter, canonical_query, rpc, v3};
 
 /// What signs a request.
 pub struct Credentials {
@@ -84,7 +85,7 @@ impl Api {
         parameters: &[Parameter],
     ) -> Result<Secret, Error> {
         let host = target.endpoint.authority();
-        let date = self.clock.wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let date = self.date();
         let nonce = self.nonce();
         let mut headers = vec![
             ("host", host),
@@ -119,21 +120,112 @@ impl Api {
 
         // The canonical query is also sent: what is signed is what travels.
         let url = format!("{}/?{}", target.endpoint.url(), canonical_query(parameters));
+        self.post(target.endpoint, &url, &headers, b"", target.remaining)
+    }
+
+    /// One signed call in the RPC style, one try: common parameters in the query, the operation's own in a form.
+    ///
+    /// # Errors
+    /// No answer, an error answer, or a status that is neither.
+    pub(super) fn call_rpc(
+        &self,
+        target: &Target<'_>,
+        action: &str,
+        version: &str,
+        form: &[Parameter],
+    ) -> Result<Secret, Error> {
+        let credentials = target.credentials;
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut query = self.common(action, version);
+        query.extend([
+            pair("AccessKeyId", &credentials.access_key_id),
+            pair("SignatureMethod", "HMAC-SHA1"),
+            pair("SignatureNonce", &self.nonce()),
+            pair("SignatureVersion", "1.0"),
+        ]);
+        let token = credentials.security_token.as_ref().and_then(Secret::expose_str);
+        query.extend(token.map(|token| pair("SecurityToken", token)));
+        let signed: Vec<Parameter> = query.iter().chain(form).cloned().collect();
+        let signature = rpc::StringToSign::new("POST", &signed).signature(&credentials.access_key_secret);
+        query.push(("Signature".to_owned(), signature));
+        self.post_form(target.endpoint, &query, form, target.remaining)
+    }
+
+    /// One call in the RPC style that nobody signs.
+    ///
+    /// # Errors
+    /// No answer, an error answer, or a status that is neither.
+    pub(super) fn call_anonymous(
+        &self,
+        endpoint: &Endpoint,
+        action: &str,
+        version: &str,
+        form: &[Parameter],
+        remaining: Duration,
+    ) -> Result<Secret, Error> {
+        self.post_form(endpoint, &self.common(action, version), form, remaining)
+    }
+
+    fn common(&self, action: &str, version: &str) -> Vec<Parameter> {
+        [
+            ("Action", action),
+            ("Format", "JSON"),
+            ("Timestamp", &self.date()),
+            ("Version", version),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    fn post_form(
+        &self,
+        endpoint: &Endpoint,
+        query: &[Parameter],
+        form: &[Parameter],
+        remaining: Duration,
+    ) -> Result<Secret, Error> {
+        let body = Secret::from(canonical_query(form));
+        let url = format!("{}/?{}", endpoint.url(), canonical_query(query));
+        let headers = [
+            ("host", endpoint.authority()),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("accept", "application/json"),
+        ];
+        self.post(endpoint, &url, &headers, body.expose(), remaining)
+    }
+
+    fn post(
+        &self,
+        endpoint: &Endpoint,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        remaining: Duration,
+    ) -> Result<Secret, Error> {
         let response = self.client.send(&Request {
             method: Method::Post,
-            url: &url,
-            headers: &headers,
-            body: b"",
+            url,
+            headers,
+            body,
             timeouts: Timeouts {
-                connect: limits::HTTP_CONNECT_TIMEOUT.min(target.remaining),
-                response: limits::HTTP_RESPONSE_TIMEOUT.min(target.remaining),
-                total: limits::HTTP_TOTAL_TIMEOUT.min(target.remaining),
+                connect: limits::HTTP_CONNECT_TIMEOUT.min(remaining),
+                response: limits::HTTP_RESPONSE_TIMEOUT.min(remaining),
+                total: limits::HTTP_TOTAL_TIMEOUT.min(remaining),
             },
         })?;
         match response.status {
             200 => Ok(response.body),
-            status => Err(Error::Api(ApiError::parse(status, &response.body, host))),
+            status => Err(Error::Api(ApiError::parse(
+                status,
+                &response.body,
+                endpoint.authority(),
+            ))),
         }
+    }
+
+    /// Now, as both signatures write it.
+    fn date(&self) -> String {
+        self.clock.wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
     /// 32 hexadecimal digits that were never used before.

@@ -1,73 +1,257 @@
-//! The ECS instance metadata service: what a node knows of itself.
+//! The ECS instance metadata service: the node's region, and the credentials of its worker RAM role.
 //!
-//! Plain HTTP on a link-local address. A session token is asked for first (hardened mode); where that is refused
-//! the question is put without one (normal mode).
+//! Plain HTTP on a link-local address, never through a proxy. In hardened mode every question carries a session
+//! token, which is kept for as long as it lives; where no token is given the question is put without one (normal
+//! mode), unless that is switched off.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
 
 use super::endpoint::Endpoint;
+use super::sts::{Temporary, complete};
+use crate::clock::Clock;
 use crate::http::{self, Client, Method, Request, Response, Timeouts};
 use crate::limits;
 use crate::secret::Secret;
 
-/// How long a session token shall live, in seconds. It is used at once.
-const TOKEN_TTL_SECONDS: &str = "60";
+/// A client of the service.
+pub struct Metadata {
+    client: Client,
+    endpoint: Endpoint,
+    clock: Arc<dyn Clock>,
+    hardened_only: bool,
+    token: Mutex<Option<Token>>,
+}
 
-/// The region the node is in.
-///
-/// # Errors
-/// One line that says which question got which answer.
-pub fn region(client: &Client, endpoint: &Endpoint) -> Result<String, String> {
-    let token = token(client, endpoint);
-    let response = read(client, endpoint, "/latest/meta-data/region-id", token.as_ref())
-        .map_err(|error| error.to_string())?;
-    let region = response.body.expose_str().map(str::trim).unwrap_or_default();
-    match response.status {
-        200 if !region.is_empty() => Ok(region.to_owned()),
-        200 => Err(format!("{endpoint} gave an empty region-id")),
-        status => Err(format!("{endpoint} answered {status} to region-id")),
+struct Token {
+    text: Secret,
+    renew: Instant,
+}
+
+/// Why the service gave no answer that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The service is out of reach.
+    Http(http::Error),
+    /// The instance has no RAM role.
+    NoRole,
+    /// The service answered something else.
+    Status {
+        /// What was asked for.
+        what: &'static str,
+        /// Its status.
+        status: u16,
+    },
+    /// No session token, and normal mode is switched off.
+    TokenRefused,
+    /// The answer cannot be used.
+    Unusable {
+        /// What was asked for.
+        what: &'static str,
+        /// What is wrong with the answer.
+        problem: &'static str,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(error) => write!(f, "instance metadata: {error}"),
+            Self::NoRole => {
+                f.write_str("instance metadata: the instance has no RAM role; attach a worker RAM role to the node")
+            }
+            Self::Status { what, status } => write!(f, "instance metadata: the {what} was answered with status {status}"),
+            Self::TokenRefused => f.write_str(
+                "instance metadata: no session token was given, and ALIBABA_CLOUD_IMDSV1_DISABLED forbids asking without one",
+            ),
+            Self::Unusable { what, problem } => write!(f, "instance metadata: the answer for the {what} cannot be used: {problem}"),
+        }
     }
 }
 
-/// A session token, where the service gives one.
-fn token(client: &Client, endpoint: &Endpoint) -> Option<Secret> {
-    let url = format!("{}/latest/api/token", endpoint.url());
-    let headers = [("X-aliyun-ecs-metadata-token-ttl-seconds", TOKEN_TTL_SECONDS)];
-    let request = Request {
-        method: Method::Put,
-        url: &url,
-        headers: &headers,
-        body: b"",
-        timeouts: timeouts(),
-    };
-    let response = client.send(&request).ok()?;
-    (response.status == 200 && !response.body.is_empty()).then_some(response.body)
-}
+impl std::error::Error for Error {}
 
-fn read(
-    client: &Client,
-    endpoint: &Endpoint,
-    path: &str,
-    token: Option<&Secret>,
-) -> Result<Response, http::Error> {
-    let url = format!("{}{path}", endpoint.url());
-    let headers: Vec<(&str, &str)> = token
-        .and_then(Secret::expose_str)
-        .map(|token| ("X-aliyun-ecs-metadata-token", token.trim()))
-        .into_iter()
-        .collect();
-    client.send(&Request {
-        method: Method::Get,
-        url: &url,
-        headers: &headers,
-        body: b"",
-        timeouts: timeouts(),
-    })
-}
+impl Metadata {
+    /// A client that asks `endpoint`; `hardened_only` forbids questions without a session token.
+    pub fn new(client: Client, endpoint: Endpoint, clock: Arc<dyn Clock>, hardened_only: bool) -> Self {
+        Self {
+            client,
+            endpoint,
+            clock,
+            hardened_only,
+            token: Mutex::new(None),
+        }
+    }
 
-fn timeouts() -> Timeouts {
-    let step = limits::METADATA_TIMEOUT;
-    Timeouts {
-        connect: step,
-        response: step,
-        total: step,
+    /// The region the node is in, as the service writes it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn region(&self) -> Result<String, Error> {
+        self.text("region", "/latest/meta-data/region-id", |status| Error::Status {
+            what: "region",
+            status,
+        })
+    }
+
+    /// The name of the instance's RAM role.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn role(&self) -> Result<String, Error> {
+        let role = self.text("role", ROLES, |status| match status {
+            404 => Error::NoRole,
+            status => Error::Status { what: "role", status },
+        })?;
+        let plain = role
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        if plain {
+            Ok(role)
+        } else {
+            Err(Error::Unusable {
+                what: "role",
+                problem: "it is not the name of one role",
+            })
+        }
+    }
+
+    /// The role's credentials.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn credentials(&self, role: &str) -> Result<Temporary, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Answer {
+            code: Option<String>,
+            access_key_id: Option<String>,
+            access_key_secret: Option<String>,
+            security_token: Option<String>,
+            expiration: Option<String>,
+        }
+        const WHAT: &str = "credentials of the role";
+        let unusable = |problem| Error::Unusable { what: WHAT, problem };
+        let response = self.read(&format!("{ROLES}{role}"))?;
+        match response.status {
+            200 => {}
+            404 => return Err(Error::NoRole),
+            status => return Err(Error::Status { what: WHAT, status }),
+        }
+        let answer: Answer = serde_json::from_slice(response.body.expose())
+            .map_err(|_| unusable("it is not a JSON object"))?;
+        if answer.code.as_deref() != Some("Success") {
+            return Err(unusable("its Code is not Success"));
+        }
+        let Answer {
+            access_key_id,
+            access_key_secret,
+            security_token,
+            expiration,
+            ..
+        } = answer;
+        complete(
+            access_key_id,
+            access_key_secret,
+            security_token,
+            expiration.as_deref(),
+        )
+        .map_err(unusable)
+    }
+
+    fn text(&self, what: &'static str, path: &str, refused: impl Fn(u16) -> Error) -> Result<String, Error> {
+        let response = self.read(path)?;
+        if response.status != 200 {
+            return Err(refused(response.status));
+        }
+        match response.body.expose_str().map(str::trim) {
+            Some(text) if !text.is_empty() => Ok(text.to_owned()),
+            _ => Err(Error::Unusable {
+                what,
+                problem: "it is empty or not text",
+            }),
+        }
+    }
+
+    /// One question; a second time with a new token if the kept one is refused.
+    fn read(&self, path: &str) -> Result<Response, Error> {
+        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = token.take_if(|token| self.clock.now() < token.renew);
+        if let Some(kept) = kept {
+            let response = self.ask(path, Some(&kept.text))?;
+            if !matches!(response.status, 401 | 403) {
+                *token = Some(kept);
+                return Ok(response);
+            }
+        }
+        *token = self.new_token()?;
+        self.ask(path, token.as_ref().map(|token| &token.text))
+    }
+
+    fn new_token(&self) -> Result<Option<Token>, Error> {
+        let url = format!("{}/latest/api/token", self.endpoint.url());
+        let seconds = limits::METADATA_TOKEN_TTL.as_secs().to_string();
+        let headers = [("X-aliyun-ecs-metadata-token-ttl-seconds", seconds.as_str())];
+        let asked = self.clock.now();
+        let answer = self.send(Method::Put, &url, &headers);
+        match answer {
+            Ok(response)
+                if response.status == 200
+                    && response
+                        .body
+                        .expose_str()
+                        .is_some_and(|text| !text.trim().is_empty()) =>
+            {
+                let renew = asked + limits::METADATA_TOKEN_TTL.saturating_sub(limits::METADATA_TOKEN_MARGIN);
+                Ok(Some(Token {
+                    text: response.body,
+                    renew,
+                }))
+            }
+            Ok(_) if self.hardened_only => Err(Error::TokenRefused),
+            Ok(_) => Ok(None),
+            // The token's answer may have one network hop at the most, and a container is one hop further away:
+            // it never arrives, while answers without a token do.
+            Err(error) if error.kind == http::ErrorKind::Timeout && !self.hardened_only => Ok(None),
+            Err(error) => Err(Error::Http(error)),
+        }
+    }
+
+    fn ask(&self, path: &str, token: Option<&Secret>) -> Result<Response, Error> {
+        let url = format!("{}{path}", self.endpoint.url());
+        let token = token
+            .and_then(Secret::expose_str)
+            .map(|token| ("X-aliyun-ecs-metadata-token", token.trim()));
+        let headers: Vec<(&str, &str)> = token.into_iter().collect();
+        self.send(Method::Get, &url, &headers).map_err(Error::Http)
+    }
+
+    fn send(&self, method: Method, url: &str, headers: &[(&str, &str)]) -> Result<Response, http::Error> {
+        const STEP: Duration = limits::METADATA_TIMEOUT;
+        let timeouts = Timeouts {
+            connect: STEP,
+            response: STEP,
+            total: STEP,
+        };
+        self.client.send(&Request {
+            method,
+            url,
+            headers,
+            body: b"",
+            timeouts,
+        })
     }
 }
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metadata")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+const ROLES: &str = "/latest/meta-data/ram/security-credentials/";

@@ -7,6 +7,7 @@ pub mod error;
 pub mod kms;
 pub mod metadata;
 pub mod oos;
+pub mod sts;
 
 pub use api::{Api, Credentials, Target};
 pub use endpoint::{Endpoint, EndpointError, EndpointTemplate};

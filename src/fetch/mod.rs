@@ -16,6 +16,7 @@ use crate::cloud::kms::GetSecretValue;
 use crate::cloud::oos::GetSecretParameter;
 use crate::cloud::{self, Api, Credentials, Endpoint, Target, Value};
 use crate::grpc::Call;
+use crate::limits;
 use crate::params::Service;
 
 /// Fetches values for the whole process.
@@ -200,10 +201,11 @@ impl Engine {
         }
     }
 
-    /// What is left of the caller's time; nothing once it is over.
+    /// What is left of the caller's time, less what it takes to say what happened; nothing once it is over.
     fn remaining(&self, call: &Call) -> Option<Duration> {
         let left = call.deadline.saturating_duration_since(self.clock.now());
-        (!left.is_zero()).then_some(left)
+        left.checked_sub(limits::FETCH_MARGIN)
+            .filter(|left| !left.is_zero())
     }
 
     /// A random number from 0 up to but not including 1.

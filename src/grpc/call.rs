@@ -1,9 +1,14 @@
-//! What a running call knows about its caller: until when it waits, and whether it still does.
+//! What a running call knows about its caller: until when it waits, whether it still does, and how much memory the
+//! call has taken.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use super::status::{Code, Status};
+use crate::budget::{Budget, Exhausted, Share};
+use crate::clock::Clock;
 
 /// One call, as its handler sees it.
 #[derive(Clone, Debug)]
@@ -12,6 +17,96 @@ pub struct Call {
     pub deadline: Instant,
     /// Set when the caller reset the stream, closed the connection, or the server gives up on the call.
     pub cancellation: Cancellation,
+    account: Option<Account>,
+}
+
+/// The call's part of the memory budget; given back when the last clone of the call is gone.
+#[derive(Clone)]
+struct Account {
+    budget: Budget,
+    clock: Arc<dyn Clock>,
+    share: Arc<Mutex<Share>>,
+}
+
+impl Call {
+    /// A call that no memory budget bounds, as tests and tools want it.
+    pub fn new(deadline: Instant, cancellation: Cancellation) -> Self {
+        Self {
+            deadline,
+            cancellation,
+            account: None,
+        }
+    }
+
+    /// A call that already holds `share`, for its request, and takes more out of `budget` as it needs.
+    pub fn with_budget(
+        deadline: Instant,
+        cancellation: Cancellation,
+        budget: Budget,
+        share: Share,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let account = Account {
+            budget,
+            clock,
+            share: Arc::new(Mutex::new(share)),
+        };
+        Self {
+            deadline,
+            cancellation,
+            account: Some(account),
+        }
+    }
+
+    /// Takes `bytes` out of the memory budget before the handler allocates them: for values, for copies, for the
+    /// encoded response. Waits until the deadline; the status says what to do when there is no room. What was
+    /// taken goes back when the call ends.
+    pub fn reserve(&self, bytes: usize) -> Result<(), Status> {
+        if let Some(account) = &self.account {
+            let share = self.acquire(account, bytes)?;
+            account.lock().merge(share);
+        }
+        Ok(())
+    }
+
+    /// The share that a response of `bytes` takes until it has been sent. It comes out of what the call has
+    /// reserved, and is taken anew as far as that does not suffice.
+    pub fn settle(&self, bytes: usize) -> Result<Option<Share>, Status> {
+        let Some(account) = &self.account else {
+            return Ok(None);
+        };
+        let reserved = account.lock().bytes();
+        if reserved < bytes {
+            self.reserve(bytes - reserved)?;
+        }
+        Ok(Some(account.lock().split(bytes)))
+    }
+
+    fn acquire(&self, account: &Account, bytes: usize) -> Result<Share, Status> {
+        let Account { budget, clock, .. } = account;
+        budget
+            .acquire(bytes, self.deadline, &self.cancellation, &**clock)
+            .map_err(Status::from)
+    }
+}
+
+impl Account {
+    fn lock(&self) -> MutexGuard<'_, Share> {
+        self.share.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").finish_non_exhaustive()
+    }
+}
+
+impl From<Exhausted> for Status {
+    /// INTERNAL, for kubelet must take it as final; RESOURCE_EXHAUSTED it would not.
+    fn from(exhausted: Exhausted) -> Self {
+        Self::new(Code::Internal, exhausted.to_string())
+    }
 }
 
 /// A flag that many may watch and that is set once.

@@ -1,11 +1,15 @@
-//! gRPC over HTTP/2, the server's half: messages, framing, status, deadlines.
+//! gRPC over HTTP/2, the server's half: requests, framing, status, deadlines.
 //!
 //! Pure: no socket, no clock, no thread. The specification is "gRPC over HTTP2" (grpc/grpc,
-//! `doc/PROTOCOL-HTTP2.md`) and what grpc-go really does.
+//! `doc/PROTOCOL-HTTP2.md`) and what grpc-go really does. Compression is never used and never accepted.
 
 pub mod call;
+pub mod message;
 pub mod proto;
+pub mod request;
+pub mod response;
 pub mod status;
+pub mod timeout;
 
 pub use call::{Call, Cancellation};
 pub use status::{Code, Status};

@@ -1,1 +1,34 @@
-//! (helper)
+//! HTTP/2 (RFC 9113), the server's half, over a connection whose client speaks it by prior knowledge.
+//!
+//! [`Connection`] takes bytes and gives events and bytes; it knows no socket, no clock and no thread. All of
+//! the protocol that such a server needs is here: every frame type with its errors, stream states, flow
+//! control in both directions, header compression and validation, graceful shutdown, and bounds on what a
+//! hostile peer can make it do.
+//!
+//! Out of scope: TLS and ALPN, `Upgrade`, server push, priorities (read, checked, ignored), CONNECT.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic
+)]
+
+mod connection;
+mod error;
+mod flood;
+mod flow_control;
+pub mod frame;
+mod header_block;
+mod recv;
+mod send;
+mod settings;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use connection::{Connection, Event};
+pub use error::{Error, Reason};
+pub use frame::StreamId;
+pub use header_block::RequestHead;

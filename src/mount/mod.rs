@@ -7,13 +7,14 @@ mod region;
 mod response;
 
 pub use error::Error;
-pub use region::{MetadataRegion, NodeRegion};
+pub use region::NodeRegion;
 
 use crate::auth;
 use crate::cloud::{Endpoint, EndpointTemplate, Value};
 use crate::fetch::{Engine, Pull};
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Call, Status};
+use crate::limits;
 use crate::params::{self, Input, Object, Options, Plan, Service};
 use crate::secret::Secret;
 
@@ -55,6 +56,7 @@ impl Mounter {
         for warning in &plan.warnings {
             log::warn!("{}: {warning}", volume(&plan));
         }
+        call.reserve(memory(&plan))?;
         let result = self.fill(&plan, call);
         match &result {
             Ok(response) => log::info!("{}: mounted, {} bytes", volume(&plan), response.len()),
@@ -142,6 +144,16 @@ fn settle(
     } else {
         Err(Error::Fetch { failures, source })
     }
+}
+
+/// How many bytes of the memory budget a volume may need. Taken at once and before anything is fetched: Mounts that
+/// took more as they went could wait for each other.
+fn memory(plan: &Plan) -> usize {
+    let most = 4 * limits::MOUNT_RESPONSE_BYTES;
+    plan.objects
+        .len()
+        .saturating_mul(limits::FETCH_OBJECT_BYTES)
+        .min(most)
 }
 
 /// The volume, as log lines name it.

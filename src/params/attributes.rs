@@ -24,7 +24,7 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// Reads the JSON. Nothing when it is no object at all; otherwise problems go to `report`.
+    /// Reads the JSON. Nothing when it is no object, or when its `objects` is no text; problems go to `report`.
     pub(super) fn parse(text: &str, report: &mut Report) -> Option<Self> {
         let place = Place::parameter("attributes");
         if text.len() > limits::ATTRIBUTES_BYTES {
@@ -54,11 +54,13 @@ impl Attributes {
             }
         };
         let mut attributes = Self::default();
+        let mut readable = true;
         for (key, value) in object {
             match value {
                 Value::String(text) => attributes.set(&key, text, report),
                 Value::Null => attributes.set(&key, String::new(), report),
                 Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    readable = readable && key != "objects";
                     report.problem(
                         &Place::parameter(&quoted(&key)),
                         "the value is not text",
@@ -67,7 +69,7 @@ impl Attributes {
                 }
             }
         }
-        Some(attributes)
+        readable.then_some(attributes)
     }
 
     fn set(&mut self, key: &str, value: String, report: &mut Report) {
@@ -92,7 +94,8 @@ impl Attributes {
                     Some(near) => format!("did you mean {near}?"),
                     None => format!("the parameters are {}", keys::CLASS.join(", ")),
                 };
-                report.unknown_key(&Place::parameter(&quoted(other)), "is not a parameter", remedy);
+                let place = Place::parameter(&format!("parameter {}", quoted(other)));
+                report.unknown_key(&place, remedy);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::keys;
 use super::names::Wrong;
-use super::problem::{Place, Position, Report, quoted};
+use super::problem::{Place, Report, quoted};
 use super::yaml::{Kind, Node};
 
 /// A mapping of `objects`, its keys resolved to those of the grammar.
@@ -31,13 +31,14 @@ impl<'a> Fields<'a> {
         };
         for (key, value) in entries {
             let Kind::Text(text) = &key.kind else { continue };
-            let here = place.field(format!("{prefix}{}", quoted(text)), key.at);
+            let here = place.field(format!("{prefix}{text}"), key.at);
             let Some(name) = known.iter().copied().find(|name| name.eq_ignore_ascii_case(text)) else {
                 let remedy = match keys::nearest(text, known) {
                     Some(near) => format!("did you mean {near}?"),
                     None => format!("the keys are {}", known.join(", ")),
                 };
-                report.unknown_key(&here, "is not a key of the grammar", remedy);
+                let unknown = format!("{prefix}{}", quoted(text));
+                report.unknown_key(&place.field(unknown, key.at), remedy);
                 continue;
             };
             if let Some((_, first, _)) = fields.entries.iter().find(|(other, ..)| *other == name) {
@@ -104,17 +105,6 @@ impl<'a> Fields<'a> {
                 report.problem(&self.at(name), wrong.text, wrong.remedy);
                 None
             }
-        }
-    }
-
-    /// The only key there is, if there is only one.
-    pub(super) fn only_key(entries: &[(Node, Node)]) -> Option<(&str, Position)> {
-        match entries {
-            [(key, _)] => match &key.kind {
-                Kind::Text(text) => Some((text, key.at)),
-                Kind::Null | Kind::List(_) | Kind::Map(_) => None,
-            },
-            _ => None,
         }
     }
 }

@@ -39,15 +39,9 @@ impl FileName {
         if path.len() > limits::PATH_BYTES {
             return wrong("is too long", "give the file a shorter name with objectAlias");
         }
-        if path.starts_with("..") {
-            return wrong(
-                "starts with two dots",
-                "the driver keeps such names for itself: choose another name",
-            );
-        }
         for component in path.split('/') {
             match component {
-                ".." => return wrong("climbs out of a directory", "remove the component \"..\""),
+                ".." => return wrong("climbs out of its directory", "remove \"..\""),
                 "." => return wrong("has a component \".\"", "remove it"),
                 "" => {
                     return wrong(
@@ -63,6 +57,12 @@ impl FileName {
                 }
                 _ => {}
             }
+        }
+        if path.starts_with("..") {
+            return wrong(
+                "starts with two dots, which the driver keeps for itself",
+                "choose another name",
+            );
         }
         Ok(Self(path.to_owned()))
     }

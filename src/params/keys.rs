@@ -39,9 +39,14 @@ pub(super) const PART: &[&str] = &[
     "prefix",
 ];
 
-/// The key of `known` that `key` was probably meant to be: at most a third of it mistyped.
+/// The key of `known` that `key` was probably meant to be: at most a third of it mistyped, or only its end
+/// written, as in `version`.
 pub(super) fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
     let key = key.to_ascii_lowercase();
+    let ends_so = |candidate: &&&str| key.len() >= 4 && candidate.to_ascii_lowercase().ends_with(&key);
+    if let Some(longer) = known.iter().find(ends_so) {
+        return Some(longer);
+    }
     known
         .iter()
         .map(|candidate| (distance(&key, &candidate.to_ascii_lowercase()), *candidate))
@@ -81,7 +86,9 @@ mod tests {
         for (typo, meant) in [
             ("objectname", Some("objectName")),
             ("objctName", Some("objectName")),
-            ("name", None),
+            ("name", Some("objectName")),
+            ("alias", Some("objectAlias")),
+            ("team", None),
             ("jmespaths", Some("jmesPath")),
             ("objectVerion", Some("objectVersion")),
             ("objectVersionlable", Some("objectVersionLabel")),

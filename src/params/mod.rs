@@ -32,6 +32,7 @@ mod encoding;
 mod fields;
 mod file_name;
 mod jmespath;
+mod json;
 mod keys;
 mod names;
 mod object;

@@ -203,7 +203,7 @@ impl ExternalId {
             return Ok(Self(text.to_owned()));
         }
         Err(Wrong::new(
-            "is not an external id",
+            "not an external id",
             "write 2 to 1224 letters, digits or characters of _+=,.@:/-",
         ))
     }
@@ -228,7 +228,7 @@ impl Version {
         match service {
             Service::Kms if is_version_text(text) => Ok(Self::Kms(text.to_owned())),
             Service::Kms => Err(Wrong::new(
-                "is not a version id",
+                format!("{} is not a version id", super::problem::quoted(text)),
                 format!(
                     "write the VersionId of the secret, at most {} characters",
                     limits::VERSION_BYTES

@@ -10,7 +10,7 @@ use super::names::{
 };
 use super::parts::Part;
 use super::problem::{Place, Report, quoted};
-use super::yaml::Node;
+use super::yaml::{Kind, Node};
 use crate::limits;
 
 /// An object to fetch.
@@ -83,12 +83,15 @@ impl Object {
         completing: Option<Service>,
         report: &mut Report,
     ) -> Option<Self> {
-        let mut fields = Fields::read(entries, keys::OBJECT, place, "", report);
+        let place = Place {
+            object: name_of(entries).map(str::to_owned),
+            ..place.clone()
+        };
+        let fields = Fields::read(entries, keys::OBJECT, &place, "", report);
         let Some(name) = fields.text("objectName", report) else {
             missing_name(&fields, report);
             return None;
         };
-        fields.place.object = Some(name.to_owned());
         if name.len() > limits::OBJECT_NAME_BYTES {
             let text = format!("longer than {} bytes", limits::OBJECT_NAME_BYTES);
             report.problem(&fields.at("objectName"), text, "write the name of the object");
@@ -119,10 +122,18 @@ impl Object {
     }
 }
 
+/// The name of an item, before anything else about it is known.
+fn name_of(entries: &[(Node, Node)]) -> Option<&str> {
+    entries.iter().find_map(|(key, value)| match &value.kind {
+        Kind::Text(name) if key.is_text("objectName") && !name.is_empty() => Some(name.as_str()),
+        _ => None,
+    })
+}
+
 fn missing_name(fields: &Fields<'_>, report: &mut Report) {
     if fields
         .node("objectName")
-        .is_some_and(|node| !matches!(&node.kind, super::yaml::Kind::Text(_)))
+        .is_some_and(|node| !matches!(&node.kind, Kind::Text(_)))
     {
         return; // Told already.
     }
@@ -144,7 +155,7 @@ fn stage(fields: &Fields<'_>, service: Service, report: &mut Report) -> Option<S
         )),
         Service::Kms if is_version_text(text) => Ok(text.to_owned()),
         Service::Kms => Err(Wrong::new(
-            "is not a version label",
+            format!("{} is not a version label", quoted(text)),
             format!(
                 "write a VersionStage such as \"ACSPrevious\", at most {} characters",
                 limits::VERSION_BYTES

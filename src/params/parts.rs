@@ -7,7 +7,7 @@ use super::jmespath::{Expression, is_identifier};
 use super::keys;
 use super::names::{Mode, parse_boolean};
 use super::object::{Class, Target};
-use super::problem::{Place, Report, quoted};
+use super::problem::{Place, Report, quoted, snippet};
 use super::yaml::{Kind, Node};
 
 /// One entry of `jmesPath`.
@@ -17,7 +17,7 @@ pub(super) struct Part {
     pub(super) place: Place,
     pub(super) select: Select,
     pub(super) encoding: Option<Encoding>,
-    /// Whether a result of null, or an object without keys, is no file instead of an error.
+    /// Whether a null makes no file, instead of an error.
     pub(super) optional: bool,
 }
 
@@ -65,8 +65,8 @@ impl Part {
             Kind::Text(text) if text.is_empty() => Vec::new(),
             Kind::Text(text) => {
                 let remedy = format!(
-                    "write \"- path: {}\" below jmesPath, or \"*\" for all keys",
-                    quoted(text)
+                    "write {} below jmesPath, or \"*\" for all keys",
+                    snippet("path", text)
                 );
                 report.problem(&place, "a list is due, not text", remedy);
                 Vec::new()
@@ -89,7 +89,7 @@ impl Part {
         let name = format!("jmesPath[{number}]");
         let Kind::Map(entries) = &node.kind else {
             let remedy = match &node.kind {
-                Kind::Text(text) => format!("write \"- path: {}\"", quoted(text)),
+                Kind::Text(text) => format!("write {}", snippet("path", text)),
                 _ => "write \"- path:\" with a JMESPath expression".to_owned(),
             };
             let text = format!("a mapping is due, not {}", node.kind.name());

@@ -1,12 +1,11 @@
 //! The plan of one Mount: everything the parameters ask for, checked as a whole.
 
 use super::attributes::Attributes;
-use super::fields::Fields;
 use super::file_name::{Clash, FileName, Paths, Translation};
 use super::names::{Mode, Region, Service, Wrong, parse_boolean};
 use super::object::{Class, Object};
 use super::parts::Select;
-use super::problem::{Place, Report, Warning, quoted};
+use super::problem::{Place, Position, Report, Warning, quoted, snippet};
 use super::yaml::{self, Kind, Node};
 use crate::limits;
 use crate::secret::Secret;
@@ -144,25 +143,22 @@ fn objects(text: &str, class: &Class<'_>, report: &mut Report) -> Vec<Object> {
             return Vec::new();
         }
     };
-    let completing = lone_types(&items, report);
     let mut objects = Vec::with_capacity(items.len());
-    for (index, (item, completing)) in items.iter().zip(completing).enumerate() {
-        let place = Place {
-            item: Some(index.saturating_add(1)),
-            at: Some(item.at),
-            ..Place::default()
-        };
-        match (&item.kind, completing) {
-            (_, Completing::Done) => {}
-            (Kind::Map(entries), Completing::By(service)) => {
-                objects.extend(Object::parse(entries, &place, class, service, report));
+    let mut items = (1..).zip(&items).peekable();
+    while let Some((number, item)) = items.next() {
+        let place = item_place(number, item);
+        let follower = items.next_if(|(_, next)| completes(item, next));
+        let completing = follower.and_then(|(number, next)| completion(number, next, report));
+        match &item.kind {
+            Kind::Map(entries) => {
+                objects.extend(Object::parse(entries, &place, class, completing, report));
             }
-            (Kind::Null, _) => report.problem(&place, "the item is empty", "remove the lone \"-\""),
-            (Kind::Text(text), _) => {
-                let remedy = format!("write \"- objectName: {}\"", quoted(text));
+            Kind::Null => report.problem(&place, "the item is empty", "remove the lone \"-\""),
+            Kind::Text(text) => {
+                let remedy = format!("write {}", snippet("objectName", text));
                 report.problem(&place, "a mapping is due, not text", remedy);
             }
-            (Kind::List(_), _) => {
+            Kind::List(_) => {
                 report.problem(
                     &place,
                     "a mapping is due, not a list",
@@ -174,77 +170,59 @@ fn objects(text: &str, class: &Class<'_>, report: &mut Report) -> Vec<Object> {
     objects
 }
 
-/// What an item that follows has to say about an item.
-enum Completing {
-    /// A type, or nothing.
-    By(Option<Service>),
-    /// The item is such a follower itself, and used up.
-    Done,
+fn item_place(number: usize, item: &Node) -> Place {
+    Place {
+        item: Some(number),
+        at: Some(item.at),
+        ..Place::default()
+    }
 }
 
-/// The product's documentation shows an object as two items, the second only an `objectType`, and people paste
-/// it. Such an item completes the one before it, if that one has a name and no type.
-fn lone_types(items: &[Node], report: &mut Report) -> Vec<Completing> {
-    let mut result: Vec<Completing> = items.iter().map(|_| Completing::By(None)).collect();
-    for (index, pair) in items.windows(2).enumerate() {
-        let [
-            Node {
-                kind: Kind::Map(first),
-                ..
-            },
-            Node {
-                kind: Kind::Map(second),
-                at,
-            },
-        ] = pair
-        else {
-            continue;
-        };
-        let Some((key, _)) = Fields::only_key(second) else {
-            continue;
-        };
-        let Some((
-            _,
-            Node {
-                kind: Kind::Text(text),
-                ..
-            },
-        )) = second.first()
-        else {
-            continue;
-        };
-        let has = |name: &str| {
-            first
-                .iter()
-                .any(|(key, _)| matches!(&key.kind, Kind::Text(text) if text.eq_ignore_ascii_case(name)))
-        };
-        if !key.eq_ignore_ascii_case("objectType") || !has("objectName") || has("objectType") {
-            continue;
-        }
-        let Ok(service) = Service::parse(text) else {
-            continue;
-        };
-        let number = index.saturating_add(2);
-        let place = Place {
-            item: Some(number),
-            at: Some(*at),
-            ..Place::default()
-        };
-        report.warn(
-            &place,
-            format_args!(
-                "only an objectType, taken as part of item {}; remove its \"-\" and align it with objectName",
-                number.saturating_sub(1)
+/// Whether `next` is nothing but an `objectType`, and `item` has a name and no type. The product's documentation
+/// shows an object as two such items, and people paste it.
+fn completes(item: &Node, next: &Node) -> bool {
+    let Kind::Map(entries) = &item.kind else {
+        return false;
+    };
+    let has = |name: &str| entries.iter().any(|(key, _)| key.is_text(name));
+    lone_type(next).is_some() && has("objectName") && !has("objectType")
+}
+
+/// The value of an item that is nothing but an `objectType`.
+fn lone_type(item: &Node) -> Option<(&str, Position)> {
+    let Kind::Map(entries) = &item.kind else {
+        return None;
+    };
+    match entries.as_slice() {
+        [
+            (
+                key,
+                Node {
+                    kind: Kind::Text(text),
+                    at,
+                },
             ),
-        );
-        if let Some(slot) = result.get_mut(index) {
-            *slot = Completing::By(Some(service));
-        }
-        if let Some(slot) = result.get_mut(index.saturating_add(1)) {
-            *slot = Completing::Done;
+        ] if key.is_text("objectType") => Some((text, *at)),
+        _ => None,
+    }
+}
+
+/// The type that such an item gives to the one before it.
+fn completion(number: usize, item: &Node, report: &mut Report) -> Option<Service> {
+    let (text, at) = lone_type(item)?;
+    let place = item_place(number, item);
+    let before = number.saturating_sub(1);
+    report.warn(
+        &place,
+        format_args!("only an objectType, taken as part of item {before}; remove its \"-\" and align it with objectName"),
+    );
+    match Service::parse(text) {
+        Ok(service) => Some(service),
+        Err(wrong) => {
+            report.problem(&place.field("objectType", at), wrong.text, wrong.remedy);
+            None
         }
     }
-    result
 }
 
 /// Reports paths that are equal or nest, over all items.

@@ -116,12 +116,16 @@ impl fmt::Display for Problem {
 
 /// Everything that is wrong, at least one problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    list: Vec<Problem>,
+    /// How many more there are, past [`limits::PROBLEMS`].
+    dropped: usize,
+}
 
 impl Problems {
     /// The problems, in the order of the text.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
+        self.list.iter()
     }
 }
 
@@ -129,10 +133,11 @@ impl fmt::Display for Problems {
     /// All of them in one line, cut where [`limits::PROBLEMS_MESSAGE_BYTES`] is reached.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut written = 0_usize;
-        for (index, problem) in self.0.iter().enumerate() {
+        let all = self.list.len().saturating_add(self.dropped);
+        for (index, problem) in self.list.iter().enumerate() {
             let text = problem.to_string();
             if index > 0 && written.saturating_add(text.len()) > limits::PROBLEMS_MESSAGE_BYTES {
-                return write!(f, " | and {} more", self.0.len().saturating_sub(index));
+                return write!(f, " | and {} more", all.saturating_sub(index));
             }
             if index > 0 {
                 f.write_str(" | ")?;
@@ -167,6 +172,7 @@ impl fmt::Display for Warning {
 pub(super) struct Report {
     options: Options,
     problems: Vec<Problem>,
+    dropped: usize,
     warnings: Vec<Warning>,
 }
 
@@ -175,6 +181,7 @@ impl Report {
         Self {
             options,
             problems: Vec::new(),
+            dropped: 0,
             warnings: Vec::new(),
         }
     }
@@ -183,18 +190,20 @@ impl Report {
         self.problems.is_empty()
     }
 
-    /// Notes a problem. Past [`limits::PROBLEMS`] further ones are dropped: nobody reads them.
+    /// Notes a problem. Past [`limits::PROBLEMS`] further ones are only counted: nobody reads them.
     pub(super) fn problem(&mut self, place: &Place, text: impl Into<String>, remedy: impl Into<String>) {
-        if self.problems.len() < limits::PROBLEMS {
-            self.problems.push(Problem {
-                item: place.item,
-                object: place.object.clone(),
-                field: place.field.clone(),
-                at: place.at,
-                text: text.into(),
-                remedy: remedy.into(),
-            });
+        if self.problems.len() >= limits::PROBLEMS {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
         }
+        self.problems.push(Problem {
+            item: place.item,
+            object: place.object.clone(),
+            field: place.field.clone(),
+            at: place.at,
+            text: text.into(),
+            remedy: remedy.into(),
+        });
     }
 
     /// Notes a warning, up to [`limits::PROBLEMS`] of them.
@@ -209,11 +218,10 @@ impl Report {
     }
 
     /// Notes a key that nobody knows, as the options say.
-    pub(super) fn unknown_key(&mut self, place: &Place, text: impl Into<String>, remedy: impl Into<String>) {
-        let (text, remedy) = (text.into(), remedy.into());
+    pub(super) fn unknown_key(&mut self, place: &Place, remedy: String) {
         match self.options.unknown_keys {
-            UnknownKeys::Warn => self.warn(place, format_args!("{text} and is ignored; {remedy}")),
-            UnknownKeys::Error => self.problem(place, text, remedy),
+            UnknownKeys::Warn => self.warn(place, format_args!("unknown and ignored; {remedy}")),
+            UnknownKeys::Error => self.problem(place, "unknown", remedy),
         }
     }
 
@@ -224,8 +232,16 @@ impl Report {
     /// The problems, in the order of the text: those of the class first, then by position.
     pub(super) fn into_problems(mut self) -> Problems {
         self.problems.sort_by_key(|problem| (problem.item, problem.at));
-        Problems(self.problems)
+        Problems {
+            list: self.problems,
+            dropped: self.dropped,
+        }
     }
+}
+
+/// YAML to write, for a remedy: a key and a text, quoted so that they can be copied.
+pub(super) fn snippet(key: &str, text: &str) -> String {
+    format!("`- {key}: {}`", quoted(text))
 }
 
 /// Text that its author wrote, quoted for a message: control characters escaped, cut when long.

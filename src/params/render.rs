@@ -1,11 +1,11 @@
 //! From fetched values to files.
 
-use jmespath::Variable;
-
 use super::Options;
 use super::encoding::Encoding;
 use super::file_name::{FileName, Paths};
-use super::names::Mode;
+use super::jmespath::{Budget, Expression, Fault};
+use super::json::{self, Value};
+use super::names::{Mode, Wrong};
 use super::object::Object;
 use super::parts::{Part, Select};
 use super::plan::{Plan, clash_text};
@@ -28,181 +28,244 @@ pub struct RenderedFile {
 
 impl Plan {
     /// Makes the files. `values[i]` belongs to `objects[i]`; `None` stands for an optional object that does
-    /// not exist. Objects come in list order, each whole before its parts.
+    /// not exist. Objects come in list order, each whole before its parts. Equal values give equal bytes.
     ///
     /// # Errors
-    /// Every value that is not what the parameters take it for; none of its content is quoted.
+    /// Every value that is not what the parameters take it for; none of its content is quoted, except that a
+    /// key which should become a file name is.
     pub fn render(&self, values: &[Option<&Secret>]) -> Result<Vec<RenderedFile>, Problems> {
-        let mut report = Report::new(Options::default());
         let mut rendering = Rendering {
             files: Vec::new(),
             paths: Paths::new(),
+            bytes: 0,
+            budget: Budget::new(),
+            report: Report::new(Options::default()),
         };
         for (index, object) in self.objects.iter().enumerate() {
             match values.get(index) {
-                Some(Some(value)) => rendering.object(index, object, value, &mut report),
+                Some(Some(value)) => rendering.object(index, object, value),
                 Some(None) if object.optional => {}
-                _ => report.problem(&object.place, "no value was fetched", "report this as a bug"),
+                _ => rendering
+                    .report
+                    .problem(&object.place, "no value was fetched", "report this as a bug"),
             }
         }
-        if report.is_clean() {
+        if rendering.report.is_clean() {
             Ok(rendering.files)
         } else {
-            Err(report.into_problems())
+            Err(rendering.report.into_problems())
         }
     }
 }
 
+/// The files so far, and what is left to spend.
 struct Rendering<'a> {
     files: Vec<RenderedFile>,
     paths: Paths<&'a Place>,
+    bytes: usize,
+    budget: Budget,
+    report: Report,
 }
 
 impl<'a> Rendering<'a> {
-    fn object(&mut self, index: usize, object: &'a Object, value: &Secret, report: &mut Report) {
-        let Some(value) = decode(object.encoding, value, &object.place, report) else {
-            return;
+    fn object(&mut self, index: usize, object: &'a Object, value: &Secret) {
+        let decoded = match decode(object.encoding, value) {
+            Ok(decoded) => decoded,
+            Err(wrong) => return self.problem(&object.place, wrong),
         };
+        let value = decoded.as_ref().unwrap_or(value);
         if let Some(target) = &object.whole {
             self.add(
                 index,
                 &object.place,
-                &target.path,
+                target.path.clone(),
                 target.mode,
                 value.duplicate(),
-                report,
             );
         }
         if object.parts.is_empty() {
             return;
         }
-        let Some(document) = document(&value, &object.place, report) else {
-            return;
-        };
-        for part in &object.parts {
-            self.part(index, part, &document, report);
-        }
-    }
-
-    fn part(&mut self, index: usize, part: &'a Part, document: &Variable, report: &mut Report) {
-        match &part.select {
-            Select::One { expression, target } => {
-                let result = match expression.search(document) {
-                    Ok(result) => result,
-                    Err(text) => {
-                        let text = format!("the expression {} failed: {text}", quoted(expression.as_str()));
-                        return report.problem(&part.place, text, "compare it with the secret");
-                    }
-                };
-                if let Some(contents) = contents(&result, part, expression.as_str(), report) {
-                    self.add(index, &part.place, &target.path, target.mode, contents, report);
-                }
-            }
-            Select::Keys {
-                prefix,
-                translation,
-                mode,
-            } => {
-                let Variable::Object(entries) = document else {
-                    return report.problem(
-                        &part.place,
-                        "the value is not a JSON object",
-                        "name a secret that is one",
-                    );
-                };
-                for (key, value) in entries {
-                    let Some(contents) = contents(value, part, key, report) else {
-                        continue;
-                    };
-                    match FileName::parse(&translation.apply(&format!("{prefix}{key}"))) {
-                        Ok(path) => self.add(index, &part.place, &path, *mode, contents, report),
-                        Err(wrong) => report.problem(&part.place, wrong.text, wrong.remedy),
-                    }
-                }
-            }
-        }
-    }
-
-    fn add(
-        &mut self,
-        object: usize,
-        place: &'a Place,
-        path: &FileName,
-        mode: Mode,
-        contents: Secret,
-        report: &mut Report,
-    ) {
-        if self.files.len() >= limits::FILES {
-            return report.problem(
-                place,
-                format!("more than {} files", limits::FILES),
-                "select fewer keys",
+        if value.is_empty() {
+            let wrong = Wrong::new(
+                "the value is empty",
+                "jmesPath needs a value that is one JSON document",
             );
+            return self.problem(&object.place, wrong);
         }
-        match self.paths.take(path, place) {
+        match json::parse(value.expose()) {
+            Ok(document) => {
+                for part in &object.parts {
+                    self.part(index, part, &document);
+                }
+            }
+            Err(error) => {
+                let wrong = Wrong::new(
+                    format!("the value is {error}"),
+                    "jmesPath needs a value that is one JSON document",
+                );
+                self.problem(&object.place, wrong);
+            }
+        }
+    }
+
+    fn part(&mut self, index: usize, part: &'a Part, document: &Value) {
+        self.budget.next_expression();
+        match (&part.select, document) {
+            (Select::One { expression, target }, _) => {
+                let contents = match expression.search(document, &mut self.budget) {
+                    Ok(Value::Null) if part.optional => return,
+                    Ok(Value::Null) => Err(nothing_found(expression, document)),
+                    Ok(result) => self.contents(&result, part.encoding),
+                    Err(fault) => Err(fault_text(expression, &fault)),
+                };
+                match contents {
+                    Ok(contents) => self.add(index, &part.place, target.path.clone(), target.mode, contents),
+                    Err(wrong) => self.problem(&part.place, wrong),
+                }
+            }
+            (
+                Select::Keys {
+                    prefix,
+                    translation,
+                    mode,
+                },
+                Value::Object(entries),
+            ) => {
+                for (key, value) in entries.iter() {
+                    if self.files.len() > limits::FILES {
+                        return;
+                    }
+                    let name = format!("{prefix}{}", key.as_str());
+                    match self.key(&name, value, part, *translation) {
+                        Ok(Some((path, contents))) => self.add(index, &part.place, path, *mode, contents),
+                        Ok(None) => {}
+                        Err(wrong) => self.problem(&part.place, wrong),
+                    }
+                }
+            }
+            (Select::Keys { .. }, other) => {
+                let wrong = Wrong::new(
+                    format!(
+                        "all keys are asked for, but the value is a JSON {}",
+                        other.type_name()
+                    ),
+                    "write expressions, or leave jmesPath out",
+                );
+                self.problem(&part.place, wrong);
+            }
+        }
+    }
+
+    /// The file of one key of the top-level object, if there is one.
+    fn key(
+        &mut self,
+        name: &str,
+        value: &Value,
+        part: &Part,
+        translation: super::file_name::Translation,
+    ) -> Result<Option<(FileName, Secret)>, Wrong> {
+        if matches!(value, Value::Null) {
+            if part.optional {
+                return Ok(None);
+            }
+            let wrong = format!("the key for the file {} holds null", quoted(name));
+            return Err(Wrong::new(wrong, "write \"optional: true\" to skip such keys"));
+        }
+        let path = FileName::parse(&translation.apply(name)).map_err(|wrong| {
+            Wrong::new(
+                wrong.text,
+                "rename the key in the secret, or select it with an expression and an objectAlias",
+            )
+        })?;
+        Ok(Some((path, self.contents(value, part.encoding)?)))
+    }
+
+    /// The bytes of a result: text as it is, anything else as JSON.
+    fn contents(&mut self, result: &Value, encoding: Option<Encoding>) -> Result<Secret, Wrong> {
+        let text = match result {
+            Value::Text(text) => text.clone(),
+            other => self.budget.write(other).map_err(|fault| match fault {
+                Fault::Lossy => lossy(),
+                _ => Wrong::new("the result is too large", "select less"),
+            })?,
+        };
+        let contents = Secret::from(text.as_str().to_owned());
+        Ok(decode(encoding, &contents)?.unwrap_or(contents))
+    }
+
+    fn add(&mut self, object: usize, place: &'a Place, path: FileName, mode: Mode, contents: Secret) {
+        self.bytes = self.bytes.saturating_add(contents.len());
+        if self.files.len() >= limits::FILES || self.bytes > limits::RENDERED_BYTES {
+            let text = format!(
+                "the class makes more than {} files or {} bytes",
+                limits::FILES,
+                limits::RENDERED_BYTES
+            );
+            return self.problem(place, Wrong::new(text, "split the SecretProviderClass"));
+        }
+        match self.paths.take(&path, place) {
             Ok(()) => self.files.push(RenderedFile {
-                path: path.clone(),
+                path,
                 mode,
                 contents,
                 object,
             }),
             Err(clash) => {
-                let (text, remedy) = clash_text(path, clash);
-                report.problem(place, text, remedy);
+                let (text, remedy) = clash_text(&path, clash);
+                self.problem(place, Wrong::new(text, remedy));
             }
         }
     }
-}
 
-fn decode(encoding: Option<Encoding>, value: &Secret, place: &Place, report: &mut Report) -> Option<Secret> {
-    let Some(encoding) = encoding else {
-        return Some(value.duplicate());
-    };
-    let decoded = encoding.decode(value);
-    if decoded.is_none() {
-        let text = format!("the value is not {}", encoding.name());
-        report.problem(place, text, "correct objectEncoding, or the value");
-    }
-    decoded
-}
-
-fn document(value: &Secret, place: &Place, report: &mut Report) -> Option<Variable> {
-    let remedy = "jmesPath needs a value that is one JSON document";
-    match serde_json::from_slice(value.expose()) {
-        Ok(document) => Some(document),
-        Err(error) => {
-            let text = format!(
-                "the value is not valid JSON at line {}, column {}",
-                error.line(),
-                error.column()
-            );
-            report.problem(place, text, remedy);
-            None
-        }
+    fn problem(&mut self, place: &Place, wrong: Wrong) {
+        self.report.problem(place, wrong.text, wrong.remedy);
     }
 }
 
-/// The bytes of a result: text as it is, anything else as JSON.
-fn contents(result: &Variable, part: &Part, name: &str, report: &mut Report) -> Option<Secret> {
-    let bytes = match result {
-        Variable::Null if part.optional => return None,
-        Variable::Null => {
-            let text = format!("{} finds nothing in the value", quoted(name));
-            report.problem(
-                &part.place,
-                text,
-                "correct the path, or write optional: true beside it",
-            );
-            return None;
+/// The decoded value, if there is something to decode.
+fn decode(encoding: Option<Encoding>, value: &Secret) -> Result<Option<Secret>, Wrong> {
+    let Some(encoding) = encoding else { return Ok(None) };
+    match encoding.decode(value) {
+        Some(decoded) => Ok(Some(decoded)),
+        None => Err(Wrong::new(
+            format!("the value is not {}", encoding.name()),
+            "correct objectEncoding, or the value",
+        )),
+    }
+}
+
+fn lossy() -> Wrong {
+    Wrong::new(
+        "the result holds a number with more digits than a double keeps",
+        "quote the number in the secret, so that it is text",
+    )
+}
+
+fn fault_text(expression: &Expression, fault: &Fault) -> Wrong {
+    if *fault == Fault::Lossy {
+        return lossy();
+    }
+    Wrong::new(
+        format!(
+            "the expression {} fails on this value: {fault}",
+            quoted(expression.as_str())
+        ),
+        "compare the expression with the secret",
+    )
+}
+
+/// A null result. Often a key with a dot or a hyphen in it, read as a path.
+fn nothing_found(expression: &Expression, document: &Value) -> Wrong {
+    let text = expression.as_str();
+    let remedy = match document {
+        Value::Object(entries) if entries.contains_key(text) => {
+            format!("the value has a key of that very name: quote it, in YAML: path: '\"{text}\"'")
         }
-        Variable::String(text) => Secret::from(text.clone()),
-        other => match serde_json::to_vec(other) {
-            Ok(bytes) => Secret::new(bytes),
-            Err(_) => {
-                report.problem(&part.place, "the result is not JSON", "select a value");
-                return None;
-            }
-        },
+        _ => "correct the path, or write \"optional: true\" to skip it".to_owned(),
     };
-    decode(part.encoding, &bytes, &part.place, report)
+    Wrong::new(
+        format!("the expression {} finds nothing in the value", quoted(text)),
+        remedy,
+    )
 }

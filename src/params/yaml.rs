@@ -20,6 +20,13 @@ pub(super) struct Node {
     pub(super) kind: Kind,
 }
 
+impl Node {
+    /// Whether it is this text, in any case.
+    pub(super) fn is_text(&self, text: &str) -> bool {
+        matches!(&self.kind, Kind::Text(own) if own.eq_ignore_ascii_case(text))
+    }
+}
+
 /// What a node is.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {

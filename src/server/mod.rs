@@ -1,1 +1,295 @@
-//! (helper)
+//! The gRPC server on its Unix socket: threads around the sans-IO cores.
+//!
+//! ```text
+//!   accept ──▶ reader ──bytes──▶ Session (h2, grpc; under a lock) ──bytes──▶ writer     one pair per connection
+//!                                  │                       ▲
+//!                                 Mount                 response
+//!                                  ▼                       │
+//!                                queue ──▶ worker ──▶ Service::mount                    one pool per process
+//! ```
+//!
+//! Everything but Mount is answered on the spot, so that overload never reaches it. Locks are taken in the order
+//! session, pool, signal; handlers and their wake-ups run without any of them.
+
+mod bind;
+mod connection;
+mod counters;
+mod peer_log;
+mod pool;
+mod session;
+mod signal;
+mod worker;
+
+pub use bind::{BindError, BoundSocket, bind};
+pub use counters::{Counter, Counters};
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::grpc::{Call, Code, Status, proto};
+use crate::limits;
+use crate::secret::Secret;
+
+use self::bind::SocketFile;
+use self::connection::Connection;
+use self::peer_log::PeerLog;
+use self::pool::{Bounds, Pool};
+use self::worker::Job;
+
+/// What is served.
+pub trait Service: Send + Sync + 'static {
+    /// Who we are. Must answer at once: it runs on the thread that reads the connection.
+    fn version(&self) -> proto::VersionResponse;
+
+    /// Fills one volume; runs on a worker. Returns the encoded `MountResponse`, whose bytes it should have taken
+    /// out of the memory budget before ([`Call::reserve`]).
+    fn mount(&self, request: proto::MountRequest, call: &Call) -> Result<Secret, Status>;
+}
+
+/// How large the server may get.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Mounts that run at the same time.
+    pub workers: usize,
+    /// Mounts that wait for a worker.
+    pub queue: usize,
+    /// Bytes that requests, fetched values, copies and responses may take together.
+    pub memory_budget: usize,
+    /// Connections at once.
+    pub connections: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            workers: limits::WORKERS,
+            queue: limits::QUEUED_MOUNTS,
+            memory_budget: limits::MEMORY_BUDGET_BYTES,
+            connections: limits::CONNECTIONS,
+        }
+    }
+}
+
+/// Starts to serve `socket`. Returns at once; the handle ends it.
+pub fn serve(
+    socket: BoundSocket,
+    service: Arc<dyn Service>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+) -> io::Result<Handle> {
+    let bounds = Bounds {
+        workers: settings.workers,
+        queue: settings.queue,
+        idle: limits::WORKER_IDLE,
+        stack: limits::WORKER_STACK,
+    };
+    let server = Arc::new(Server {
+        service,
+        clock,
+        budget: Budget::new(settings.memory_budget),
+        pool: Pool::new(bounds),
+        counters: Arc::default(),
+        peer_log: PeerLog::default(),
+        max_connections: settings.connections,
+        is_draining: AtomicBool::new(false),
+        connections: Mutex::default(),
+        connection_gone: Condvar::new(),
+    });
+    let stopper = UnixStream::from(OwnedFd::from(socket.listener.try_clone()?));
+    let accepting = {
+        let server = Arc::clone(&server);
+        let thread = thread::Builder::new()
+            .name("accept".to_owned())
+            .stack_size(limits::CONNECTION_STACK);
+        thread.spawn(move || server.accept(&socket.listener))?
+    };
+    Ok(Handle {
+        server,
+        file: socket.file,
+        stopper,
+        accepting,
+    })
+}
+
+/// A server that is running. Dropping the handle lets it run on.
+pub struct Handle {
+    server: Arc<Server>,
+    file: SocketFile,
+    /// The listening socket, as the type whose `shutdown` the standard library offers.
+    stopper: UnixStream,
+    accepting: JoinHandle<()>,
+}
+
+impl Handle {
+    /// Ends it gracefully, and blocks until that is done: accepts nothing more, tells every client, lets Mounts
+    /// finish for `grace`, answers the rest, closes. Removes the socket file unless a successor has replaced it.
+    pub fn shutdown(self, grace: Duration) {
+        let server = &self.server;
+        server.is_draining.store(true, Ordering::Release);
+        // On Linux this ends a blocked accept, after the connections that are queued already.
+        if let Err(error) = self.stopper.shutdown(Shutdown::Both) {
+            log::warn!("cannot stop listening: {error}");
+        } else if self.accepting.join().is_err() {
+            log::error!("defect: the accepting thread panicked");
+        }
+        match self.file.remove_if_ours() {
+            Ok(true) => {}
+            Ok(false) => log::info!("the socket belongs to a successor now and stays"),
+            Err(error) => log::warn!("cannot remove {}: {error}", self.file.path().display()),
+        }
+        let started = server.clock.now();
+        server.for_each_connection(|connection| connection.shut_down());
+        if !server.wait_for_connections(started + grace) {
+            server.for_each_connection(Connection::answer_the_rest);
+            let flushed = server.clock.now() + limits::SHUTDOWN_FLUSH;
+            if !server.wait_for_connections(flushed) {
+                server.for_each_connection(|connection| connection.cut());
+                server.wait_for_connections(server.clock.now() + limits::SHUTDOWN_FLUSH);
+            }
+        }
+    }
+
+    /// What the server has counted.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.server.counters)
+    }
+
+    /// The memory budget, for other holders of bytes.
+    pub fn budget(&self) -> Budget {
+        self.server.budget.clone()
+    }
+
+    /// Connections that are open.
+    pub fn connections(&self) -> usize {
+        self.server.connections().open.len()
+    }
+
+    /// Mounts that wait for a worker.
+    pub fn queued_mounts(&self) -> usize {
+        self.server.pool.queued()
+    }
+}
+
+/// What all threads share.
+struct Server {
+    service: Arc<dyn Service>,
+    clock: Arc<dyn Clock>,
+    budget: Budget,
+    pool: Pool<Job>,
+    counters: Arc<Counters>,
+    peer_log: PeerLog,
+    max_connections: usize,
+    is_draining: AtomicBool,
+    connections: Mutex<Connections>,
+    connection_gone: Condvar,
+}
+
+#[derive(Default)]
+struct Connections {
+    open: BTreeMap<u64, Arc<Connection>>,
+    next: u64,
+}
+
+impl Server {
+    fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Acquire)
+    }
+
+    fn accept(self: Arc<Self>, listener: &UnixListener) {
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => self.connect(stream),
+                Err(_) if self.is_draining() => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.peer_log.warn(
+                        self.clock.now(),
+                        format_args!("cannot accept a connection: {error}"),
+                    );
+                    thread::sleep(limits::ACCEPT_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn connect(self: &Arc<Self>, stream: UnixStream) {
+        let mut connections = self.connections();
+        if connections.open.len() >= self.max_connections {
+            drop(connections);
+            self.counters.connections_refused.increment();
+            let line = format_args!("connection refused: {} are open already", self.max_connections);
+            return self.peer_log.warn(self.clock.now(), line);
+        }
+        self.counters.connections.increment();
+        let number = connections.next;
+        connections.next += 1;
+        let connection = Connection::new(stream, Arc::clone(self));
+        connections.open.insert(number, Arc::clone(&connection));
+        drop(connections);
+        let server = Arc::clone(self);
+        let thread = thread::Builder::new()
+            .name("read".to_owned())
+            .stack_size(limits::CONNECTION_STACK);
+        let started = thread.spawn(move || {
+            let served = connection.serve();
+            server.disconnect(number, served);
+        });
+        if let Err(error) = started {
+            self.disconnect(number, Err(error));
+        }
+    }
+
+    fn disconnect(&self, number: u64, served: io::Result<()>) {
+        if let Err(error) = served {
+            self.peer_log.warn(
+                self.clock.now(),
+                format_args!("cannot serve a connection: {error}"),
+            );
+        }
+        self.connections().open.remove(&number);
+        self.connection_gone.notify_all();
+    }
+
+    /// Hands a Mount to the workers, or answers it if they have no room.
+    fn submit(&self, job: Job) {
+        self.counters.mounts.increment();
+        if let Err(job) = self.pool.submit(job) {
+            self.counters.mounts_overloaded.increment();
+            let message = "too many mounts at once on this node: all workers are busy and the queue is full; the \
+                           next attempt may succeed";
+            job.fail(Status::new(Code::Internal, message));
+        }
+    }
+
+    fn for_each_connection(&self, act: impl Fn(&Arc<Connection>)) {
+        let open: Vec<_> = self.connections().open.values().cloned().collect();
+        open.iter().for_each(act);
+    }
+
+    /// Waits until no connection is open, or `deadline`. Returns whether none is.
+    fn wait_for_connections(&self, deadline: Instant) -> bool {
+        let mut connections = self.connections();
+        while !connections.open.is_empty() {
+            let left = deadline.saturating_duration_since(self.clock.now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.connection_gone.wait_timeout(connections, left);
+            connections = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -153,7 +153,7 @@ fn region() {
     assert_eq!(status.code(), harness::driver::Code::FailedPrecondition);
     assert_eq!(
         status.message(),
-        "no region: the instance metadata service gives none: cannot connect to 127.0.0.1:1: Connection refused \
+        "no region: instance metadata: cannot connect to 127.0.0.1:1: Connection refused \
          (os error 111); name one in the SecretProviderClass (parameters.region) or start the provider with --region"
     );
 }

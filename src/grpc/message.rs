@@ -1,0 +1,172 @@
+//! Length-prefixed messages: exactly one in a request, and the prefix of an answer.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic
+)]
+
+use zeroize::Zeroizing;
+
+use super::status::{Code, Status};
+use crate::secret::Secret;
+
+/// Collects the one message of a request from the pieces of its body. The octets may hold tokens and are wiped.
+pub struct Reader {
+    prefix: Vec<u8>,
+    length: Option<usize>,
+    message: Zeroizing<Vec<u8>>,
+    limit: usize,
+}
+
+impl Reader {
+    /// A reader for a message of up to `limit` octets.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            prefix: Vec::with_capacity(PREFIX),
+            length: None,
+            message: Zeroizing::default(),
+            limit,
+        }
+    }
+
+    /// The message's length, once its prefix has arrived.
+    pub fn length(&self) -> Option<usize> {
+        self.length
+    }
+
+    /// Octets of the message that have not arrived; 0 as long as its length is unknown.
+    pub fn missing(&self) -> u32 {
+        let missing = self.length.unwrap_or(0).saturating_sub(self.message.len());
+        u32::try_from(missing).unwrap_or(u32::MAX)
+    }
+
+    /// Makes room for the whole message at once. What is not reserved grows with what arrives.
+    pub fn reserve(&mut self) {
+        self.grow(self.length.unwrap_or(0));
+    }
+
+    /// A piece of the body. An error ends the call with that status.
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), Status> {
+        if self.length.is_none() {
+            let missing = PREFIX - self.prefix.len();
+            let (prefix, rest) = bytes.split_at_checked(missing).unwrap_or((bytes, &[]));
+            self.prefix.extend_from_slice(prefix);
+            bytes = rest;
+            let Some(&[flag, l0, l1, l2, l3]) = self.prefix.first_chunk() else {
+                return Ok(());
+            };
+            let length = usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
+            match flag {
+                0 => {}
+                1 => {
+                    return Err(Status::new(
+                        Code::Unimplemented,
+                        "compressed message: this server takes none",
+                    ));
+                }
+                _ => {
+                    return Err(Status::new(
+                        Code::Internal,
+                        "message with an unknown compression flag",
+                    ));
+                }
+            }
+            if length > self.limit {
+                let message = format!("request of {length} bytes is above the limit of {}", self.limit);
+                return Err(Status::new(Code::InvalidArgument, message));
+            }
+            self.length = Some(length);
+        }
+        let missing = self.length.unwrap_or(0).saturating_sub(self.message.len());
+        if bytes.len() > missing {
+            return Err(Status::new(
+                Code::Internal,
+                "more than one message in the request",
+            ));
+        }
+        if self.message.len() + bytes.len() > self.message.capacity() {
+            self.grow((2 * self.message.capacity()).max(self.message.len() + bytes.len()));
+        }
+        self.message.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The message, once the request is complete.
+    pub fn finish(mut self) -> Result<Secret, Status> {
+        match self.length {
+            Some(length) if length == self.message.len() => {
+                Ok(Secret::new(std::mem::take(&mut self.message)))
+            }
+            None if self.prefix.is_empty() => Err(Status::new(Code::Internal, "no message in the request")),
+            _ => Err(Status::new(Code::Internal, "request ends inside its message")),
+        }
+    }
+
+    /// Moves the message into a larger buffer; the old one is wiped.
+    fn grow(&mut self, capacity: usize) {
+        if capacity > self.message.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
+            larger.extend_from_slice(&self.message);
+            self.message = larger;
+        }
+    }
+}
+
+/// The prefix of an uncompressed message of `length` octets. `None` if it has too many for one message.
+pub fn prefix(length: usize) -> Option<[u8; PREFIX]> {
+    let [l0, l1, l2, l3] = u32::try_from(length).ok()?.to_be_bytes();
+    Some([0, l0, l1, l2, l3])
+}
+
+/// Octets of a prefix: the compression flag and the length.
+pub const PREFIX: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pieces: &[&[u8]]) -> Result<Vec<u8>, Code> {
+        let mut reader = Reader::new(100);
+        for piece in pieces {
+            reader.push(piece).map_err(|status| status.code)?;
+        }
+        reader
+            .finish()
+            .map(|message| message.expose().to_vec())
+            .map_err(|status| status.code)
+    }
+
+    #[test]
+    fn a_message_arrives_in_any_pieces() {
+        assert_eq!(read(&[b"\0\0\0\0\x03abc"]), Ok(b"abc".to_vec()));
+        assert_eq!(
+            read(&[b"\0\0", b"", b"\0\0\x03a", b"b", b"c"]),
+            Ok(b"abc".to_vec())
+        );
+        assert_eq!(read(&[b"\0\0\0\0\0"]), Ok(vec![]));
+        let long = [&prefix(100).unwrap()[..], &[7; 100]].concat();
+        assert_eq!(read(&long.chunks(7).collect::<Vec<_>>()), Ok(vec![7; 100]));
+    }
+
+    #[test]
+    fn every_other_body_has_its_status() {
+        assert_eq!(read(&[]), Err(Code::Internal));
+        assert_eq!(read(&[b"\0\0\0"]), Err(Code::Internal));
+        assert_eq!(read(&[b"\0\0\0\0\x03ab"]), Err(Code::Internal));
+        assert_eq!(read(&[b"\0\0\0\0\x03abcd"]), Err(Code::Internal));
+        assert_eq!(read(&[b"\0\0\0\0\x01a\0\0\0\0\x01b"]), Err(Code::Internal));
+        assert_eq!(read(&[b"\x02\0\0\0\0"]), Err(Code::Internal));
+        assert_eq!(read(&[b"\x01\0\0\0\0"]), Err(Code::Unimplemented));
+        assert_eq!(read(&[b"\0\0\0\0\x65"]), Err(Code::InvalidArgument));
+        assert_eq!(read(&[b"\0\xff\xff\xff\xff"]), Err(Code::InvalidArgument));
+    }
+
+    #[test]
+    fn a_prefix_holds_the_length() {
+        assert_eq!(prefix(0x0102_0304), Some([0, 1, 2, 3, 4]));
+        assert_eq!(prefix(1 << 32), None);
+    }
+}

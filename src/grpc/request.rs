@@ -1,0 +1,234 @@
+//! A request's header section: is it gRPC at all, which method, how long does the caller wait?
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic
+)]
+
+use std::time::Duration;
+
+use super::status::{Code, Status};
+use super::timeout;
+use crate::h2::RequestHead;
+
+/// What this server can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `v1alpha1.CSIDriverProvider/Mount`
+    Mount,
+    /// `v1alpha1.CSIDriverProvider/Version`
+    Version,
+    /// `grpc.health.v1.Health/Check`
+    HealthCheck,
+    /// `grpc.health.v1.Health/Watch`
+    HealthWatch,
+}
+
+impl Method {
+    /// The method of this `:path`.
+    pub fn from_path(path: &str) -> Option<Self> {
+        match path {
+            "/v1alpha1.CSIDriverProvider/Mount" => Some(Self::Mount),
+            "/v1alpha1.CSIDriverProvider/Version" => Some(Self::Version),
+            "/grpc.health.v1.Health/Check" => Some(Self::HealthCheck),
+            "/grpc.health.v1.Health/Watch" => Some(Self::HealthWatch),
+            _ => None,
+        }
+    }
+}
+
+/// The service names whose health may be asked for; the empty one is the server as a whole.
+pub const SERVICES: [&str; 3] = ["", "v1alpha1.CSIDriverProvider", "grpc.health.v1.Health"];
+
+/// An acceptable header section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What is asked.
+    pub method: Method,
+    /// How long the caller waits; `None` for ever.
+    pub timeout: Option<Duration>,
+}
+
+/// Why a header section is not acceptable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is not a gRPC request: answered in plain HTTP.
+    Http(HttpRefusal),
+    /// It is one that we cannot serve: answered with Trailers-Only.
+    Status(Status),
+}
+
+/// An answer for somebody who does not speak gRPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpRefusal {
+    /// 405
+    MethodNotAllowed,
+    /// 415
+    UnsupportedMediaType,
+}
+
+impl HttpRefusal {
+    /// The answer's header section.
+    pub fn fields(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::MethodNotAllowed => &[
+                (":status", "405"),
+                ("allow", "POST"),
+                ("content-type", "text/plain"),
+            ],
+            Self::UnsupportedMediaType => &[(":status", "415"), ("content-type", "text/plain")],
+        }
+    }
+
+    /// The answer's body.
+    pub fn body(self) -> &'static str {
+        match self {
+            Self::MethodNotAllowed => "this is a gRPC server: the method must be POST\n",
+            Self::UnsupportedMediaType => "this is a gRPC server: content-type must be application/grpc\n",
+        }
+    }
+}
+
+impl Request {
+    /// Checks `head` in the order in which grpc-go does.
+    pub fn parse(head: &RequestHead) -> Result<Self, Refusal> {
+        if !head.field("content-type").is_some_and(is_grpc) {
+            return Err(Refusal::Http(HttpRefusal::UnsupportedMediaType));
+        }
+        if head.method != "POST" {
+            return Err(Refusal::Http(HttpRefusal::MethodNotAllowed));
+        }
+        let refuse = |code, message: String| Err(Refusal::Status(Status::new(code, message)));
+        let timeout = match head.field("grpc-timeout").map(timeout::parse) {
+            None => None,
+            Some(Some(timeout)) => Some(timeout),
+            Some(None) => {
+                let message = "malformed grpc-timeout: expected 1 to 8 digits and a unit out of HMSmun";
+                return refuse(Code::Internal, message.to_owned());
+            }
+        };
+        if let Some(encoding) = head
+            .field("grpc-encoding")
+            .filter(|encoding| *encoding != b"identity")
+        {
+            let encoding = String::from_utf8_lossy(encoding);
+            let message = format!("request compressed with {encoding:.20?}: this server takes identity only");
+            return refuse(Code::Unimplemented, message);
+        }
+        match Method::from_path(&head.path) {
+            Some(method) => Ok(Self { method, timeout }),
+            None => refuse(Code::Unimplemented, format!("unknown method {:.100?}", head.path)),
+        }
+    }
+}
+
+/// `application/grpc`, alone or continued by a message format or a parameter.
+fn is_grpc(content_type: &[u8]) -> bool {
+    let lower = content_type.to_ascii_lowercase();
+    matches!(
+        lower.strip_prefix(b"application/grpc"),
+        Some([] | [b'+' | b';', ..])
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(path: &str, fields: &[(&str, &str)]) -> RequestHead {
+        RequestHead {
+            method: "POST".to_owned(),
+            scheme: "http".to_owned(),
+            path: path.to_owned(),
+            fields: fields
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec()))
+                .collect(),
+            ..RequestHead::default()
+        }
+    }
+
+    const GRPC: (&str, &str) = ("content-type", "application/grpc");
+    const MOUNT: &str = "/v1alpha1.CSIDriverProvider/Mount";
+
+    #[test]
+    fn methods_and_timeouts_are_found() {
+        for (path, method) in [
+            (MOUNT, Method::Mount),
+            ("/v1alpha1.CSIDriverProvider/Version", Method::Version),
+            ("/grpc.health.v1.Health/Check", Method::HealthCheck),
+            ("/grpc.health.v1.Health/Watch", Method::HealthWatch),
+        ] {
+            assert_eq!(
+                Request::parse(&head(path, &[GRPC])),
+                Ok(Request {
+                    method,
+                    timeout: None
+                })
+            );
+        }
+        let timed = Request::parse(&head(MOUNT, &[GRPC, ("grpc-timeout", "119999m")])).unwrap();
+        assert_eq!(timed.timeout, Some(Duration::from_millis(119_999)));
+    }
+
+    #[test]
+    fn content_types_of_grpc_are_accepted_and_no_other() {
+        for good in [
+            "application/grpc",
+            "application/grpc+proto",
+            "application/grpc;charset=utf-8",
+            "Application/gRPC",
+        ] {
+            assert!(
+                Request::parse(&head(MOUNT, &[("content-type", good)])).is_ok(),
+                "{good}"
+            );
+        }
+        let refused = Err(Refusal::Http(HttpRefusal::UnsupportedMediaType));
+        for bad in [
+            "",
+            "text/plain",
+            "application/grpcx",
+            "application/grpc-web",
+            "application/json",
+        ] {
+            assert_eq!(
+                Request::parse(&head(MOUNT, &[("content-type", bad)])),
+                refused,
+                "{bad}"
+            );
+        }
+        assert_eq!(Request::parse(&head(MOUNT, &[])), refused);
+    }
+
+    #[test]
+    fn other_requests_are_refused_with_the_right_status() {
+        let mut get = head(MOUNT, &[GRPC]);
+        get.method = "GET".to_owned();
+        assert_eq!(
+            Request::parse(&get),
+            Err(Refusal::Http(HttpRefusal::MethodNotAllowed))
+        );
+        for (head, code) in [
+            (
+                head("/v1alpha1.CSIDriverProvider/Unmount", &[GRPC]),
+                Code::Unimplemented,
+            ),
+            (head("*", &[GRPC]), Code::Unimplemented),
+            (
+                head(MOUNT, &[GRPC, ("grpc-encoding", "gzip")]),
+                Code::Unimplemented,
+            ),
+            (head(MOUNT, &[GRPC, ("grpc-timeout", "1 s")]), Code::Internal),
+        ] {
+            let Err(Refusal::Status(status)) = Request::parse(&head) else {
+                unreachable!("{head:?}")
+            };
+            assert_eq!(status.code, code);
+        }
+        assert!(Request::parse(&head(MOUNT, &[GRPC, ("grpc-encoding", "identity")])).is_ok());
+    }
+}

@@ -1,0 +1,41 @@
+//! DATA (RFC 9113, section 6.1).
+
+use super::{Error, Head, Kind, StreamId, flag, require_stream, strip_padding};
+
+/// A piece of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data<'a> {
+    /// Whose body.
+    pub stream: StreamId,
+    /// The piece, without padding.
+    pub payload: &'a [u8],
+    /// What the frame counts in flow control: the payload, the padding and the padding's length.
+    pub flow_length: usize,
+    /// Whether it is the last piece.
+    pub end_stream: bool,
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn parse(head: &Head, payload: &'a [u8]) -> Result<Self, Error> {
+        require_stream(head, "DATA on stream 0")?;
+        Ok(Self {
+            stream: head.stream,
+            payload: strip_padding(head, payload)?,
+            flow_length: payload.len(),
+            end_stream: head.has(flag::END_STREAM),
+        })
+    }
+
+    /// Appends the frame, without padding.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let flags = if self.end_stream { flag::END_STREAM } else { 0 };
+        Head {
+            length: self.payload.len(),
+            kind: Kind::Data,
+            flags,
+            stream: self.stream,
+        }
+        .encode(out);
+        out.extend_from_slice(self.payload);
+    }
+}

@@ -1,0 +1,68 @@
+//! Settings of both sides (RFC 9113, section 6.5.2).
+
+use super::error::{Error, Reason, protocol};
+use super::frame::{self, Setting};
+use crate::limits;
+
+/// What the client's SETTINGS say, as far as a server needs it.
+///
+/// SETTINGS_HEADER_TABLE_SIZE is of no use to an encoder without a table, pushes are never sent, and no frame
+/// or header list of ours comes near the smallest limits that a client may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PeerSettings {
+    /// The window that our sending starts with on each stream.
+    pub(super) initial_window: u32,
+}
+
+impl Default for PeerSettings {
+    fn default() -> Self {
+        Self {
+            initial_window: DEFAULT_WINDOW,
+        }
+    }
+}
+
+impl PeerSettings {
+    /// Checks every parameter of the frame and takes over the last value of each.
+    pub(super) fn update(&mut self, frame: &frame::Settings<'_>) -> Result<(), Error> {
+        for Setting { id, value } in frame.iter() {
+            match id {
+                Setting::ENABLE_PUSH if value > 1 => {
+                    return Err(protocol("SETTINGS_ENABLE_PUSH is neither 0 nor 1"));
+                }
+                Setting::INITIAL_WINDOW_SIZE if value > MAX_WINDOW => {
+                    let what = "SETTINGS_INITIAL_WINDOW_SIZE above 2^31-1";
+                    return Err(Error::Connection(Reason::FLOW_CONTROL_ERROR, what));
+                }
+                Setting::INITIAL_WINDOW_SIZE => self.initial_window = value,
+                Setting::MAX_FRAME_SIZE if !(16_384..=16_777_215).contains(&value) => {
+                    return Err(protocol("SETTINGS_MAX_FRAME_SIZE out of range"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Our own SETTINGS. The frame size and the table size stay at the protocol's initial values.
+pub(super) const OURS: [Setting; 3] = [
+    Setting {
+        id: Setting::MAX_CONCURRENT_STREAMS,
+        value: limits::CONCURRENT_STREAMS,
+    },
+    Setting {
+        id: Setting::INITIAL_WINDOW_SIZE,
+        value: limits::STREAM_WINDOW,
+    },
+    Setting {
+        id: Setting::MAX_HEADER_LIST_SIZE,
+        value: limits::HEADER_LIST_BYTES,
+    },
+];
+
+/// Every window before any setting or update (section 6.9.2).
+pub(super) const DEFAULT_WINDOW: u32 = 65_535;
+
+/// No window may grow past this (section 6.9.1).
+pub(super) const MAX_WINDOW: u32 = 0x7fff_ffff;

@@ -1,0 +1,596 @@
+//! JSON as a tree that keeps what a double would lose, and its text form.
+//!
+//! Values are read by `serde_json`; numbers are read again from their own text, so that 64-bit integers stay
+//! exact and a number that loses digits is known. Text is wiped on drop. Numbers are written as the shortest
+//! text that reads back as the same double, laid out as ECMAScript does (`1`, `0.1`, `1e+21`, `1e-7`), object
+//! keys in byte order, without blanks.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroizing;
+
+use crate::limits;
+
+/// A JSON value. Cheap to clone: whatever is large is shared.
+#[derive(Clone)]
+pub(super) enum Value {
+    Null,
+    Boolean(bool),
+    Number(Number),
+    Text(Text),
+    List(Arc<Vec<Value>>),
+    Object(Arc<BTreeMap<Text, Value>>),
+}
+
+impl Value {
+    /// What the specification calls the type.
+    pub(super) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean(_) => "boolean",
+            Self::Number(_) => "number",
+            Self::Text(_) => "string",
+            Self::List(_) => "array",
+            Self::Object(_) => "object",
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    /// The type only: values are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({})", self.type_name())
+    }
+}
+
+/// Text, shared and wiped with its last owner.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Text(Arc<Zeroizing<String>>);
+
+impl Text {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(Arc::new(Zeroizing::new(text)))
+    }
+}
+
+impl Borrow<str> for Text {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+/// A number: an exact 64-bit integer, or a finite double.
+#[derive(Clone, Copy)]
+pub(super) enum Number {
+    Signed(i64),
+    /// Above `i64::MAX`.
+    Unsigned(u64),
+    Double(f64),
+    /// The nearest double to a number with more digits than a double holds.
+    Lossy(f64),
+}
+
+impl Number {
+    /// Reads the text of a JSON number; nothing if it is none, or beyond the range of a double.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if !is_number(text) {
+            return None;
+        }
+        if let Ok(integer) = text.parse::<i128>()
+            && let Some(exact) = Self::integer(integer)
+        {
+            return Some(exact);
+        }
+        let double: f64 = text.parse().ok().filter(|double: &f64| double.is_finite())?;
+        let kept = Decimal::of(text) == Decimal::of(&format!("{double:e}"));
+        Some(if kept {
+            Self::Double(double)
+        } else {
+            Self::Lossy(double)
+        })
+    }
+
+    /// An integer, if 64 bits hold it.
+    pub(super) fn integer(integer: i128) -> Option<Self> {
+        let signed = i64::try_from(integer).map(Self::Signed);
+        signed
+            .or_else(|_| u64::try_from(integer).map(Self::Unsigned))
+            .ok()
+    }
+
+    /// A double, if it is finite.
+    pub(super) fn double(double: f64) -> Option<Self> {
+        double.is_finite().then_some(Self::Double(double))
+    }
+
+    /// The exact integer, if it was written as one.
+    pub(super) fn as_integer(self) -> Option<i128> {
+        match self {
+            Self::Signed(integer) => Some(integer.into()),
+            Self::Unsigned(integer) => Some(integer.into()),
+            Self::Double(_) | Self::Lossy(_) => None,
+        }
+    }
+
+    /// The nearest double.
+    pub(super) fn as_double(self) -> f64 {
+        match self {
+            Self::Signed(integer) => nearest_double(integer.into()),
+            Self::Unsigned(integer) => nearest_double(integer.into()),
+            Self::Double(double) | Self::Lossy(double) => double,
+        }
+    }
+
+    pub(super) fn is_lossy(self) -> bool {
+        matches!(self, Self::Lossy(_))
+    }
+
+    /// By exact value, so that the order is total.
+    pub(super) fn compare(self, other: Self) -> Ordering {
+        match (self.as_integer(), other.as_integer()) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            (Some(a), None) => compare_mixed(a, other.as_double()),
+            (None, Some(b)) => compare_mixed(b, self.as_double()).reverse(),
+            (None, None) => self
+                .as_double()
+                .partial_cmp(&other.as_double())
+                .unwrap_or(Ordering::Equal),
+        }
+    }
+}
+
+#[expect(
+    clippy::as_conversions,
+    reason = "rounding to the nearest double is what is asked for"
+)]
+fn nearest_double(integer: i128) -> f64 {
+    integer as f64
+}
+
+/// Compares a 64-bit integer with a finite double, exactly.
+#[expect(
+    clippy::as_conversions,
+    reason = "a truncated double below 2^65 is an i128, exactly"
+)]
+fn compare_mixed(integer: i128, double: f64) -> Ordering {
+    if double.abs() >= 2_f64.powi(65) {
+        return if double > 0.0 {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        };
+    }
+    let whole = double.trunc();
+    integer
+        .cmp(&(whole as i128))
+        .then(whole.partial_cmp(&double).unwrap_or(Ordering::Equal))
+}
+
+/// The significant digits of a decimal text and the power of ten of the first, for comparing two texts.
+#[derive(PartialEq, Eq)]
+struct Decimal {
+    digits: String,
+    exponent: i64,
+}
+
+impl Decimal {
+    fn of(text: &str) -> Option<Self> {
+        let text = text.trim_start_matches('-');
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let all = format!("{whole}{fraction}");
+        let digits = all.trim_start_matches('0');
+        let leading = all.len().saturating_sub(digits.len());
+        if digits.is_empty() {
+            return Some(Self {
+                digits: String::new(),
+                exponent: 0,
+            });
+        }
+        let exponent: i64 = exponent.parse().ok()?;
+        let point = i64::try_from(whole.len())
+            .ok()?
+            .checked_sub(i64::try_from(leading).ok()?)?;
+        let digits = digits.trim_end_matches('0').to_owned();
+        let exponent = if digits.is_empty() {
+            0
+        } else {
+            exponent.checked_add(point)?
+        };
+        Some(Self { digits, exponent })
+    }
+}
+
+/// Whether a text is a number in the grammar of JSON (RFC 8259 section 6).
+fn is_number(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    digits(whole) && (whole == "0" || !whole.starts_with('0')) && digits(fraction) && digits(exponent)
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signed(integer) => write!(f, "{integer}"),
+            Self::Unsigned(integer) => write!(f, "{integer}"),
+            Self::Double(double) | Self::Lossy(double) => write_double(*double, f),
+        }
+    }
+}
+
+/// The layout of ECMAScript's Number::toString.
+fn write_double(double: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if double == 0.0 {
+        return f.write_str("0");
+    }
+    let exponential = format!("{double:e}");
+    let (mantissa, exponent) = exponential.split_once('e').unwrap_or((&exponential, "0"));
+    match exponent.parse::<i32>() {
+        Ok(-6..=20) => write!(f, "{double}"),
+        Ok(exponent) => write!(f, "{mantissa}e{exponent:+}"),
+        Err(_) => f.write_str(&exponential),
+    }
+}
+
+/// Why a text is no document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Error {
+    /// Not JSON, or more than one document, or nested past the reader's depth, or not Unicode.
+    Syntax { line: usize, column: usize },
+    /// More than [`limits::JSON_NODES`] values.
+    TooLarge,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax { line, column } => write!(f, "not valid JSON at line {line}, column {column}"),
+            Self::TooLarge => write!(f, "JSON of more than {} values", limits::JSON_NODES),
+        }
+    }
+}
+
+/// Reads one document.
+pub(super) fn parse(text: &[u8]) -> Result<Value, Error> {
+    let mut reader = Reader {
+        numbers: Numbers(text),
+        nodes: 0,
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = reader
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
+    value.map_err(|error| match reader.nodes {
+        nodes if nodes > limits::JSON_NODES => Error::TooLarge,
+        _ => Error::Syntax {
+            line: error.line(),
+            column: error.column(),
+        },
+    })
+}
+
+/// Builds the tree. The reader meets numbers in the order of the text, so each takes the next one's text.
+struct Reader<'t> {
+    numbers: Numbers<'t>,
+    nodes: usize,
+}
+
+impl Reader<'_> {
+    fn number<E: serde::de::Error>(&mut self) -> Result<Value, E> {
+        let text = self
+            .numbers
+            .next()
+            .and_then(|text| std::str::from_utf8(text).ok());
+        text.and_then(Number::parse)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("not a number"))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Reader<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.nodes = self.nodes.saturating_add(1);
+        if self.nodes > limits::JSON_NODES {
+            return Err(D::Error::custom("too large"));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Reader<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Boolean(value))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Value, E> {
+        self.number()
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Value, E> {
+        self.number()
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Value, E> {
+        self.number()
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(Text::from(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element_seed(&mut *self)? {
+            items.push(item);
+        }
+        Ok(Value::List(Arc::new(items)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some(key) = access.next_key::<String>()? {
+            entries.insert(Text::from(key), access.next_value_seed(&mut *self)?);
+        }
+        Ok(Value::Object(Arc::new(entries)))
+    }
+}
+
+/// The texts of the numbers of a document, in order.
+struct Numbers<'t>(&'t [u8]);
+
+impl<'t> Iterator for Numbers<'t> {
+    type Item = &'t [u8];
+
+    fn next(&mut self) -> Option<&'t [u8]> {
+        loop {
+            match self.0 {
+                [] => return None,
+                [b'"', rest @ ..] => self.0 = after_string(rest),
+                [b'-' | b'0'..=b'9', ..] => {
+                    let end = self.0.iter().position(|byte| !b"+-.0123456789eE".contains(byte));
+                    let (number, rest) = self.0.split_at(end.unwrap_or(self.0.len()));
+                    self.0 = rest;
+                    return Some(number);
+                }
+                [_, rest @ ..] => self.0 = rest,
+            }
+        }
+    }
+}
+
+/// What follows the string whose inside begins `text`.
+fn after_string(mut text: &[u8]) -> &[u8] {
+    loop {
+        match text {
+            [b'"', rest @ ..] => return rest,
+            [b'\\', _, rest @ ..] | [_, rest @ ..] => text = rest,
+            [] => return text,
+        }
+    }
+}
+
+/// Why a value has no text form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WriteError {
+    /// A number in it has lost digits.
+    Lossy,
+    /// Longer than allowed.
+    TooLong,
+}
+
+/// Writes a value as JSON, at most `limit` bytes.
+pub(super) fn write(value: &Value, limit: usize) -> Result<Text, WriteError> {
+    let mut out = Zeroizing::new(String::new());
+    write_into(value, limit, &mut out)?;
+    Ok(Text(Arc::new(out)))
+}
+
+fn write_into(value: &Value, limit: usize, out: &mut String) -> Result<(), WriteError> {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Boolean(boolean) => out.push_str(if *boolean { "true" } else { "false" }),
+        Value::Number(number) if number.is_lossy() => return Err(WriteError::Lossy),
+        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Text(text) => write_text(text.as_str(), out),
+        Value::List(items) => {
+            let mut before = '[';
+            for item in items.iter() {
+                out.push(before);
+                write_into(item, limit, out)?;
+                before = ',';
+            }
+            out.push_str(if before == '[' { "[]" } else { "]" });
+        }
+        Value::Object(entries) => {
+            let mut before = '{';
+            for (key, item) in entries.iter() {
+                out.push(before);
+                write_text(key.as_str(), out);
+                out.push(':');
+                write_into(item, limit, out)?;
+                before = ',';
+            }
+            out.push_str(if before == '{' { "{}" } else { "}" });
+        }
+    }
+    if out.len() > limit {
+        Err(WriteError::TooLong)
+    } else {
+        Ok(())
+    }
+}
+
+/// Only what RFC 8259 section 7 demands is escaped.
+fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if u32::from(c) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> String {
+        match parse(text.as_bytes()).map(|value| write(&value, 1 << 20)) {
+            Ok(Ok(out)) => out.as_str().to_owned(),
+            Ok(Err(error)) => format!("{error:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn numbers_keep_every_digit_or_say_so() {
+        for (text, expected) in [
+            ("0", "0"),
+            ("-0", "0"),
+            ("9223372036854775807", "9223372036854775807"),
+            ("-9223372036854775808", "-9223372036854775808"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("18446744073709551616", "Lossy"),
+            ("18446744073709551617", "Lossy"),
+            ("9007199254740993.0", "Lossy"),
+            ("1.0", "1"),
+            ("1.10", "1.1"),
+            ("0.1", "0.1"),
+            ("0.1000000000000000055511151231257827", "Lossy"),
+            ("3.141592653589793", "3.141592653589793"),
+            ("1e3", "1000"),
+            ("1E+20", "100000000000000000000"),
+            ("1e21", "1e+21"),
+            ("1.5e300", "1.5e+300"),
+            ("0.000001", "0.000001"),
+            ("1e-7", "1e-7"),
+            ("123456e-12", "1.23456e-7"),
+            ("5e-324", "5e-324"),
+            ("1e-400", "Lossy"),
+            ("1e400", "not valid JSON at line 1, column 5"),
+            ("0e999999999999999999999", "0"),
+        ] {
+            assert_eq!(written(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_matched_to_their_own_texts() {
+        let text = r#"{"a\"1":[-1,2.50,"3\\",{"4":5e0}],"b":18446744073709551615,"c":"\u0036"}"#;
+        assert_eq!(
+            written(text),
+            r#"{"a\"1":[-1,2.5,"3\\",{"4":5}],"b":18446744073709551615,"c":"6"}"#
+        );
+    }
+
+    #[test]
+    fn only_one_document_is_json() {
+        for text in [
+            "",
+            " ",
+            "{} {}",
+            "{",
+            "nul",
+            "NaN",
+            "\u{feff}{}",
+            "'a'",
+            "{\"a\":\"\\ud800\"}",
+            "01",
+            "+1",
+            "1.",
+        ] {
+            assert!(
+                matches!(parse(text.as_bytes()), Err(Error::Syntax { .. })),
+                "{text:?}"
+            );
+        }
+        assert!(parse(b"\"\xff\"").is_err());
+        assert_eq!(written(" [1 , \"a\\u0000\\t\" ] \n"), r#"[1,"a\u0000\t"]"#);
+        assert_eq!(written(r#"{"b":1,"a":{},"b":[]}"#), r#"{"a":{},"b":[]}"#);
+    }
+
+    #[test]
+    fn documents_are_bounded() {
+        let list = |n: usize| format!("[{}0]", "0,".repeat(n - 2));
+        assert!(parse(list(limits::JSON_NODES).as_bytes()).is_ok());
+        assert!(matches!(
+            parse(list(limits::JSON_NODES + 1).as_bytes()),
+            Err(Error::TooLarge)
+        ));
+        let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
+        assert!(parse(nested(127).as_bytes()).is_ok());
+        assert!(parse(nested(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn the_order_of_numbers_is_by_exact_value() {
+        let ascending = [
+            "-1e30",
+            "-9223372036854775808",
+            "-1.5",
+            "-1",
+            "0",
+            "0.5",
+            "1",
+            "9007199254740992",
+            "9007199254740993",
+            "9007199254740994.0",
+            "18446744073709551615",
+            "18446744073709551616",
+            "1e300",
+        ];
+        for (i, a) in ascending.iter().enumerate() {
+            for (j, b) in ascending.iter().enumerate() {
+                let order = Number::parse(a).unwrap().compare(Number::parse(b).unwrap());
+                assert_eq!(order, i.cmp(&j), "{a} {b}");
+            }
+        }
+        let equal = Number::parse("1").unwrap().compare(Number::parse("1.0").unwrap());
+        assert_eq!(equal, Ordering::Equal);
+    }
+}

@@ -1,0 +1,268 @@
+//! The socket file: bound before any slow step, mode 0600, replaced atomically, removed only by its owner.
+//!
+//! The listener is created inside a directory that only we can enter, given its mode there, and renamed to its
+//! final name. So there is no moment at which the name is missing, answers to nobody, or has a wider mode; a
+//! second instance takes the name over from the first while that one drains.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use crate::limits;
+
+/// A listening socket under its final name.
+#[derive(Debug)]
+pub struct BoundSocket {
+    pub(super) listener: UnixListener,
+    pub(super) file: SocketFile,
+}
+
+/// The socket's name in the file system, and how to tell whether it is still ours.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+/// Why the socket could not be bound. Each says what to do.
+#[derive(Debug)]
+pub enum BindError {
+    /// Something that is not a socket has the name.
+    NotASocket(PathBuf),
+    /// The path does not fit into a socket address.
+    PathTooLong(PathBuf),
+    /// The system refused a step.
+    System {
+        /// What was being done.
+        step: &'static str,
+        /// To which path.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// Binds and listens at `path`. A stale socket, or that of an instance which is being replaced, gives way.
+pub fn bind(path: &Path) -> Result<BoundSocket, BindError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err(BindError::NotASocket(path.to_owned()));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(system("look at", path)(source)),
+    }
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let nursery = create_nursery(directory)?;
+    let bound = bind_in(&nursery, path);
+    if bound.is_err() {
+        // Best effort: the error is about the step that failed, not about what it left behind.
+        let _ = fs::remove_file(nursery.join(NEWBORN));
+    }
+    let _ = fs::remove_dir(&nursery);
+    bound
+}
+
+fn bind_in(nursery: &Path, path: &Path) -> Result<BoundSocket, BindError> {
+    let newborn = nursery.join(NEWBORN);
+    if path
+        .as_os_str()
+        .as_bytes()
+        .len()
+        .max(newborn.as_os_str().as_bytes().len())
+        > limits::SOCKET_PATH_BYTES
+    {
+        return Err(BindError::PathTooLong(path.to_owned()));
+    }
+    let listener = UnixListener::bind(&newborn).map_err(system("bind", &newborn))?;
+    fs::set_permissions(&newborn, Permissions::from_mode(0o600))
+        .map_err(system("set the mode of", &newborn))?;
+    let metadata = fs::symlink_metadata(&newborn).map_err(system("look at", &newborn))?;
+    fs::rename(&newborn, path).map_err(system("replace", path))?;
+    let file = SocketFile {
+        path: path.to_owned(),
+        device: metadata.dev(),
+        inode: metadata.ino(),
+    };
+    Ok(BoundSocket { listener, file })
+}
+
+/// A new directory of mode 0700 inside `directory`. Its name is free of the process number, which is 1 in every
+/// container, and of randomness: whoever creates it first has it.
+fn create_nursery(directory: &Path) -> Result<PathBuf, BindError> {
+    let mut number = 0;
+    loop {
+        let nursery = directory.join(format!(".new-{number}"));
+        match DirBuilder::new().mode(0o700).create(&nursery) {
+            Ok(()) => return Ok(nursery),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MAX_LEFTOVERS => {
+                number += 1;
+            }
+            Err(source) => return Err(system("create a directory", &nursery)(source)),
+        }
+    }
+}
+
+impl BoundSocket {
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+}
+
+impl SocketFile {
+    /// Removes the file if it is still the one that was bound, and not that of a successor. A successor that
+    /// takes the name over between the look and the removal loses it; it would have to start in that instant.
+    pub(super) fn remove_if_ours(&self) -> io::Result<bool> {
+        match fs::symlink_metadata(&self.path) {
+            Ok(now) if (now.dev(), now.ino()) == (self.device, self.inode) => {
+                fs::remove_file(&self.path).map(|()| true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn system(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BindError {
+    let path = path.to_owned();
+    move |source| BindError::System { step, path, source }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotASocket(path) => write!(
+                f,
+                "cannot bind {}: something that is not a socket has that name; remove it or choose another \
+                 --provider-volume",
+                path.display()
+            ),
+            Self::PathTooLong(path) => write!(
+                f,
+                "cannot bind {}: the path is too long for a socket (at most {} bytes); choose a shorter \
+                 --provider-volume",
+                path.display(),
+                limits::SOCKET_PATH_BYTES
+            ),
+            Self::System { step, path, source } => {
+                let remedy = match source.kind() {
+                    io::ErrorKind::NotFound => {
+                        "; create the directory or mount it (hostPath, DirectoryOrCreate)"
+                    }
+                    io::ErrorKind::PermissionDenied => "; run as the owner of the directory",
+                    io::ErrorKind::ReadOnlyFilesystem => "; mount the directory writable",
+                    io::ErrorKind::AlreadyExists => "; remove the leftovers called .new-*",
+                    _ => "",
+                };
+                write!(f, "cannot {step} {}: {source}{remedy}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// The socket's name inside the nursery: short, for its path must fit too.
+const NEWBORN: &str = "s";
+
+/// Nurseries that instances left behind when they died within the microseconds that one exists.
+const MAX_LEFTOVERS: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn contract_item_2_a_stale_file_is_replaced_and_the_mode_is_0600() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("alibabacloud.sock");
+        drop(UnixListener::bind(&path).unwrap());
+        let socket = bind(&path).unwrap();
+        assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let mut client = UnixStream::connect(&path).unwrap();
+        let (mut served, _) = socket.listener.accept().unwrap();
+        served.write_all(b"x").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+        assert_eq!(
+            names(directory.path()),
+            ["alibabacloud.sock"],
+            "nothing else is left behind"
+        );
+    }
+
+    #[test]
+    fn only_our_own_inode_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.sock");
+        let first = bind(&path).unwrap();
+        let second = bind(&path).unwrap();
+        assert!(!first.file.remove_if_ours().unwrap());
+        assert!(path.exists());
+        assert!(second.file.remove_if_ours().unwrap());
+        assert!(!path.exists());
+        assert!(!second.file.remove_if_ours().unwrap());
+    }
+
+    #[test]
+    fn what_is_no_socket_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.sock");
+        fs::write(&path, "precious").unwrap();
+        let error = bind(&path).unwrap_err();
+        assert!(matches!(error, BindError::NotASocket(_)));
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        let link = directory.path().join("link.sock");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(matches!(bind(&link), Err(BindError::NotASocket(_))));
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_a_clear_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = bind(&directory.path().join("x".repeat(120))).unwrap_err();
+        assert!(matches!(error, BindError::PathTooLong(_)));
+        assert!(error.to_string().contains("107 bytes"), "{error}");
+        assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn a_missing_directory_is_a_clear_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = bind(&directory.path().join("none/a.sock")).unwrap_err();
+        assert!(error.to_string().contains("DirectoryOrCreate"), "{error}");
+    }
+
+    #[test]
+    fn leftovers_of_a_crash_do_not_stop_the_next_start() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join(".new-0")).unwrap();
+        assert!(bind(&directory.path().join("a.sock")).is_ok());
+    }
+}

@@ -1,0 +1,218 @@
+//! One connection: a thread that reads, a thread that writes, and the session between them under a lock.
+//!
+//! The reader never writes and never waits for anything but the socket. Workers hand over their answers and leave.
+//! The writer sends what the session has for it, sleeps until there is more or a timer is due, and so is the
+//! connection's clock as well.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use zeroize::{Zeroize, Zeroizing};
+
+use super::Server;
+use super::session::{Effects, Session};
+use super::signal::Signal;
+use super::worker::Job;
+use crate::budget::Share;
+use crate::grpc::Status;
+use crate::h2::{self, StreamId};
+use crate::limits;
+use crate::secret::Secret;
+
+/// What the threads of one connection share.
+pub(super) struct Connection {
+    stream: UnixStream,
+    session: Mutex<Session>,
+    signal: Arc<Signal>,
+    /// The socket can no longer be read or no longer be written.
+    is_lost: AtomicBool,
+    server: Arc<Server>,
+}
+
+impl Connection {
+    pub(super) fn new(stream: UnixStream, server: Arc<Server>) -> Arc<Self> {
+        let signal = Arc::new(Signal::default());
+        let h2 = h2::Connection::new(server.clock.now());
+        let session = Mutex::new(Session::new(h2, Arc::clone(&server), Arc::clone(&signal)));
+        Arc::new(Self {
+            stream,
+            session,
+            signal,
+            is_lost: AtomicBool::new(false),
+            server,
+        })
+    }
+
+    /// Serves the connection to its end: reads on this thread and writes on another.
+    pub(super) fn serve(self: &Arc<Self>) -> io::Result<()> {
+        self.stream.set_write_timeout(Some(limits::WRITE_SLICE))?;
+        let writer = {
+            let connection = Arc::clone(self);
+            let thread = thread::Builder::new()
+                .name("write".to_owned())
+                .stack_size(limits::CONNECTION_STACK);
+            thread.spawn(move || connection.write())?
+        };
+        self.read();
+        if writer.join().is_err() {
+            self.server.counters.panics.increment();
+        }
+        let mut effects = Effects::default();
+        let failure = {
+            let mut session = self.lock();
+            session.close(&mut effects);
+            session.h2.failure()
+        };
+        self.perform(effects);
+        if let Some(failure) = failure {
+            self.server.counters.connection_errors.increment();
+            self.server.peer_log.warn(
+                self.server.clock.now(),
+                format_args!("connection ended: {failure}"),
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The result of a Mount; the writer sends it.
+    pub(super) fn finish_mount(&self, stream: StreamId, result: Result<(Secret, Option<Share>), Status>) {
+        self.lock().finish_mount(stream, result);
+        self.signal.raise();
+    }
+
+    /// Begins the graceful end.
+    pub(super) fn shut_down(&self) {
+        self.lock().shut_down(self.server.clock.now());
+        self.signal.raise();
+    }
+
+    /// Answers whatever has no answer yet.
+    pub(super) fn answer_the_rest(self: &Arc<Self>) {
+        let effects = self.lock().answer_the_rest(self.server.clock.now());
+        self.perform(effects);
+        self.signal.raise();
+    }
+
+    /// Cuts the connection.
+    pub(super) fn cut(&self) {
+        self.is_lost.store(true, Ordering::Release);
+        // An error means that it is cut already.
+        let _ = self.stream.shutdown(Shutdown::Both);
+        self.signal.raise();
+    }
+
+    fn read(self: &Arc<Self>) {
+        let mut buffer = Zeroizing::new(vec![0; limits::READ_BYTES]);
+        loop {
+            let octets = match (&self.stream).read(&mut buffer) {
+                Ok(0) => break,
+                Ok(octets) => octets,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => break,
+            };
+            let (effects, is_failed) = {
+                let mut session = self.lock();
+                let effects = session.recv(self.server.clock.now(), buffer.get(..octets).unwrap_or_default());
+                (effects, session.h2.failure().is_some())
+            };
+            self.perform(effects);
+            self.signal.raise();
+            if is_failed {
+                return; // the writer still sends GOAWAY, then cuts
+            }
+        }
+        self.cut();
+    }
+
+    fn write(self: Arc<Self>) {
+        let mut output = Zeroizing::new(Vec::new());
+        while !self.is_lost.load(Ordering::Acquire) {
+            let now = self.server.clock.now();
+            let (effects, next, is_finished) = {
+                let mut session = self.lock();
+                let mut effects = session.wake(now);
+                if session.h2.has_output() {
+                    output.reserve(limits::WRITE_BYTES + FRAME_BYTES);
+                    session.h2.poll_output(&mut output, limits::WRITE_BYTES);
+                    session.note_sent(now, &mut effects);
+                }
+                (effects, session.next_timeout(), session.is_finished())
+            };
+            self.perform(effects);
+            if !output.is_empty() {
+                if self.write_all(&output).is_err() {
+                    break;
+                }
+                output.as_mut_slice().zeroize();
+                output.clear();
+            } else if is_finished {
+                break;
+            } else {
+                output = Zeroizing::new(Vec::new()); // an idle connection keeps no buffer
+                self.signal
+                    .wait(next.map(|due| due.saturating_duration_since(now)));
+            }
+        }
+        self.cut();
+    }
+
+    /// Writes `output`, and gives up on a peer that takes nothing of it for too long.
+    fn write_all(self: &Arc<Self>, mut output: &[u8]) -> io::Result<()> {
+        let mut blocked_since: Option<Instant> = None;
+        while !output.is_empty() {
+            match (&self.stream).write(output) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(octets) => {
+                    output = output.get(octets..).unwrap_or_default();
+                    blocked_since = None;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let now = self.server.clock.now();
+                    let (effects, is_failed) = {
+                        let mut session = self.lock();
+                        (session.wake(now), session.h2.failure().is_some())
+                    };
+                    self.perform(effects);
+                    let stall = if is_failed {
+                        limits::GOAWAY_STALL
+                    } else {
+                        limits::WRITE_STALL
+                    };
+                    let since = *blocked_since.get_or_insert(now);
+                    if now >= since + stall || self.is_lost.load(Ordering::Acquire) {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what must be done without the lock.
+    fn perform(self: &Arc<Self>, effects: Effects) {
+        for cancellation in effects.cancelled {
+            cancellation.cancel();
+        }
+        for mount in effects.mounts {
+            self.server.submit(Job::new(Arc::clone(self), mount));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a frame may add to a buffer that is nearly full.
+const FRAME_BYTES: usize = h2::frame::MAX_FRAME_SIZE + h2::frame::Head::LENGTH;

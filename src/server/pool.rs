@@ -1,0 +1,197 @@
+//! The workers: threads that are started as they are needed, up to a bound, and end when they are idle; behind
+//! them a bounded queue.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Something for a worker to do.
+pub(super) trait Task: Send + 'static {
+    /// Whether nobody waits for it any more.
+    fn is_dead(&self) -> bool;
+    /// Does it. Must not panic.
+    fn run(self);
+}
+
+/// See the [module](self).
+pub(super) struct Pool<T>(Arc<Inner<T>>);
+
+struct Inner<T> {
+    bounds: Bounds,
+    state: Mutex<State<T>>,
+    work: Condvar,
+}
+
+/// How large a pool may get.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) workers: usize,
+    pub(super) queue: usize,
+    pub(super) idle: Duration,
+    pub(super) stack: usize,
+}
+
+struct State<T> {
+    queue: VecDeque<T>,
+    workers: usize,
+    idle: usize,
+}
+
+impl<T: Task> Pool<T> {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        let state = State {
+            queue: VecDeque::new(),
+            workers: 0,
+            idle: 0,
+        };
+        Self(Arc::new(Inner {
+            bounds,
+            state: Mutex::new(state),
+            work: Condvar::new(),
+        }))
+    }
+
+    /// Hands `task` to a worker or queues it. Gives it back if there is no room, or if the system lets us start no
+    /// thread at all.
+    pub(super) fn submit(&self, task: T) -> Result<(), T> {
+        let Bounds {
+            workers,
+            queue,
+            stack,
+            ..
+        } = self.0.bounds;
+        let mut state = self.0.lock();
+        if state.queue.len() >= queue {
+            state.queue.retain(|task| !task.is_dead());
+        }
+        // Idle workers are on their way to the tasks that are queued already.
+        let has_room = state.queue.len() < queue + state.idle;
+        let wants_worker = state.queue.len() >= state.idle && state.workers < workers;
+        if !has_room && !wants_worker {
+            return Err(task);
+        }
+        if wants_worker {
+            let inner = Arc::clone(&self.0);
+            let thread = thread::Builder::new().name("mount".to_owned()).stack_size(stack);
+            match thread.spawn(move || inner.work()) {
+                Ok(_) => state.workers += 1,
+                Err(error) => {
+                    log::warn!("cannot start a worker: {error}");
+                    if state.workers == 0 {
+                        return Err(task);
+                    }
+                }
+            }
+        }
+        state.queue.push_back(task);
+        drop(state);
+        self.0.work.notify_one();
+        Ok(())
+    }
+
+    /// Tasks that wait for a worker.
+    pub(super) fn queued(&self) -> usize {
+        self.0.lock().queue.len()
+    }
+
+    /// Threads that exist.
+    #[cfg(test)]
+    pub(super) fn workers(&self) -> usize {
+        self.0.lock().workers
+    }
+}
+
+impl<T: Task> Inner<T> {
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some(task) = state.queue.pop_front() {
+                drop(state);
+                task.run();
+                state = self.lock();
+                continue;
+            }
+            state.idle += 1;
+            let (woken, waited) = self
+                .work
+                .wait_timeout(state, self.bounds.idle)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.idle -= 1;
+            if waited.timed_out() && state.queue.is_empty() {
+                state.workers -= 1;
+                return;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// Reports that it runs, then waits to be let go.
+    struct Gate {
+        running: Sender<()>,
+        release: Arc<Mutex<Receiver<()>>>,
+        is_dead: bool,
+    }
+
+    impl Task for Gate {
+        fn is_dead(&self) -> bool {
+            self.is_dead
+        }
+
+        fn run(self) {
+            self.running.send(()).unwrap();
+            self.release.lock().unwrap().recv().unwrap();
+        }
+    }
+
+    #[test]
+    fn workers_and_queue_are_bounded_and_dead_tasks_make_room() {
+        let bounds = Bounds {
+            workers: 2,
+            queue: 2,
+            idle: Duration::from_millis(1),
+            stack: 64 * 1024,
+        };
+        let pool = Pool::new(bounds);
+        let (running, started) = channel();
+        let (release, gate) = channel();
+        let gate = Arc::new(Mutex::new(gate));
+        let task = |is_dead| Gate {
+            running: running.clone(),
+            release: Arc::clone(&gate),
+            is_dead,
+        };
+        for _ in 0..2 {
+            assert!(pool.submit(task(false)).is_ok());
+            started.recv().unwrap();
+        }
+        assert!(pool.submit(task(false)).is_ok());
+        assert!(pool.submit(task(true)).is_ok());
+        assert_eq!((pool.workers(), pool.queued()), (2, 2));
+        assert!(
+            pool.submit(task(false)).is_ok(),
+            "takes the place of the dead one"
+        );
+        assert!(pool.submit(task(false)).is_err(), "the queue is full");
+        for _ in 0..4 {
+            release.send(()).unwrap();
+        }
+        for _ in 0..2 {
+            started.recv().unwrap();
+        }
+        while pool.workers() > 0 {
+            thread::yield_now(); // idle workers end
+        }
+    }
+}
