@@ -15,6 +15,7 @@ use crate::http::server::{ConnectionCounts, Server};
 use crate::http::tls::{Authority, server_config};
 use crate::ids::Ids;
 use crate::log::{Log, RequestRecord};
+use crate::state::parameter::Parameter;
 use crate::state::secret::SecretValue;
 use crate::state::{LoadError, State};
 use crate::world::World;
@@ -122,7 +123,8 @@ impl FakeCloud {
         audience: &str,
         lifetime: SignedDuration,
     ) -> String {
-        self.gateway.mint_token(namespace, service_account, audience, lifetime)
+        self.gateway
+            .mint_token(namespace, service_account, audience, lifetime)
     }
 
     /// Replaces what the cloud knows by a state file's text. What it has issued stays good; the file's faults take the

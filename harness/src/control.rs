@@ -38,7 +38,9 @@ pub fn answer(gateway: &Gateway, request: &Request) -> Response {
             done()
         }
         ("GET", "faults", "") => ok(&faults(gateway)),
-        ("POST", "faults", "") => read(request, |rule: FaultRule| ok(&json!({ "id": gateway.faults.inject(rule).0 }))),
+        ("POST", "faults", "") => read(request, |rule: FaultRule| {
+            ok(&json!({ "id": gateway.faults.inject(rule).0 }))
+        }),
         ("DELETE", "faults", "") => {
             gateway.faults.clear();
             done()
@@ -49,12 +51,19 @@ pub fn answer(gateway: &Gateway, request: &Request) -> Response {
             Err(_) => problem(400, "not a rule's number"),
         },
         ("PUT", "clock", "") => read(request, |clock: ClockSetting| {
-            gateway.clock.set_offset(SignedDuration::from_secs(clock.offset_seconds));
+            gateway
+                .clock
+                .set_offset(SignedDuration::from_secs(clock.offset_seconds));
             done()
         }),
         ("POST", "tokens", "") => read(request, |token: TokenRequest| {
             let lifetime = SignedDuration::from_secs(token.lifetime_seconds);
-            let minted = gateway.mint_token(&token.namespace, &token.service_account, &token.audience, lifetime);
+            let minted = gateway.mint_token(
+                &token.namespace,
+                &token.service_account,
+                &token.audience,
+                lifetime,
+            );
             Response::text(200, minted)
         }),
         (method, "kms" | "oos", name) if !name.is_empty() => {
@@ -66,7 +75,10 @@ pub fn answer(gateway: &Gateway, request: &Request) -> Response {
 
 fn value(gateway: &Gateway, request: &Request, method: &str, service: &str, name: &str) -> Response {
     let text = || String::from_utf8(request.body.clone());
-    let binary = request.query.iter().any(|(name, value)| name == "type" && value == "binary");
+    let binary = request
+        .query
+        .iter()
+        .any(|(name, value)| name == "type" && value == "binary");
     match (method, service) {
         ("PUT", "kms") if binary => gateway.set_kms(name, SecretValue::Binary(request.body.clone())),
         ("PUT", "kms") => match text() {
@@ -99,12 +111,21 @@ fn summary(state: &State) -> Value {
                         .iter()
                         .map(|v| json!({ "id": v.id, "type": v.value.data_type(), "stages": v.stages }))
                         .collect();
-                    (name.clone(), json!({ "type": secret.kind.name(), "versions": versions }))
+                    (
+                        name.clone(),
+                        json!({ "type": secret.kind.name(), "versions": versions }),
+                    )
                 })
                 .collect();
-            let parameters: serde_json::Map<_, _> =
-                region.parameters.iter().map(|(name, p)| (name.clone(), json!(p.version()))).collect();
-            regions.insert(name.clone(), json!({ "secrets": secrets, "parameters": parameters }));
+            let parameters: serde_json::Map<_, _> = region
+                .parameters
+                .iter()
+                .map(|(name, p)| (name.clone(), json!(p.version())))
+                .collect();
+            regions.insert(
+                name.clone(),
+                json!({ "secrets": secrets, "parameters": parameters }),
+            );
         }
         let summary = json!({
             "users": account.users.keys().collect::<Vec<_>>(),
@@ -117,10 +138,18 @@ fn summary(state: &State) -> Value {
 }
 
 fn requests(gateway: &Gateway, request: &Request) -> Value {
-    let after = request.query.iter().find(|(name, _)| name == "after").and_then(|(_, number)| number.parse().ok());
+    let after = request
+        .query
+        .iter()
+        .find(|(name, _)| name == "after")
+        .and_then(|(_, number)| number.parse().ok());
     let after: u64 = after.unwrap_or_default();
     let records = gateway.log.records();
-    records.iter().filter(|record| record.number > after).map(|record| record.to_json()).collect()
+    records
+        .iter()
+        .filter(|record| record.number > after)
+        .map(crate::log::RequestRecord::to_json)
+        .collect()
 }
 
 fn faults(gateway: &Gateway) -> Value {

@@ -56,7 +56,11 @@ struct Answer {
 
 impl Answer {
     fn plain(response: Response) -> Self {
-        Self { response, code: None, identity: None }
+        Self {
+            response,
+            code: None,
+            identity: None,
+        }
     }
 }
 
@@ -96,23 +100,36 @@ impl Handler for Gateway {
 impl CertificatePolicy for Gateway {
     fn fault(&self, host: Option<&str>) -> Option<CertificateFault> {
         let service = host.and_then(Service::of_host).unwrap_or(Service::Unknown);
-        let subject = Subject { service, action: None, name: None, identity: None };
-        self.faults.strike(Phase::Handshake, &subject).into_iter().find_map(|(_, fault, _)| match fault {
-            Fault::Certificate(fault) => Some(fault),
-            _ => None,
-        })
+        let subject = Subject {
+            service,
+            action: None,
+            name: None,
+            identity: None,
+        };
+        self.faults
+            .strike(Phase::Handshake, &subject)
+            .into_iter()
+            .find_map(|(_, fault, _)| match fault {
+                Fault::Certificate(fault) => Some(fault),
+                _ => None,
+            })
     }
 }
 
 impl Gateway {
     /// The world, locked.
     pub fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().expect("no code panics while it holds the world")
+        self.world
+            .lock()
+            .expect("no code panics while it holds the world")
     }
 
     /// Takes another state; what was issued stays good.
     pub fn reload(&self, state: State) {
-        let mut file_faults = self.file_faults.lock().expect("no code panics while it holds the rules' ids");
+        let mut file_faults = self
+            .file_faults
+            .lock()
+            .expect("no code panics while it holds the rules' ids");
         for id in file_faults.drain(..) {
             let _gone_already = self.faults.release(id);
         }
@@ -127,7 +144,11 @@ impl Gateway {
         match world.state.home().secrets.get_mut(name) {
             Some(secret) => secret.put_current(value, now),
             None => {
-                world.state.home().secrets.insert(name.into(), Secret::new("v1", value, now));
+                world
+                    .state
+                    .home()
+                    .secrets
+                    .insert(name.into(), Secret::new("v1", value, now));
             }
         }
     }
@@ -139,7 +160,11 @@ impl Gateway {
         match world.state.home().parameters.get_mut(name) {
             Some(parameter) => parameter.put(value, now),
             None => {
-                world.state.home().parameters.insert(name.into(), Parameter::new(value, now));
+                world
+                    .state
+                    .home()
+                    .parameters
+                    .insert(name.into(), Parameter::new(value, now));
             }
         }
     }
@@ -155,8 +180,18 @@ impl Gateway {
         let world = self.world();
         let issuer = world.state.cluster_issuer().unwrap_or_default();
         let now = self.clock.now();
-        let token = PodToken { issuer, namespace, service_account, audience, now, lifetime };
-        world.issuer.mint(&token).expect("the system has randomness, as the key's making has shown")
+        let token = PodToken {
+            issuer,
+            namespace,
+            service_account,
+            audience,
+            now,
+            lifetime,
+        };
+        world
+            .issuer
+            .mint(&token)
+            .expect("the system has randomness, as the key's making has shown")
     }
 
     fn open_record(&self, request: &Request, route: &Route, request_id: &str) -> u64 {
@@ -188,11 +223,18 @@ impl Gateway {
             _ => None,
         });
         let now = self.clock.now();
-        shift.and_then(|shift| now.saturating_add(shift).ok()).unwrap_or(now)
+        shift
+            .and_then(|shift| now.saturating_add(shift).ok())
+            .unwrap_or(now)
     }
 
     /// The caller; none for services and operations that have no signatures.
-    fn identity(&self, request: &Request, route: &Route, now: Timestamp) -> Result<Option<Identity>, ApiError> {
+    fn identity(
+        &self,
+        request: &Request,
+        route: &Route,
+        now: Timestamp,
+    ) -> Result<Option<Identity>, ApiError> {
         if let Some(refusal) = &route.refusal {
             return Err(refusal.clone());
         }
@@ -200,7 +242,10 @@ impl Gateway {
             None => return Ok(None),
             Some(_) if route.is_anonymous() => return Ok(None),
             Some(Style::V3) => (sign::v3::claims(request)?, sign::v3::signature),
-            Some(Style::Rpc) => (sign::rpc::claims(&request.method, &route.params)?, sign::rpc::signature),
+            Some(Style::Rpc) => (
+                sign::rpc::claims(&request.method, &route.params)?,
+                sign::rpc::signature,
+            ),
         };
         let mut world = self.world();
         let credential = world.credential(&claims.key_id);
@@ -245,10 +290,20 @@ impl Gateway {
             }
             (Service::Issuer, Ok(_)) => return Answer::plain(discovery(&world, request)),
             (Service::Kubernetes, Ok(_)) => {
-                let kube::Answer { response, caller, reason } = kube::answer(&world, request, now);
-                return Answer { response, identity: caller, code: reason.map(String::from) };
+                let kube::Answer {
+                    response,
+                    caller,
+                    reason,
+                } = kube::answer(&world, request, now);
+                return Answer {
+                    response,
+                    identity: caller,
+                    code: reason.map(String::from),
+                };
             }
-            (service, Ok(Some(identity))) => self.perform(&mut world, request, route, service, &identity, now),
+            (service, Ok(Some(identity))) => {
+                self.perform(&mut world, request, route, service, &identity, now)
+            }
             (Service::Sts, Ok(None)) => self.assume_role_with_oidc(&mut world, route, now),
             (_, Ok(None)) => Err(api::not_modelled()),
         };
@@ -261,9 +316,17 @@ impl Gateway {
         }
     }
 
-    fn assume_role_with_oidc(&self, world: &mut World, route: &Route, now: Timestamp) -> Result<Value, ApiError> {
+    fn assume_role_with_oidc(
+        &self,
+        world: &mut World,
+        route: &Route,
+        now: Timestamp,
+    ) -> Result<Value, ApiError> {
         // The account that is charged is the role's: `acs:ram::<account>:role/<name>`.
-        let account = route.name().and_then(|arn| arn.split(':').nth(3)).unwrap_or_default();
+        let account = route
+            .name()
+            .and_then(|arn| arn.split(':').nth(3))
+            .unwrap_or_default();
         limit(world, route, account, "")?;
         sts::assume_role_with_oidc(world, &route.params, now, &self.ids)
     }
@@ -281,19 +344,41 @@ impl Gateway {
         let region = route.region(&host, &fallback);
         limit(world, route, &identity.account, region)?;
         let (action, params, ids) = (&route.action, &route.params, &self.ids);
-        api::perform(world, service, &Call { action, params, identity, region, now, ids })
+        api::perform(
+            world,
+            service,
+            &Call {
+                action,
+                params,
+                identity,
+                region,
+                now,
+                ids,
+            },
+        )
     }
 }
 
 fn subject<'a>(route: &'a Route, identity: Option<&'a str>) -> Subject<'a> {
-    Subject { service: route.service, action: Some(&route.action), name: route.name(), identity }
+    Subject {
+        service: route.service,
+        action: Some(&route.action),
+        name: route.name(),
+        identity,
+    }
 }
 
 /// Takes the request out of its quota.
 fn limit(world: &mut World, route: &Route, account: &str, region: &str) -> Result<(), ApiError> {
-    let Some(group) = Group::of(route.service, &route.action) else { return Ok(()) };
-    let Some(rate) = world.state.quotas.per_second(group) else { return Ok(()) };
-    let outcome = world.buckets.take(account, region, group, rate, clock::monotonic());
+    let Some(group) = Group::of(route.service, &route.action) else {
+        return Ok(());
+    };
+    let Some(rate) = world.state.quotas.per_second(group) else {
+        return Ok(());
+    };
+    let outcome = world
+        .buckets
+        .take(account, region, group, rate, clock::monotonic());
     outcome.map_err(|wait| quota::throttled(route.service, rate, wait))
 }
 
@@ -304,13 +389,26 @@ fn discovery(world: &World, request: &Request) -> Response {
     }
     let issuer = world.state.cluster_issuer().unwrap_or_default();
     let scheme = if request.tls { "https" } else { "http" };
-    let jwks_uri = format!("{scheme}://{}/openid/v1/jwks", request.header("host").unwrap_or_default());
-    Response::new(200, "application/json", issuer::discovery(issuer, &jwks_uri).to_string())
+    let jwks_uri = format!(
+        "{scheme}://{}/openid/v1/jwks",
+        request.header("host").unwrap_or_default()
+    );
+    Response::new(
+        200,
+        "application/json",
+        issuer::discovery(issuer, &jwks_uri).to_string(),
+    )
 }
 
 fn refuse(error: &ApiError, service: Service, request: &Request, request_id: &str) -> Answer {
-    let response = error.response(service, &request.host(), request_id).with("x-acs-request-id", request_id);
-    Answer { response, code: Some(error.code.clone().into_owned()), identity: None }
+    let response = error
+        .response(service, &request.host(), request_id)
+        .with("x-acs-request-id", request_id);
+    Answer {
+        response,
+        code: Some(error.code.clone().into_owned()),
+        identity: None,
+    }
 }
 
 /// Shares the gateway with the sockets.

@@ -104,10 +104,19 @@ impl Log {
     pub fn close(&self, number: u64, change: impl FnOnce(&mut RequestRecord)) {
         self.update(number, change);
         let mut inner = self.lock();
-        let Inner { records, sink: Some(sink), .. } = &mut *inner else { return };
+        let Inner {
+            records,
+            sink: Some(sink),
+            ..
+        } = &mut *inner
+        else {
+            return;
+        };
         if let Ok(index) = records.binary_search_by_key(&number, |record| record.number) {
             // A reader that went away stops the writing, not the cloud.
-            let failed = writeln!(sink, "{}", records[index].to_json()).and_then(|()| sink.flush()).is_err();
+            let failed = writeln!(sink, "{}", records[index].to_json())
+                .and_then(|()| sink.flush())
+                .is_err();
             if failed {
                 inner.sink = None;
             }

@@ -97,7 +97,10 @@ impl Buckets {
     ) -> Result<(), Duration> {
         let rate = f64::from(per_second);
         let key = (account.to_owned(), region.to_owned(), group);
-        let bucket = self.buckets.entry(key).or_insert(Bucket { tokens: rate, filled: now });
+        let bucket = self.buckets.entry(key).or_insert(Bucket {
+            tokens: rate,
+            filled: now,
+        });
         let elapsed = now.saturating_duration_since(bucket.filled).as_secs_f64();
         bucket.tokens = rate.min(bucket.tokens + elapsed * rate);
         bucket.filled = now;
@@ -120,14 +123,21 @@ pub fn throttled(service: Service, per_second: u32, wait: Duration) -> ApiError 
     let left = wait.as_millis().max(1);
     error.headers = vec![(
         "x-ratelimit-user-api".into(),
-        format!("Limit:{per_second},Remain:0,TimeLeft:{left},Reset:{}", left.div_ceil(1000)),
+        format!(
+            "Limit:{per_second},Remain:0,TimeLeft:{left},Reset:{}",
+            left.div_ceil(1000)
+        ),
     )];
     error
 }
 
 /// The gateway's throttling, whose status is 400.
 pub fn gateway_throttled() -> ApiError {
-    ApiError::gateway(400, "Throttling.User", "Request was denied due to user flow control.")
+    ApiError::gateway(
+        400,
+        "Throttling.User",
+        "Request was denied due to user flow control.",
+    )
 }
 
 #[cfg(test)]
@@ -140,7 +150,15 @@ mod tests {
         let mut buckets = Buckets::default();
         let start = clock::monotonic();
         let mut take = |after_ms| {
-            buckets.take("a", "r", Group::KmsRead, 2, start + Duration::from_millis(after_ms)).map_err(|wait| wait.as_millis())
+            buckets
+                .take(
+                    "a",
+                    "r",
+                    Group::KmsRead,
+                    2,
+                    start + Duration::from_millis(after_ms),
+                )
+                .map_err(|wait| wait.as_millis())
         };
         assert_eq!([take(0), take(0)], [Ok(()), Ok(())]);
         assert_eq!(take(0), Err(500));
@@ -153,9 +171,12 @@ mod tests {
     fn accounts_regions_and_groups_have_buckets_of_their_own() {
         let mut buckets = Buckets::default();
         let now = clock::monotonic();
-        for (account, region, group) in
-            [("a", "r", Group::KmsRead), ("b", "r", Group::KmsRead), ("a", "s", Group::KmsRead), ("a", "r", Group::Oos)]
-        {
+        for (account, region, group) in [
+            ("a", "r", Group::KmsRead),
+            ("b", "r", Group::KmsRead),
+            ("a", "s", Group::KmsRead),
+            ("a", "r", Group::Oos),
+        ] {
             assert!(buckets.take(account, region, group, 1, now).is_ok());
             assert!(buckets.take(account, region, group, 1, now).is_err());
         }

@@ -77,7 +77,10 @@ impl World {
 
     /// The credential behind an AccessKey id: a fixed one of the state, or a session opened since the start.
     pub fn credential(&self, key_id: &str) -> Option<Credential> {
-        self.sessions.get(key_id).cloned().or_else(|| self.state.credential(key_id))
+        self.sessions
+            .get(key_id)
+            .cloned()
+            .or_else(|| self.state.credential(key_id))
     }
 
     /// Opens a role session and hands out its keys.
@@ -96,12 +99,22 @@ impl World {
             issued: now,
             expires: now.saturating_add(new.lifetime).unwrap_or(Timestamp::MAX),
         };
-        let principal = Principal::Role { name: new.role.into(), session: new.name.into() };
+        let principal = Principal::Role {
+            name: new.role.into(),
+            session: new.name.into(),
+        };
         let credential = Credential {
             secret: keys.secret.clone(),
             active: true,
-            session: Some(Session { token: keys.token.clone(), expires: keys.expires }),
-            identity: Identity { account: new.account.into(), principal, session_policy: new.policy },
+            session: Some(Session {
+                token: keys.token.clone(),
+                expires: keys.expires,
+            }),
+            identity: Identity {
+                account: new.account.into(),
+                principal,
+                session_policy: new.policy,
+            },
         };
         self.sessions.insert(keys.id.clone(), credential);
         keys

@@ -23,10 +23,18 @@ pub fn answer(world: &World, request: &Request, now: Timestamp) -> Answer {
     let Some(caller) = authenticate(world, request, now) else {
         return failure(None, 401, "Unauthorized", "Unauthorized");
     };
-    let rest = request.path.strip_prefix("/api/v1/namespaces/").unwrap_or_default();
+    let rest = request
+        .path
+        .strip_prefix("/api/v1/namespaces/")
+        .unwrap_or_default();
     let parts: Vec<_> = rest.split('/').collect();
     let [namespace, "serviceaccounts", name] = parts[..] else {
-        return failure(Some(&caller), 404, "NotFound", "the server could not find the requested resource");
+        return failure(
+            Some(&caller),
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        );
     };
     let user = caller.user();
     if request.method != "GET" || !caller.may_get_service_accounts {
@@ -37,7 +45,12 @@ pub fn answer(world: &World, request: &Request, now: Timestamp) -> Answer {
         );
         return failure(Some(&caller), 403, "Forbidden", &message);
     }
-    let found = world.state.kubernetes.service_accounts.get(namespace).and_then(|names| names.get(name));
+    let found = world
+        .state
+        .kubernetes
+        .service_accounts
+        .get(namespace)
+        .and_then(|names| names.get(name));
     let Some(account) = found else {
         let message = format!("serviceaccounts \"{name}\" not found");
         return failure(Some(&caller), 404, "NotFound", &message);
@@ -47,7 +60,11 @@ pub fn answer(world: &World, request: &Request, now: Timestamp) -> Answer {
         "apiVersion": "v1",
         "metadata": { "name": name, "namespace": namespace, "annotations": account.annotations },
     });
-    Answer { response: json_response(200, &object), caller: Some(user), reason: None }
+    Answer {
+        response: json_response(200, &object),
+        caller: Some(user),
+        reason: None,
+    }
 }
 
 struct Caller {
@@ -70,14 +87,29 @@ fn authenticate(world: &World, request: &Request, now: Timestamp) -> Option<Call
     let (namespace, name) = match known {
         Some(known) => (known.namespace.clone(), known.service_account.clone()),
         None => {
-            let claims = world.issuer.keys().verify(token).ok().filter(|claims| !claims.is_expired(now))?;
-            let (namespace, name) = claims.sub.strip_prefix("system:serviceaccount:")?.split_once(':')?;
+            let claims = world
+                .issuer
+                .keys()
+                .verify(token)
+                .ok()
+                .filter(|claims| !claims.is_expired(now))?;
+            let (namespace, name) = claims
+                .sub
+                .strip_prefix("system:serviceaccount:")?
+                .split_once(':')?;
             (namespace.to_owned(), name.to_owned())
         }
     };
-    let account = kubernetes.service_accounts.get(&namespace).and_then(|names| names.get(&name));
+    let account = kubernetes
+        .service_accounts
+        .get(&namespace)
+        .and_then(|names| names.get(&name));
     let may_get_service_accounts = account.is_some_and(|account| account.may_get_service_accounts);
-    Some(Caller { namespace, name, may_get_service_accounts })
+    Some(Caller {
+        namespace,
+        name,
+        may_get_service_accounts,
+    })
 }
 
 /// A `Status` object, the API server's form of an error.
@@ -90,7 +122,11 @@ pub fn status(code: u16, reason: &str, message: &str) -> Response {
 }
 
 fn failure(caller: Option<&Caller>, code: u16, reason: &'static str, message: &str) -> Answer {
-    Answer { response: status(code, reason, message), caller: caller.map(Caller::user), reason: Some(reason) }
+    Answer {
+        response: status(code, reason, message),
+        caller: caller.map(Caller::user),
+        reason: Some(reason),
+    }
 }
 
 fn json_response(status: u16, object: &Value) -> Response {

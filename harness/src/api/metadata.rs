@@ -65,7 +65,9 @@ fn token(tokens: &mut HashMap<String, Timestamp>, request: &Request, now: Timest
 
 /// Below the role path: the role's name, or under that name its keys.
 fn role_answer(world: &mut World, asked: &str, now: Timestamp, ids: &Ids) -> Response {
-    let Some(role) = world.state.metadata.role.clone() else { return not_found() };
+    let Some(role) = world.state.metadata.role.clone() else {
+        return not_found();
+    };
     match asked {
         "" => Response::text(200, role),
         asked if asked == role => Response::json(200, &credentials(world, &role, now, ids)),
@@ -74,7 +76,9 @@ fn role_answer(world: &mut World, asked: &str, now: Timestamp, ids: &Ids) -> Res
 }
 
 fn credentials(world: &mut World, role: &str, now: Timestamp, ids: &Ids) -> Value {
-    let Some(keys) = instance_keys(world, role, now, ids) else { return json!({ "Code": "Failed" }) };
+    let Some(keys) = instance_keys(world, role, now, ids) else {
+        return json!({ "Code": "Failed" });
+    };
     json!({
         "Code": "Success",
         "AccessKeyId": keys.id,
@@ -96,12 +100,19 @@ fn instance_keys(world: &mut World, role: &str, now: Timestamp, ids: &Ids) -> Op
     }
     let account = world.state.account.clone();
     let trust = &world.state.accounts.get(&account)?.roles.get(role)?.trust;
-    let meant = |principal: &TrustedPrincipal| principal.service.iter().any(|name| name == "ecs.aliyuncs.com");
+    let meant =
+        |principal: &TrustedPrincipal| principal.service.iter().any(|name| name == "ecs.aliyuncs.com");
     if !trust.allows(meant, &BTreeMap::new()) {
         return None;
     }
     let name = world.state.metadata.instance_id.clone();
-    let session = NewSession { account: &account, role, name: &name, policy: None, lifetime: KEYS_LAST };
+    let session = NewSession {
+        account: &account,
+        role,
+        name: &name,
+        policy: None,
+        lifetime: KEYS_LAST,
+    };
     let keys = world.open_session(session, now, ids);
     world.instance_keys = Some((role.to_owned(), keys.clone()));
     Some(keys)

@@ -40,11 +40,9 @@ pub fn perform(world: &mut World, service: Service, call: &Call<'_>) -> Result<V
         Service::Kms => kms::perform(&mut world.state, call),
         Service::Oos => oos::perform(&mut world.state, call),
         Service::Sts => sts::perform(world, call),
-        Service::Metadata
-        | Service::Kubernetes
-        | Service::Issuer
-        | Service::Control
-        | Service::Unknown => Err(not_modelled()),
+        Service::Metadata | Service::Kubernetes | Service::Issuer | Service::Control | Service::Unknown => {
+            Err(not_modelled())
+        }
     }
 }
 

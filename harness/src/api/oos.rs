@@ -53,8 +53,10 @@ fn get_secret_parameters(state: &State, call: &Call<'_>) -> Result<Value, ApiErr
     }
     let known = secret_parameters(state, call);
     let (found, unknown): (Vec<_>, Vec<_>) = names.iter().partition(|name| known.contains_key(*name));
-    let found: Vec<_> =
-        found.into_iter().map(|name| newest(name, &known[name], with_decryption, call)).collect();
+    let found: Vec<_> = found
+        .into_iter()
+        .map(|name| newest(name, &known[name], with_decryption, call))
+        .collect();
     Ok(json!({ "Parameters": found, "InvalidParameters": unknown }))
 }
 
@@ -67,20 +69,31 @@ fn get_secret_parameters_by_path(state: &State, call: &Call<'_>) -> Result<Value
     let with_decryption = call.params.flag("WithDecryption")?;
     let folder = format!("{}/", path.trim_end_matches('/'));
     let below = |name: &&String| {
-        name.strip_prefix(&folder).is_some_and(|rest| !rest.is_empty() && (recursive || !rest.contains('/')))
+        name.strip_prefix(&folder)
+            .is_some_and(|rest| !rest.is_empty() && (recursive || !rest.contains('/')))
     };
     let parameters = secret_parameters(state, call);
     let names: Vec<_> = parameters.keys().filter(below).collect();
     for name in &names {
-        authorise_read(state, call, "oos:GetSecretParametersByPath", name, with_decryption)?;
+        authorise_read(
+            state,
+            call,
+            "oos:GetSecretParametersByPath",
+            name,
+            with_decryption,
+        )?;
     }
-    page(names, call, |name| newest(name, &parameters[name], with_decryption, call))
+    page(names, call, |name| {
+        newest(name, &parameters[name], with_decryption, call)
+    })
 }
 
 fn list_secret_parameters(state: &State, call: &Call<'_>) -> Result<Value, ApiError> {
     authorise(state, call, "oos:ListSecretParameters", "*")?;
     let parameters = secret_parameters(state, call);
-    page(parameters.keys().collect(), call, |name| newest(name, &parameters[name], false, call))
+    page(parameters.keys().collect(), call, |name| {
+        newest(name, &parameters[name], false, call)
+    })
 }
 
 /// A common parameter: not encrypted, so its value always comes along.
@@ -88,7 +101,12 @@ fn get_parameter(state: &State, call: &Call<'_>) -> Result<Value, ApiError> {
     let name = required(call, "Name")?;
     let version = call.params.number("ParameterVersion", 1..=MAX_VERSION)?;
     let account = &call.identity.account;
-    allow(state, call, "oos:GetParameter", &format!("acs:oos:{}:{account}:parameter/{name}", call.region))?;
+    allow(
+        state,
+        call,
+        "oos:GetParameter",
+        &format!("acs:oos:{}:{account}:parameter/{name}", call.region),
+    )?;
     let region = state.region(account, call.region).ok_or_else(not_found)?;
     let parameter = region.common_parameters.get(name).ok_or_else(not_found)?;
     let version = version.map_or_else(|| parameter.version(), |version| version as usize);
@@ -121,7 +139,10 @@ fn update_secret_parameter(state: &mut State, call: &Call<'_>) -> Result<Value, 
     let name = required(call, "Name")?;
     authorise(state, call, "oos:UpdateSecretParameter", name)?;
     let value = call.params.text("Value").map(|_| value(call)).transpose()?;
-    let parameter = region_mut(state, call).parameters.get_mut(name).ok_or_else(not_found)?;
+    let parameter = region_mut(state, call)
+        .parameters
+        .get_mut(name)
+        .ok_or_else(not_found)?;
     if let Some(value) = value {
         parameter.put(value, call.now);
     }
@@ -135,17 +156,26 @@ fn update_secret_parameter(state: &mut State, call: &Call<'_>) -> Result<Value, 
 fn delete_secret_parameter(state: &mut State, call: &Call<'_>) -> Result<Value, ApiError> {
     let name = required(call, "Name")?;
     authorise(state, call, "oos:DeleteSecretParameter", name)?;
-    region_mut(state, call).parameters.remove(name).ok_or_else(not_found)?;
+    region_mut(state, call)
+        .parameters
+        .remove(name)
+        .ok_or_else(not_found)?;
     Ok(json!({}))
 }
 
 /// One page of names, each described.
-fn page(names: Vec<&String>, call: &Call<'_>, describe: impl Fn(&String) -> Value) -> Result<Value, ApiError> {
+fn page(
+    names: Vec<&String>,
+    call: &Call<'_>,
+    describe: impl Fn(&String) -> Value,
+) -> Result<Value, ApiError> {
     let size = call.params.number("MaxResults", 1..=100)?.unwrap_or(50) as usize;
     let start = match call.params.filled("NextToken") {
         None => 0,
         Some(token) => {
-            let number = token.strip_prefix(TOKEN_PREFIX).and_then(|number| number.parse().ok());
+            let number = token
+                .strip_prefix(TOKEN_PREFIX)
+                .and_then(|number| number.parse().ok());
             number.ok_or_else(|| invalid("NextToken"))?
         }
     };
@@ -194,7 +224,9 @@ fn describe(name: &str, parameter: &Parameter, version: usize, kind: &str, call:
 
 fn secret_parameters<'a>(state: &'a State, call: &Call<'_>) -> &'a BTreeMap<String, Parameter> {
     static NONE: BTreeMap<String, Parameter> = BTreeMap::new();
-    state.region(&call.identity.account, call.region).map_or(&NONE, |region| &region.parameters)
+    state
+        .region(&call.identity.account, call.region)
+        .map_or(&NONE, |region| &region.parameters)
 }
 
 fn region_mut<'a>(state: &'a mut State, call: &Call<'_>) -> &'a mut Region {
@@ -213,12 +245,21 @@ fn authorise_read(
     authorise(state, call, action, name)?;
     let account = &call.identity.account;
     let value = format!("acs:kms:{}:{account}:secret/{name}", call.region);
-    if with_decryption { allow(state, call, "kms:GetSecretValue", &value) } else { Ok(()) }
+    if with_decryption {
+        allow(state, call, "kms:GetSecretValue", &value)
+    } else {
+        Ok(())
+    }
 }
 
 fn authorise(state: &State, call: &Call<'_>, action: &str, name: &str) -> Result<(), ApiError> {
     let account = &call.identity.account;
-    allow(state, call, action, &format!("acs:oos:{}:{account}:secretparameter/{name}", call.region))
+    allow(
+        state,
+        call,
+        action,
+        &format!("acs:oos:{}:{account}:secretparameter/{name}", call.region),
+    )
 }
 
 fn allow(state: &State, call: &Call<'_>, action: &str, resource: &str) -> Result<(), ApiError> {
@@ -226,7 +267,8 @@ fn allow(state: &State, call: &Call<'_>, action: &str, resource: &str) -> Result
     if decision == Decision::Allow {
         return Ok(());
     }
-    let message = "User not authorized to operate on the specified resource, or this API doesn't support RAM.";
+    let message =
+        "User not authorized to operate on the specified resource, or this API doesn't support RAM.";
     let mut error = ApiError::gateway(403, "Forbidden.RAM", message);
     error.denied = Some(access_denied_detail(call.identity, action, decision));
     Err(error)
@@ -234,15 +276,25 @@ fn allow(state: &State, call: &Call<'_>, action: &str, resource: &str) -> Result
 
 /// `/` is in the documented paths though not in the documented character set.
 fn check_name(name: &str) -> Result<(), ApiError> {
-    let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_/".contains(c));
+    let fits = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-_/".contains(c));
     let upper = name.to_ascii_uppercase();
     let reserved = RESERVED_PREFIXES.iter().any(|prefix| upper.starts_with(prefix));
-    if fits && name.len() <= MAX_NAME && !reserved { Ok(()) } else { Err(invalid("Name")) }
+    if fits && name.len() <= MAX_NAME && !reserved {
+        Ok(())
+    } else {
+        Err(invalid("Name"))
+    }
 }
 
 fn value<'a>(call: &Call<'a>) -> Result<&'a str, ApiError> {
     let value = required(call, "Value")?;
-    if value.chars().count() <= MAX_VALUE { Ok(value) } else { Err(invalid("Value")) }
+    if value.chars().count() <= MAX_VALUE {
+        Ok(value)
+    } else {
+        Err(invalid("Value"))
+    }
 }
 
 fn required<'a>(call: &Call<'a>, name: &str) -> Result<&'a str, ApiError> {
@@ -250,7 +302,11 @@ fn required<'a>(call: &Call<'a>, name: &str) -> Result<&'a str, ApiError> {
 }
 
 fn not_found() -> ApiError {
-    ApiError::gateway(404, "EntityNotExists.Parameter", "The specified parameter does not exist.")
+    ApiError::gateway(
+        404,
+        "EntityNotExists.Parameter",
+        "The specified parameter does not exist.",
+    )
 }
 
 const SECRET: &str = "Secret";

@@ -34,7 +34,7 @@ fn assume_role(world: &mut World, call: &Call<'_>) -> Result<Value, ApiError> {
     if external_id.is_some_and(|id| !is_external_id(id)) {
         return Err(invalid("ExternalId", "The specified ExternalId is not valid."));
     }
-    let decision = decide(&world.state, call.identity, "sts:AssumeRole", &request.role.arn);
+    let decision = decide(&world.state, call.identity, "sts:AssumeRole", request.role.arn);
     if decision != Decision::Allow {
         let mut error = no_permission(NOT_AUTHORIZED);
         error.denied = Some(access_denied_detail(call.identity, "sts:AssumeRole", decision));
@@ -42,7 +42,10 @@ fn assume_role(world: &mut World, call: &Call<'_>) -> Result<Value, ApiError> {
     }
     let role = request.role.find(&world.state)?;
     let context = external_id.map(|id| ("sts:ExternalId", id)).into_iter().collect();
-    if !role.trust.allows(|principal| trusts(principal, call.identity), &context) {
+    if !role
+        .trust
+        .allows(|principal| trusts(principal, call.identity), &context)
+    {
         return Err(no_permission(NOT_AUTHORIZED));
     }
     let lifetime = request.lifetime(role)?;
@@ -56,7 +59,9 @@ pub fn assume_role_with_oidc(
     now: Timestamp,
     ids: &Ids,
 ) -> Result<Value, ApiError> {
-    let provider_arn = params.filled("OIDCProviderArn").ok_or_else(|| missing("OIDCProviderArn"))?;
+    let provider_arn = params
+        .filled("OIDCProviderArn")
+        .ok_or_else(|| missing("OIDCProviderArn"))?;
     let token = params.filled("OIDCToken").ok_or_else(|| missing("OIDCToken"))?;
     let request = SessionRequest::read(params)?;
     let claims = verified_claims(world, provider_arn, token, now)?;
@@ -67,7 +72,10 @@ pub fn assume_role_with_oidc(
             ("oidc:sub", claims.sub.as_str()),
             ("oidc:aud", audience.as_str()),
         ]);
-        role.trust.allows(|principal| principal.federated.iter().any(|arn| arn == provider_arn), &context)
+        role.trust.allows(
+            |principal| principal.federated.iter().any(|arn| arn == provider_arn),
+            &context,
+        )
     });
     if !trusted {
         return Err(oidc_no_permission());
@@ -86,7 +94,12 @@ pub fn assume_role_with_oidc(
     Ok(answer)
 }
 
-fn verified_claims(world: &World, provider_arn: &str, token: &str, now: Timestamp) -> Result<Claims, ApiError> {
+fn verified_claims(
+    world: &World,
+    provider_arn: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<Claims, ApiError> {
     let provider = provider_arn
         .strip_prefix("acs:ram::")
         .and_then(|rest| rest.split_once(":oidc-provider/"))
@@ -99,14 +112,20 @@ fn verified_claims(world: &World, provider_arn: &str, token: &str, now: Timestam
         return Err(token_error("Invalid", "This JsonWebToken is invalid."));
     }
     let keys = provider.jwks.as_ref().unwrap_or_else(|| world.issuer.keys());
-    let claims = keys.verify(token).map_err(|_| token_error("Invalid", "This JsonWebToken is invalid."))?;
+    let claims = keys
+        .verify(token)
+        .map_err(|_| token_error("Invalid", "This JsonWebToken is invalid."))?;
     if claims.iss != provider.issuer {
         return Err(token_error("IssuerNotMatch", "Invalid issuer."));
     }
     if claims.is_expired(now) {
         return Err(token_error("Expired", "This JsonWebToken is expired."));
     }
-    if !claims.aud.iter().any(|audience| provider.client_ids.contains(audience)) {
+    if !claims
+        .aud
+        .iter()
+        .any(|audience| provider.client_ids.contains(audience))
+    {
         return Err(token_error("AudienceNotMatch", "Invalid audience."));
     }
     Ok(claims)
@@ -139,19 +158,34 @@ struct SessionRequest<'a> {
 impl<'a> SessionRequest<'a> {
     fn read(params: &'a Params) -> Result<Self, ApiError> {
         let arn = params.filled("RoleArn").ok_or_else(|| missing("RoleArn"))?;
-        let session_name = params.filled("RoleSessionName").ok_or_else(|| missing("RoleSessionName"))?;
-        let fits = session_name.chars().all(|c| c.is_ascii_alphanumeric() || ".@-_".contains(c));
+        let session_name = params
+            .filled("RoleSessionName")
+            .ok_or_else(|| missing("RoleSessionName"))?;
+        let fits = session_name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || ".@-_".contains(c));
         if !fits || !(2..=64).contains(&session_name.len()) {
-            return Err(invalid("RoleSessionName", "The parameter RoleSessionName is wrongly formed."));
+            return Err(invalid(
+                "RoleSessionName",
+                "The parameter RoleSessionName is wrongly formed.",
+            ));
         }
         let policy = params.filled("Policy").map(read_policy).transpose()?;
         let duration_seconds = params.filled("DurationSeconds");
-        Ok(Self { role: RoleName::parse(arn)?, session_name, duration_seconds, policy })
+        Ok(Self {
+            role: RoleName::parse(arn)?,
+            session_name,
+            duration_seconds,
+            policy,
+        })
     }
 
     fn lifetime(&self, role: &Role) -> Result<SignedDuration, ApiError> {
         let wrong = || {
-            invalid("DurationSeconds", "The Min/Max value of DurationSeconds is 15min/1hr.")
+            invalid(
+                "DurationSeconds",
+                "The Min/Max value of DurationSeconds is 15min/1hr.",
+            )
         };
         let seconds: u32 = match self.duration_seconds {
             None => DEFAULT_DURATION_SECONDS,
@@ -183,9 +217,9 @@ impl<'a> RoleName<'a> {
 
     fn find(&self, state: &'a State) -> Result<&'a Role, ApiError> {
         let account = state.accounts.get(self.account);
-        account.and_then(|account| account.roles.get(self.name)).ok_or_else(|| {
-            ApiError::gateway(404, "EntityNotExist.Role", "The specified Role not exists .")
-        })
+        account
+            .and_then(|account| account.roles.get(self.name))
+            .ok_or_else(|| ApiError::gateway(404, "EntityNotExist.Role", "The specified Role not exists ."))
     }
 }
 
@@ -198,7 +232,13 @@ fn open(
 ) -> Value {
     let RoleName { account, name, arn } = request.role;
     let policy = request.policy.clone();
-    let session = NewSession { account, role: name, name: request.session_name, policy, lifetime };
+    let session = NewSession {
+        account,
+        role: name,
+        name: request.session_name,
+        policy,
+        lifetime,
+    };
     let keys = world.open_session(session, now, ids);
     json!({
         "AssumedRoleUser": {
@@ -232,14 +272,24 @@ fn trusts(principal: &TrustedPrincipal, caller: &Identity) -> bool {
 
 fn read_policy(text: &str) -> Result<Policy, ApiError> {
     if text.chars().count() > MAX_POLICY {
-        return Err(invalid("PolicySize", "The size of Policy must be smaller than 2048 bytes."));
+        return Err(invalid(
+            "PolicySize",
+            "The size of Policy must be smaller than 2048 bytes.",
+        ));
     }
-    serde_json::from_str(text).map_err(|_| invalid("PolicyGrammar", "The parameter Policy has not passed grammar check."))
+    serde_json::from_str(text).map_err(|_| {
+        invalid(
+            "PolicyGrammar",
+            "The parameter Policy has not passed grammar check.",
+        )
+    })
 }
 
 fn is_external_id(text: &str) -> bool {
     (2..=1224).contains(&text.len())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c))
 }
 
 /// A long number as RAM's ids are, the same for the same name.
@@ -251,7 +301,9 @@ fn stable_id(name: &str) -> String {
 }
 
 fn seconds(since_1970: i64) -> String {
-    Timestamp::from_second(since_1970).map(clock::format).unwrap_or_default()
+    Timestamp::from_second(since_1970)
+        .map(clock::format)
+        .unwrap_or_default()
 }
 
 fn invalid(what: &str, message: &str) -> ApiError {

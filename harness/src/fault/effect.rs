@@ -67,9 +67,18 @@ impl Effects {
 }
 
 fn instead(fault: Fault, service: Service) -> Option<Instead> {
-    let own = if service == Service::Kms { Dialect::Backend } else { Dialect::Gateway };
+    let own = if service == Service::Kms {
+        Dialect::Backend
+    } else {
+        Dialect::Gateway
+    };
     match fault {
-        Fault::Error { status, code, message, dialect } => Some(match service {
+        Fault::Error {
+            status,
+            code,
+            message,
+            dialect,
+        } => Some(match service {
             Service::Kubernetes => Instead::Response(kube::status(status, &code, &message)),
             Service::Metadata => Instead::Response(Response::text(status, message)),
             _ => Instead::Error(ApiError {
@@ -78,16 +87,18 @@ fn instead(fault: Fault, service: Service) -> Option<Instead> {
             }),
         }),
         Fault::Throttle => Some(match service {
-            Service::Kubernetes => {
-                Instead::Response(kube::status(429, "TooManyRequests", "too many requests").with("Retry-After", "1"))
-            }
+            Service::Kubernetes => Instead::Response(
+                kube::status(429, "TooManyRequests", "too many requests").with("Retry-After", "1"),
+            ),
             Service::Metadata => Instead::Response(Response::text(429, "")),
             _ => Instead::Error(quota::throttled(service, 10, THROTTLE_HINT)),
         }),
         Fault::ThrottleByGateway => Some(Instead::Error(quota::gateway_throttled())),
-        Fault::Answer { status, content_type, body } => {
-            Some(Instead::Response(Response::new(status, &content_type, body)))
-        }
+        Fault::Answer {
+            status,
+            content_type,
+            body,
+        } => Some(Instead::Response(Response::new(status, &content_type, body))),
         Fault::Html { status } => Some(Instead::Response(Response::new(status, "text/html", HTML))),
         Fault::Redirect { status, location } => {
             let response = Response::text(status, "");
@@ -136,7 +147,10 @@ fn remove(json: &mut Value, pointer: &str) {
     }
 }
 
-fn parent<'a>(json: &'a mut Value, pointer: &str) -> Option<(&'a mut serde_json::Map<String, Value>, String)> {
+fn parent<'a>(
+    json: &'a mut Value,
+    pointer: &str,
+) -> Option<(&'a mut serde_json::Map<String, Value>, String)> {
     let (path, key) = pointer.rsplit_once('/')?;
     let object = json.pointer_mut(path)?.as_object_mut()?;
     Some((object, key.replace("~1", "/").replace("~0", "~")))
@@ -161,12 +175,36 @@ mod tests {
 
     #[test]
     fn fields_are_set_added_and_removed() {
-        let set = |field: &str| changed(Fault::SetField { field: field.into(), value: json!(7) });
-        assert_eq!(set("/Parameter/Value"), json!({ "Parameter": { "Value": 7, "Name": "n" } }));
-        assert_eq!(set("/Parameter/New"), json!({ "Parameter": { "Value": "v", "Name": "n", "New": 7 } }));
-        assert_eq!(set("/No/Such"), json!({ "Parameter": { "Value": "v", "Name": "n" } }));
-        assert_eq!(changed(Fault::RemoveField { field: "/Parameter/Value".into() }), json!({ "Parameter": { "Name": "n" } }));
-        assert_eq!(changed(Fault::RemoveField { field: "/Parameter".into() }), json!({}));
+        let set = |field: &str| {
+            changed(Fault::SetField {
+                field: field.into(),
+                value: json!(7),
+            })
+        };
+        assert_eq!(
+            set("/Parameter/Value"),
+            json!({ "Parameter": { "Value": 7, "Name": "n" } })
+        );
+        assert_eq!(
+            set("/Parameter/New"),
+            json!({ "Parameter": { "Value": "v", "Name": "n", "New": 7 } })
+        );
+        assert_eq!(
+            set("/No/Such"),
+            json!({ "Parameter": { "Value": "v", "Name": "n" } })
+        );
+        assert_eq!(
+            changed(Fault::RemoveField {
+                field: "/Parameter/Value".into()
+            }),
+            json!({ "Parameter": { "Name": "n" } })
+        );
+        assert_eq!(
+            changed(Fault::RemoveField {
+                field: "/Parameter".into()
+            }),
+            json!({})
+        );
     }
 
     #[test]
@@ -174,7 +212,9 @@ mod tests {
         let mut effects = Effects::default();
         effects.add(Fault::Html { status: 502 }, Service::Kms);
         effects.add(Fault::error(500, "InternalFailure", ""), Service::Kms);
-        let Some(Instead::Response(response)) = effects.take_instead() else { panic!("the page") };
+        let Some(Instead::Response(response)) = effects.take_instead() else {
+            panic!("the page")
+        };
         assert_eq!(response.status, 502);
     }
 }

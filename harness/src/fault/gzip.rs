@@ -23,7 +23,13 @@ pub(super) fn wrap(bytes: &[u8]) -> Vec<u8> {
 
 fn crc32(bytes: &[u8]) -> u32 {
     let crc = bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 {
+                (crc >> 1) ^ 0xEDB8_8320
+            } else {
+                crc >> 1
+            }
+        })
     });
     !crc
 }
@@ -41,7 +47,11 @@ mod tests {
     fn long_texts_take_several_blocks() {
         for length in [0, 1, 65_535, 65_536] {
             let blocks = length.max(1_usize).div_ceil(65_535);
-            assert_eq!(wrap(&vec![b'x'; length]).len(), 10 + 5 * blocks + length + 8, "{length}");
+            assert_eq!(
+                wrap(&vec![b'x'; length]).len(),
+                10 + 5 * blocks + length + 8,
+                "{length}"
+            );
         }
     }
 }

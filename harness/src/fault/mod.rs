@@ -80,13 +80,13 @@ impl Faults {
         id
     }
 
-    /// The faults that strike this request, each with a number in 0..1 for its jitter, in the order of the rules.
-    pub fn strike(&self, subject: &Subject<'_>) -> Vec<(FaultId, Fault, f64)> {
+    /// The faults that strike this request in this phase, each with a number in 0..1 for its jitter, in the order of the rules.
+    pub fn strike(&self, phase: Phase, subject: &Subject<'_>) -> Vec<(FaultId, Fault, f64)> {
         let mut inner = self.lock();
         let matching = inner
             .active
             .iter_mut()
-            .filter(|active| active.rule.applies_to(subject));
+            .filter(|active| active.rule.then.phase() == phase && active.rule.applies_to(subject));
         matching
             .filter_map(|active| {
                 active.strikes().then(|| {
@@ -100,7 +100,11 @@ impl Faults {
     /// The active rules: id, rule, how many requests matched, and how many it struck.
     pub fn active(&self) -> Vec<(FaultId, FaultRule, u64, u64)> {
         let inner = self.lock();
-        inner.active.iter().map(|active| (active.id, active.rule.clone(), active.matched, active.fired)).collect()
+        inner
+            .active
+            .iter()
+            .map(|active| (active.id, active.rule.clone(), active.matched, active.fired))
+            .collect()
     }
 
     /// Blocks until the rule is gone.

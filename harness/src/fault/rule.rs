@@ -229,6 +229,15 @@ impl FaultRule {
 }
 
 impl Fault {
+    /// When it takes effect.
+    pub(super) fn phase(&self) -> Phase {
+        match self {
+            Self::Certificate(_) => Phase::Handshake,
+            Self::ClockOffset { .. } => Phase::Arrival,
+            _ => Phase::Answer,
+        }
+    }
+
     /// An API error in the service's own dialect.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         Self::Error {

@@ -55,7 +55,10 @@ impl Issuer {
     /// Mints a token as the cluster's API server would for a pod.
     pub fn mint(&self, token: &PodToken<'_>) -> Result<String, Unspecified> {
         let issued = token.now.as_second();
-        let subject = format!("system:serviceaccount:{}:{}", token.namespace, token.service_account);
+        let subject = format!(
+            "system:serviceaccount:{}:{}",
+            token.namespace, token.service_account
+        );
         let claims = json!({
             "iss": token.issuer,
             "sub": subject,
@@ -128,7 +131,10 @@ mod tests {
         let minted = issuer.mint(&token).expect("a token");
         let published = KeySet::try_from(issuer.jwks().to_string()).expect("a key set");
         let claims = published.verify(&minted).expect("a good signature");
-        assert_eq!((claims.sub.as_str(), claims.exp), ("system:serviceaccount:ns:sa", 1_777_778_377));
+        assert_eq!(
+            (claims.sub.as_str(), claims.exp),
+            ("system:serviceaccount:ns:sa", 1_777_778_377)
+        );
         let stranger = Issuer::generate().expect("a key");
         assert_eq!(stranger.keys().verify(&minted), Err(InvalidToken));
     }

@@ -124,19 +124,28 @@ impl TryFrom<String> for KeySet {
     fn try_from(text: String) -> Result<Self, String> {
         let file: KeySetFile =
             serde_json::from_str(&text).map_err(|_| "not a JSON Web Key Set: {\"keys\":[…]}".to_owned())?;
-        file.keys.into_iter().map(Key::read).collect::<Result<_, _>>().map(Self)
+        file.keys
+            .into_iter()
+            .map(Key::read)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }
 
 impl Key {
     /// An ES256 key from its uncompressed point.
     pub fn es256(id: impl Into<String>, point: &[u8]) -> Self {
-        Self { id: Some(id.into()), public: PublicKey::Es256(point.into()) }
+        Self {
+            id: Some(id.into()),
+            public: PublicKey::Es256(point.into()),
+        }
     }
 
     fn read(file: KeyFile) -> Result<Self, String> {
         let field = |value: Option<String>, name: &str| {
-            value.and_then(|text| decode(&text).ok()).ok_or_else(|| format!("a key without a good {name:?}"))
+            value
+                .and_then(|text| decode(&text).ok())
+                .ok_or_else(|| format!("a key without a good {name:?}"))
         };
         let public = match (file.kty.as_str(), file.crv.as_deref()) {
             ("EC", Some("P-256")) => {
@@ -145,8 +154,15 @@ impl Key {
                 point.extend(field(file.y, "y")?);
                 PublicKey::Es256(point)
             }
-            ("RSA", _) => PublicKey::Rs256 { n: field(file.n, "n")?, e: field(file.e, "e")? },
-            (kind, _) => return Err(format!("a key of kind {kind:?}; EC with P-256 and RSA are supported")),
+            ("RSA", _) => PublicKey::Rs256 {
+                n: field(file.n, "n")?,
+                e: field(file.e, "e")?,
+            },
+            (kind, _) => {
+                return Err(format!(
+                    "a key of kind {kind:?}; EC with P-256 and RSA are supported"
+                ));
+            }
         };
         Ok(Self { id: file.kid, public })
     }
@@ -195,7 +211,10 @@ mod tests {
 
     fn vector() -> (KeySet, String) {
         let vector: Vector = serde_json::from_str(RS256).expect("the vector's form");
-        (KeySet::try_from(vector.jwks.to_string()).expect("a key set"), vector.token)
+        (
+            KeySet::try_from(vector.jwks.to_string()).expect("a key set"),
+            vector.token,
+        )
     }
 
     #[test]
@@ -224,7 +243,12 @@ mod tests {
 
     #[test]
     fn key_sets_are_checked_when_read() {
-        for text in ["", "{}", r#"{"keys":[{"kty":"OKP"}]}"#, r#"{"keys":[{"kty":"RSA","n":"AQAB"}]}"#] {
+        for text in [
+            "",
+            "{}",
+            r#"{"keys":[{"kty":"OKP"}]}"#,
+            r#"{"keys":[{"kty":"RSA","n":"AQAB"}]}"#,
+        ] {
             assert!(KeySet::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

@@ -210,7 +210,14 @@ impl State {
     /// The URL of the cluster's token issuer, if a provider trusts it.
     pub fn cluster_issuer(&self) -> Option<&str> {
         let provider = self.kubernetes.oidc_provider.as_ref()?;
-        Some(&self.accounts.get(&self.account)?.oidc_providers.get(provider)?.issuer)
+        Some(
+            &self
+                .accounts
+                .get(&self.account)?
+                .oidc_providers
+                .get(provider)?
+                .issuer,
+        )
     }
 
     /// The first AccessKey of the home account's users.

@@ -96,9 +96,16 @@ pub enum SecretKind {
 impl SecretKind {
     /// The type with that name.
     pub fn of_name(name: &str) -> Option<Self> {
-        [Self::Generic, Self::Rds, Self::Redis, Self::PolarDB, Self::RAMCredentials, Self::ECS]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        [
+            Self::Generic,
+            Self::Rds,
+            Self::Redis,
+            Self::PolarDB,
+            Self::RAMCredentials,
+            Self::ECS,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == name)
     }
 
     /// The API's name of the type.
@@ -146,9 +153,15 @@ impl Secret {
             .find(|version| version.stages.iter().any(|other| other == stage))
     }
 
-    /// Adds a version, current from now on; the one that was current becomes the previous one. Of more than ten
-    /// versions the oldest without a stage goes, as on the real service.
-    pub fn put(&mut self, version_id: impl Into<String>, value: SecretValue, now: Timestamp) {
+    /// Adds a version that these stages point at from now on; where `ACSCurrent` was becomes `ACSPrevious`. Of more
+    /// than ten versions the oldest without a stage goes, as on the real service.
+    pub fn put(
+        &mut self,
+        version_id: impl Into<String>,
+        value: SecretValue,
+        stages: &[String],
+        now: Timestamp,
+    ) {
         let id = version_id.into();
         self.versions.push(SecretVersion {
             id: id.clone(),
@@ -156,7 +169,9 @@ impl Secret {
             stages: Vec::new(),
             created: now,
         });
-        self.move_stage(CURRENT, &id);
+        for stage in stages {
+            self.move_stage(stage, &id);
+        }
         if self.versions.len() > MAX_VERSIONS
             && let Some(oldest) = self.versions.iter().position(|version| version.stages.is_empty())
         {
@@ -184,7 +199,7 @@ impl Secret {
 
     /// Adds a version that is current from now on, under the next free id.
     pub fn put_current(&mut self, value: SecretValue, now: Timestamp) {
-        self.put(&self.next_version_id(), value, &[CURRENT.into()], now);
+        self.put(self.next_version_id(), value, &[CURRENT.into()], now);
     }
 
     /// A version id that the secret has not used: `v1`, `v2` and so on.

@@ -49,11 +49,24 @@ impl Target {
             None => (call.identity.account.as_str(), call.region, text),
             Some(arn) => {
                 let parts: Vec<_> = arn.splitn(3, ':').collect();
-                let [region, account, resource] = parts[..] else { return Err(invalid("SecretName")) };
-                (account, region, resource.strip_prefix("secret/").ok_or_else(|| invalid("SecretName"))?)
+                let [region, account, resource] = parts[..] else {
+                    return Err(invalid("SecretName"));
+                };
+                (
+                    account,
+                    region,
+                    resource
+                        .strip_prefix("secret/")
+                        .ok_or_else(|| invalid("SecretName"))?,
+                )
             }
         };
-        Ok(Self { account: account.into(), region: region.into(), name: name.into(), now: call.now })
+        Ok(Self {
+            account: account.into(),
+            region: region.into(),
+            name: name.into(),
+            now: call.now,
+        })
     }
 
     fn arn(&self) -> String {
@@ -66,7 +79,10 @@ impl Target {
         if decision == Decision::Allow && self.account == call.identity.account {
             return Ok(());
         }
-        let message = format!("This operation for {} is forbidden by permission system.", self.arn());
+        let message = format!(
+            "This operation for {} is forbidden by permission system.",
+            self.arn()
+        );
         let mut error = ApiError::backend(403, "Forbidden.NoPermission", message);
         error.denied = Some(access_denied_detail(call.identity, action, decision));
         Err(error)
@@ -76,12 +92,16 @@ impl Target {
     fn secret<'a>(&self, state: &'a State) -> Result<&'a Secret, ApiError> {
         let region = state.region(&self.account, &self.region);
         let secret = region.and_then(|region| region.secrets.get(&self.name));
-        secret.filter(|secret| !is_gone(secret, self.now)).ok_or_else(not_found)
+        secret
+            .filter(|secret| !is_gone(secret, self.now))
+            .ok_or_else(not_found)
     }
 
     fn secret_mut<'a>(&self, state: &'a mut State) -> Result<&'a mut Secret, ApiError> {
         let secret = self.region(state).secrets.get_mut(&self.name);
-        secret.filter(|secret| !is_gone(secret, self.now)).ok_or_else(not_found)
+        secret
+            .filter(|secret| !is_gone(secret, self.now))
+            .ok_or_else(not_found)
     }
 
     fn region<'a>(&self, state: &'a mut State) -> &'a mut Region {
@@ -119,7 +139,11 @@ fn invalid(name: &str) -> ApiError {
 
 fn required<'a>(call: &Call<'a>, name: &str) -> Result<&'a str, ApiError> {
     call.params.filled(name).ok_or_else(|| {
-        ApiError::backend(400, "MissingParameter", format!("The parameter {name} needs to be provided."))
+        ApiError::backend(
+            400,
+            "MissingParameter",
+            format!("The parameter {name} needs to be provided."),
+        )
     })
 }
 

@@ -12,7 +12,11 @@ use crate::state::secret::{CURRENT, PREVIOUS, Secret, SecretKind, SecretVersion}
 
 pub(super) fn get_secret_value(state: &State, call: &Call<'_>) -> Result<Value, ApiError> {
     let outcome = secret_value(state, call);
-    if flag(call, "DryRun")? { Err(dry_run(outcome)) } else { outcome }
+    if flag(call, "DryRun")? {
+        Err(dry_run(outcome))
+    } else {
+        outcome
+    }
 }
 
 fn secret_value(state: &State, call: &Call<'_>) -> Result<Value, ApiError> {
@@ -86,7 +90,11 @@ pub(super) fn list_secrets(state: &State, call: &Call<'_>) -> Result<Value, ApiE
         .map(|(name, secret)| summary(name, secret))
         .collect();
     let page = Page::of(call)?;
-    Ok(page.answer(summaries.len(), "SecretList", json!({ "Secret": page.cut(&summaries) })))
+    Ok(page.answer(
+        summaries.len(),
+        "SecretList",
+        &json!({ "Secret": page.cut(&summaries) }),
+    ))
 }
 
 pub(super) fn list_secret_version_ids(state: &State, call: &Call<'_>) -> Result<Value, ApiError> {
@@ -106,14 +114,23 @@ pub(super) fn list_secret_version_ids(state: &State, call: &Call<'_>) -> Result<
         })
         .collect();
     let page = Page::of(call)?;
-    let mut answer = page.answer(versions.len(), "VersionIds", json!({ "VersionId": page.cut(&versions) }));
+    let mut answer = page.answer(
+        versions.len(),
+        "VersionIds",
+        &json!({ "VersionId": page.cut(&versions) }),
+    );
     answer["SecretName"] = json!(target.name);
     Ok(answer)
 }
 
 /// What lists and descriptions share.
 fn summary(name: &str, secret: &Secret) -> Value {
-    let updated = secret.versions.iter().map(|version| version.created).max().unwrap_or(secret.created);
+    let updated = secret
+        .versions
+        .iter()
+        .map(|version| version.created)
+        .max()
+        .unwrap_or(secret.created);
     let mut answer = json!({
         "SecretName": name,
         "SecretType": secret.kind.name(),
@@ -130,7 +147,12 @@ fn add_rotation(answer: &mut Value, secret: &Secret, with_config: bool) {
     let enabled = secret.rotation_interval_seconds.is_some();
     answer["AutomaticRotation"] = json!(if enabled { "Enabled" } else { "Disabled" });
     if let Some(seconds) = secret.rotation_interval_seconds {
-        let last = secret.versions.iter().map(|version| version.created).max().unwrap_or(secret.created);
+        let last = secret
+            .versions
+            .iter()
+            .map(|version| version.created)
+            .max()
+            .unwrap_or(secret.created);
         let interval = jiff::SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         answer["RotationInterval"] = json!(format!("{seconds}s"));
         answer["LastRotationDate"] = json!(clock::format(last));
@@ -150,16 +172,25 @@ struct Page {
 impl Page {
     fn of(call: &Call<'_>) -> Result<Self, ApiError> {
         let number = |name, range, default| {
-            call.params.number(name, range).map(|number| number.unwrap_or(default) as usize).map_err(as_backend)
+            call.params
+                .number(name, range)
+                .map(|number| number.unwrap_or(default) as usize)
+                .map_err(as_backend)
         };
-        Ok(Self { number: number("PageNumber", 1..=u32::MAX, 1)?, size: number("PageSize", 1..=100, 10)? })
+        Ok(Self {
+            number: number("PageNumber", 1..=u32::MAX, 1)?,
+            size: number("PageSize", 1..=100, 10)?,
+        })
     }
 
     fn cut<'a>(&self, all: &'a [Value]) -> Vec<&'a Value> {
-        all.iter().skip((self.number - 1).saturating_mul(self.size)).take(self.size).collect()
+        all.iter()
+            .skip((self.number - 1).saturating_mul(self.size))
+            .take(self.size)
+            .collect()
     }
 
-    fn answer(&self, total: usize, name: &str, list: Value) -> Value {
+    fn answer(&self, total: usize, name: &str, list: &Value) -> Value {
         json!({ "PageNumber": self.number, "PageSize": self.size, "TotalCount": total, name: list })
     }
 }

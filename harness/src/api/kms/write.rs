@@ -27,7 +27,11 @@ pub(super) fn create_secret(state: &mut State, call: &Call<'_>) -> Result<Value,
     if let Some(old) = target.region(state).secrets.get(&target.name)
         && !is_gone(old, call.now)
     {
-        return Err(if old.planned_deletion.is_some() { in_delete_window() } else { exists() });
+        return Err(if old.planned_deletion.is_some() {
+            in_delete_window()
+        } else {
+            exists()
+        });
     }
     let secret = Secret {
         kind,
@@ -67,7 +71,10 @@ pub(super) fn put_secret_value(state: &mut State, call: &Call<'_>) -> Result<Val
 pub(super) fn update_secret_version_stage(state: &mut State, call: &Call<'_>) -> Result<Value, ApiError> {
     let target = Target::authorised(state, call, "kms:UpdateSecretVersionStage")?;
     let stage = required(call, "VersionStage")?;
-    let (from, to) = (call.params.filled("RemoveFromVersion"), call.params.filled("MoveToVersion"));
+    let (from, to) = (
+        call.params.filled("RemoveFromVersion"),
+        call.params.filled("MoveToVersion"),
+    );
     let secret = target.secret_mut(state)?;
     reject_planned_deletion(secret)?;
     for version in from.iter().chain(&to) {
@@ -88,7 +95,10 @@ pub(super) fn update_secret_version_stage(state: &mut State, call: &Call<'_>) ->
 
 pub(super) fn delete_secret(state: &mut State, call: &Call<'_>) -> Result<Value, ApiError> {
     let target = Target::authorised(state, call, "kms:DeleteSecret")?;
-    let days = call.params.number("RecoveryWindowInDays", 7..=30).map_err(as_backend)?;
+    let days = call
+        .params
+        .number("RecoveryWindowInDays", 7..=30)
+        .map_err(as_backend)?;
     let at_once = flag(call, "ForceDeleteWithoutRecovery")?;
     let secret = target.secret_mut(state)?;
     if at_once {
@@ -109,9 +119,14 @@ pub(super) fn restore_secret(state: &mut State, call: &Call<'_>) -> Result<Value
 }
 
 fn check_name(name: &str, kind: SecretKind) -> Result<(), ApiError> {
-    let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || "_/+=.-@".contains(c));
+    let fits = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_/+=.-@".contains(c));
     let reserved = name.starts_with("acs/");
-    let may_be_reserved = matches!(kind, SecretKind::RAMCredentials | SecretKind::ECS | SecretKind::PolarDB);
+    let may_be_reserved = matches!(
+        kind,
+        SecretKind::RAMCredentials | SecretKind::ECS | SecretKind::PolarDB
+    );
     if fits && name.len() <= MAX_NAME && (!reserved || may_be_reserved) {
         Ok(())
     } else {
@@ -121,7 +136,11 @@ fn check_name(name: &str, kind: SecretKind) -> Result<(), ApiError> {
 
 fn version_id<'a>(call: &Call<'a>) -> Result<&'a str, ApiError> {
     let id = required(call, "VersionId")?;
-    if id.len() <= MAX_VERSION_ID { Ok(id) } else { Err(invalid("VersionId")) }
+    if id.len() <= MAX_VERSION_ID {
+        Ok(id)
+    } else {
+        Err(invalid("VersionId"))
+    }
 }
 
 fn value(call: &Call<'_>) -> Result<SecretValue, ApiError> {
@@ -131,7 +150,10 @@ fn value(call: &Call<'_>) -> Result<SecretValue, ApiError> {
     }
     match call.params.filled("SecretDataType").unwrap_or("text") {
         "text" => Ok(SecretValue::Text(data.to_owned())),
-        "binary" => STANDARD.decode(data).map(SecretValue::Binary).map_err(|_| invalid("SecretData")),
+        "binary" => STANDARD
+            .decode(data)
+            .map(SecretValue::Binary)
+            .map_err(|_| invalid("SecretData")),
         _ => Err(invalid("SecretDataType")),
     }
 }
@@ -151,7 +173,10 @@ fn rotation_interval(call: &Call<'_>) -> Result<Option<u64>, ApiError> {
         _ => return Err(invalid("RotationInterval")),
     };
     let number: u64 = number.parse().map_err(|_| invalid("RotationInterval"))?;
-    number.checked_mul(seconds).map(Some).ok_or_else(|| invalid("RotationInterval"))
+    number
+        .checked_mul(seconds)
+        .map(Some)
+        .ok_or_else(|| invalid("RotationInterval"))
 }
 
 /// Current pages; older metadata says 64.
