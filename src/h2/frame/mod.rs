@@ -11,8 +11,6 @@ mod ping;
 mod priority;
 mod reset;
 mod settings;
-#[cfg(test)]
-mod tests;
 mod window_update;
 
 pub use continuation::Continuation;
