@@ -66,7 +66,7 @@ proptest! {
         let block: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
         let mut out = Vec::new();
         put_header_block(stream, &block, end, &mut out);
-        let (mut rest, mut joined, mut is_complete) = (out.as_slice(), Vec::new(), false);
+        let (mut rest, mut joined, mut is_complete) = (out.as_slice(), Vec::<u8>::new(), false);
         while let Some(Split { head, payload, rest: after }) = split(rest).unwrap() {
             prop_assert!(!is_complete, "a frame after END_HEADERS");
             prop_assert!(payload.len() <= MAX_FRAME_SIZE);

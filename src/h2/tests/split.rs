@@ -69,7 +69,8 @@ proptest! {
             let seen = pair.send(&operation);
             pair.events();
             if pair.h2.failure().is_some() {
-                prop_assert!(matches!(seen.last(), Some(Seen::GoAway { .. })));
+                let is_told = matches!(seen.last(), Some(Seen::GoAway { .. }));
+                prop_assert!(is_told);
                 prop_assert!(pair.h2.is_finished());
                 break;
             }
