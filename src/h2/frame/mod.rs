@@ -11,6 +11,8 @@ mod ping;
 mod priority;
 mod reset;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod window_update;
 
 pub use continuation::Continuation;
