@@ -39,9 +39,17 @@ pub const PART: &[&str] = &[
     "prefix",
 ];
 
+/// What to write instead of a key that is not among `known`: the nearest, or else one of them all.
+pub(super) fn suggestion(kind: &str, key: &str, known: &[&'static str]) -> String {
+    match nearest(key, known) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the {kind}s are {}", known.join(", ")),
+    }
+}
+
 /// The key of `known` that `key` was probably meant to be: at most a third of it mistyped, or only its end
 /// written, as in `version`.
-pub(super) fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
+fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
     let key = key.to_ascii_lowercase();
     let ends_so = |candidate: &&&str| key.len() >= 4 && candidate.to_ascii_lowercase().ends_with(&key);
     if let Some(longer) = known.iter().find(ends_so) {
