@@ -125,6 +125,9 @@ pub const PATH_COMPONENT_BYTES: usize = 255;
 /// that real paths must be shorter.
 pub const PATH_BYTES: usize = 3_072;
 
+/// Most components of a file's path. The driver has no bound, and makes a directory for each but the last.
+pub const PATH_COMPONENTS: usize = 32;
+
 /// Most characters of a region. The longest today has 21; a DNS label ends at 63, and `kms-vpc.` precedes.
 pub const REGION_BYTES: usize = 48;
 

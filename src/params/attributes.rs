@@ -90,12 +90,10 @@ impl Attributes {
             }
             _ if is_context(key) => {}
             other => {
-                let remedy = match keys::nearest(other, keys::CLASS) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => format!("the parameters are {}", keys::CLASS.join(", ")),
-                };
-                let place = Place::parameter(&format!("parameter {}", quoted(other)));
-                report.unknown_key(&place, remedy);
+                report.unknown_key(|| {
+                    let place = Place::parameter(&format!("parameter {}", quoted(other)));
+                    (place, keys::suggestion("parameter", other, keys::CLASS))
+                });
             }
         }
     }

@@ -31,16 +31,14 @@ impl<'a> Fields<'a> {
         };
         for (key, value) in entries {
             let Kind::Text(text) = &key.kind else { continue };
-            let here = place.field(format!("{prefix}{text}"), key.at);
             let Some(name) = known.iter().copied().find(|name| name.eq_ignore_ascii_case(text)) else {
-                let remedy = match keys::nearest(text, known) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => format!("the keys are {}", known.join(", ")),
-                };
-                let unknown = format!("{prefix}{}", quoted(text));
-                report.unknown_key(&place.field(unknown, key.at), remedy);
+                report.unknown_key(|| {
+                    let unknown = format!("{}key {}", prefix.replace('.', " "), quoted(text));
+                    (place.field(unknown, key.at), keys::suggestion("key", text, known))
+                });
                 continue;
             };
+            let here = place.field(format!("{prefix}{text}"), key.at);
             if let Some((_, first, _)) = fields.entries.iter().find(|(other, ..)| *other == name) {
                 let text = format!("the key {name} stands here and at {}", first.at);
                 report.problem(&here, text, "keep one of them");

@@ -39,6 +39,12 @@ impl FileName {
         if path.len() > limits::PATH_BYTES {
             return wrong("is too long", "give the file a shorter name with objectAlias");
         }
+        if path.split('/').count() > limits::PATH_COMPONENTS {
+            return wrong(
+                "lies too many directories deep",
+                "give the file another name with objectAlias",
+            );
+        }
         for component in path.split('/') {
             match component {
                 ".." => return wrong("climbs out of its directory", "remove \"..\""),
@@ -131,41 +137,35 @@ pub(super) enum Clash<T> {
 }
 
 /// The paths taken so far, each with its owner. No two are equal, and none is a directory of another.
-pub(super) struct Paths<T> {
-    files: BTreeMap<String, T>,
-    directories: BTreeMap<String, T>,
-}
+pub(super) struct Paths<T>(BTreeMap<String, T>);
 
 impl<T: Copy> Paths<T> {
     pub(super) fn new() -> Self {
-        Self {
-            files: BTreeMap::new(),
-            directories: BTreeMap::new(),
-        }
+        Self(BTreeMap::new())
     }
 
     /// How many files there are.
     pub(super) fn len(&self) -> usize {
-        self.files.len()
+        self.0.len()
     }
 
     /// Takes `path` for `owner`, unless it clashes with one taken before.
     pub(super) fn take(&mut self, path: &FileName, owner: T) -> Result<(), Clash<T>> {
         let path = path.as_str();
-        if let Some(other) = self.files.get(path) {
+        if let Some(other) = self.0.get(path) {
             return Err(Clash::Same(*other));
         }
-        if let Some(other) = self.directories.get(path) {
-            return Err(Clash::Around(*other));
-        }
-        let parents = || path.match_indices('/').filter_map(|(at, _)| path.get(..at));
-        if let Some(other) = parents().find_map(|parent| self.files.get(parent)) {
+        let mut parents = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+        if let Some(other) = parents.find_map(|parent| self.0.get(parent)) {
             return Err(Clash::Inside(*other));
         }
-        for parent in parents() {
-            self.directories.entry(parent.to_owned()).or_insert(owner);
+        let below = format!("{path}/");
+        if let Some((first, other)) = self.0.range(below.clone()..).next()
+            && first.starts_with(&below)
+        {
+            return Err(Clash::Around(*other));
         }
-        self.files.insert(path.to_owned(), owner);
+        self.0.insert(path.to_owned(), owner);
         Ok(())
     }
 }

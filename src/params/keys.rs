@@ -39,6 +39,14 @@ pub const PART: &[&str] = &[
     "prefix",
 ];
 
+/// What to write instead of a key that is not among `known`: the nearest, or else one of them all.
+pub(super) fn suggestion(kind: &str, key: &str, known: &[&'static str]) -> String {
+    match nearest(key, known) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the {kind}s are {}", known.join(", ")),
+    }
+}
+
 /// The word of `known` that `key` was probably meant to be, a key or a flag: at most a third of it mistyped, or only its end
 /// written, as in `version`.
 pub fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {

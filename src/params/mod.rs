@@ -99,4 +99,6 @@ pub fn parse(input: &Input<'_>, options: &Options) -> Result<Plan, Problems> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -217,11 +217,20 @@ impl Report {
         }
     }
 
-    /// Notes a key that nobody knows, as the options say.
-    pub(super) fn unknown_key(&mut self, place: &Place, remedy: String) {
+    /// Notes a key that nobody knows, as the options say. `tell` gives place and remedy; it is asked only while
+    /// there is room, because looking for the nearest of a hundred thousand keys takes long.
+    pub(super) fn unknown_key(&mut self, tell: impl FnOnce() -> (Place, String)) {
         match self.options.unknown_keys {
-            UnknownKeys::Warn => self.warn(place, format_args!("unknown and ignored; {remedy}")),
-            UnknownKeys::Error => self.problem(place, "unknown", remedy),
+            UnknownKeys::Warn if self.warnings.len() < limits::PROBLEMS => {
+                let (place, remedy) = tell();
+                self.warn(&place, format_args!("unknown and ignored; {remedy}"));
+            }
+            UnknownKeys::Error if self.problems.len() < limits::PROBLEMS => {
+                let (place, remedy) = tell();
+                self.problem(&place, "unknown", remedy);
+            }
+            UnknownKeys::Warn => {}
+            UnknownKeys::Error => self.dropped = self.dropped.saturating_add(1),
         }
     }
 

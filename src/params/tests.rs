@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits;
 use crate::secret::Secret;
 
 fn attributes(parameters: &[(&str, &str)]) -> String {
@@ -238,4 +239,89 @@ fn a_plan_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Plan>();
     shared::<RenderedFile>();
+}
+
+#[test]
+fn files_and_bytes_are_bounded() {
+    let keys: Vec<String> = (0..=limits::FILES).map(|key| format!("\"k{key}\":1")).collect();
+    let value = Secret::from(format!("{{{}}}", keys.join(",")));
+    let plan = objects("- {objectName: n, mountWholeSecret: false, jmesPath: \"*\"}").unwrap();
+    assert!(
+        plan.render(&[Some(&value)])
+            .unwrap_err()
+            .to_string()
+            .contains("more than 4096 files")
+    );
+    let value = Secret::from(format!("{{{}}}", keys[1..].join(",")));
+    assert_eq!(plan.render(&[Some(&value)]).unwrap().len(), limits::FILES);
+
+    let parts = (0..5)
+        .map(|part| format!("{{path: p, objectAlias: %-{part}}}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let item = format!("- {{objectName: '%', jmesPath: [{parts}]}}\n");
+    let text: String = (0..700)
+        .map(|index| item.replace('%', &index.to_string()))
+        .collect();
+    assert!(problem(&text).contains("4200 files are more than the limit of 4096"));
+
+    let half = Secret::new(vec![b'x'; limits::RENDERED_BYTES / 2]);
+    let plan = objects("- objectName: a\n- objectName: b\n- objectName: c\n").unwrap();
+    let more = plan.render(&[Some(&half), Some(&half), Some(&Secret::from("x".to_owned()))]);
+    assert!(more.unwrap_err().to_string().contains("8388608 bytes"));
+    assert_eq!(
+        plan.render(&[Some(&half), Some(&half), Some(&Secret::default())])
+            .unwrap()
+            .len(),
+        3
+    );
+}
+
+#[test]
+fn attributes_are_bounded() {
+    let text = format!(
+        "{{\"objects\":\"- objectName: n\"}}{}",
+        " ".repeat(limits::ATTRIBUTES_BYTES)
+    );
+    let input = Input {
+        attributes: &text,
+        permission: "",
+    };
+    let error = parse(&input, &Options::default()).unwrap_err().to_string();
+    assert!(error.contains("more than the limit of 1572864"), "{error}");
+}
+
+#[test]
+fn problems_past_the_bound_are_counted() {
+    let text: String = (0..500)
+        .map(|i| format!("- {{objectName: n{i}, objectType: x}}\n"))
+        .collect();
+    let problems = objects(&text).unwrap_err();
+    assert_eq!(problems.iter().count(), limits::PROBLEMS);
+    let message = problems.to_string();
+    let told = message.matches("objectType").count();
+    assert!(
+        message.ends_with(&format!("| and {} more", 500 - told)),
+        "{message}"
+    );
+}
+
+#[test]
+fn only_so_many_unknown_keys_are_told() {
+    let keys: String = (0..5_000).map(|key| format!("  k{key}: v\n")).collect();
+    let text = format!("- objectName: n\n{keys}");
+    assert_eq!(objects(&text).unwrap().warnings.len(), limits::PROBLEMS);
+    let options = Options {
+        unknown_keys: UnknownKeys::Error,
+    };
+    let input = Input {
+        attributes: &attributes(&[("objects", &text)]),
+        permission: "",
+    };
+    let message = parse(&input, &options).unwrap_err().to_string();
+    let told = message.matches("unknown").count();
+    assert!(
+        message.ends_with(&format!("| and {} more", 5_000 - told)),
+        "{message}"
+    );
 }

@@ -27,7 +27,8 @@ fn flood(pair: &mut Pair, most: u32, frame: impl Fn(u32) -> Vec<u8>) -> u32 {
 
 #[test]
 fn frames_without_progress_are_bounded() {
-    let frames: [(&str, fn(u32) -> Vec<u8>); 8] = [
+    type Frame = fn(u32) -> Vec<u8>;
+    let frames: [(&str, Frame); 8] = [
         ("PING", |_| ping([0; 8])),
         ("PING acknowledgement", |_| raw(Kind::Ping, flag::ACK, 0, &[0; 8])),
         ("SETTINGS", |_| settings(&[])),
