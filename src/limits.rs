@@ -57,6 +57,13 @@ pub const FETCH_MARGIN: Duration = Duration::from_millis(500);
 /// and as part of the response.
 pub const FETCH_OBJECT_BYTES: usize = 4 * 32 * 1024;
 
+/// How many seconds before their end temporary credentials are renewed: what the official SDK leaves, and more than
+/// any Mount takes.
+pub const CREDENTIAL_RENEWAL_SECONDS: i64 = 180;
+
+/// Longest ServiceAccount token that STS takes.
+pub const TOKEN_BYTES: usize = 20_000;
+
 /// Most tries of one call.
 pub const FETCH_ATTEMPTS: u32 = 4;
 

@@ -6,11 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::cli::Config;
+use crate::auth::{AssumedRole, Chain, OidcRole, WorkerRole};
+use crate::cli::{Config, Identity};
 use crate::clock::{Clock, SystemClock};
-use crate::cloud::Api;
 use crate::cloud::api::Entropy;
 use crate::cloud::metadata::Metadata;
+use crate::cloud::{Api, Endpoint};
 use crate::fetch::Engine;
 use crate::grpc::proto::{MountRequest, VersionResponse};
 use crate::grpc::{Call, Status};
@@ -65,13 +66,15 @@ fn mounter(config: Config, clock: &Arc<dyn Clock>) -> Mounter {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
     let client = Client::new(&config.roots, config.kms_pulls.saturating_add(config.oos_pulls));
     let api = Api::new(client.clone(), Arc::clone(clock), Arc::clone(&entropy));
+    let hardened_only = config.hardened_metadata_only;
     let metadata = Arc::new(Metadata::new(
         client,
         config.metadata,
         Arc::clone(clock),
-        config.hardened_metadata_only,
+        hardened_only,
     ));
     Mounter {
+        chain: chain(config.identity, config.sts, &api, &metadata, clock),
         engine: Engine::new(
             api,
             Arc::clone(clock),
@@ -79,11 +82,40 @@ fn mounter(config: Config, clock: &Arc<dyn Clock>) -> Mounter {
             config.kms_pulls,
             config.oos_pulls,
         ),
-        chain: config.chain,
         endpoints: config.endpoints,
         region: NodeRegion::new(config.region, metadata),
         options: config.options,
+        clock: Arc::clone(clock),
     }
+}
+
+/// The provider's own identities, as far as they are configured.
+fn chain(
+    identity: Identity,
+    sts: Endpoint,
+    api: &Api,
+    metadata: &Arc<Metadata>,
+    clock: &Arc<dyn Clock>,
+) -> Chain {
+    let clock = || Arc::clone(clock);
+    let mut chain = Chain::default();
+    match (identity.role, identity.token, identity.access_key) {
+        (Some(role), Some(token), _) => {
+            chain.oidc_role = Some(OidcRole::new(api.clone(), sts, token, role, clock()));
+        }
+        (Some(role), None, Some(pair)) => {
+            chain.assumed_role = Some(AssumedRole::new(api.clone(), sts, pair, role, clock()));
+        }
+        (_, _, pair) => chain.access_key = pair,
+    }
+    if identity.worker_role {
+        chain.worker_role = Some(WorkerRole::new(
+            Arc::clone(metadata),
+            identity.worker_role_name,
+            clock(),
+        ));
+    }
+    chain
 }
 
 struct Provider {

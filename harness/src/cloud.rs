@@ -4,20 +4,21 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::fault::{FaultId, FaultRule, Faults};
-use crate::gateway::{Gateway, World, handler};
+use crate::gateway::{Gateway, handler};
 use crate::http::server::{ConnectionCounts, Server};
 use crate::http::tls::{Authority, server_config};
 use crate::ids::Ids;
 use crate::log::{Log, RequestRecord};
 use crate::state::parameter::Parameter;
-use crate::state::secret::{Secret, SecretValue};
+use crate::state::secret::SecretValue;
 use crate::state::{LoadError, State};
+use crate::world::World;
 
 /// A running fake cloud on loopback; it stops when dropped.
 pub struct FakeCloud {
@@ -81,12 +82,12 @@ impl FakeCloud {
 
     /// Gives a KMS secret of the home region a new current version; creates the secret if need be.
     pub fn set_kms_text(&self, name: &str, value: &str) {
-        self.set_kms(name, SecretValue::Text(value.into()));
+        self.gateway.set_kms(name, SecretValue::Text(value.into()));
     }
 
     /// The same with a binary value.
     pub fn set_kms_binary(&self, name: &str, value: &[u8]) {
-        self.set_kms(name, SecretValue::Binary(value.into()));
+        self.gateway.set_kms(name, SecretValue::Binary(value.into()));
     }
 
     /// Gives an OOS parameter of the home region a new version; creates the parameter if need be.
@@ -113,6 +114,31 @@ impl FakeCloud {
         self.with_state(|state| state.home().parameters.remove(name));
     }
 
+    /// Mints a token of the home cluster's issuer for a pod, as the kubelet passes it on in a mount request. Negative
+    /// lifetimes give tokens that are expired.
+    pub fn mint_token(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        audience: &str,
+        lifetime: SignedDuration,
+    ) -> String {
+        self.gateway
+            .mint_token(namespace, service_account, audience, lifetime)
+    }
+
+    /// Replaces what the cloud knows by a state file's text. What it has issued stays good; the file's faults take the
+    /// place of those of the file before.
+    pub fn reload(&self, yaml: &str) -> Result<(), LoadError> {
+        self.gateway.reload(State::from_yaml(yaml)?);
+        Ok(())
+    }
+
+    /// From now on, writes each finished request as a line of JSON.
+    pub fn log_to(&self, sink: Box<dyn io::Write + Send>) {
+        self.gateway.log.write_to(sink);
+    }
+
     /// Reads or changes anything the cloud knows. Requests wait meanwhile.
     pub fn with_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.gateway.world().state)
@@ -125,7 +151,7 @@ impl FakeCloud {
 
     /// Removes one fault rule and lets go the requests that it holds.
     pub fn release(&self, id: FaultId) {
-        self.gateway.faults.release(id);
+        let _gone_already = self.gateway.faults.release(id);
     }
 
     /// Removes all fault rules and lets go the requests that they hold.
@@ -161,19 +187,6 @@ impl FakeCloud {
     /// Closes every open connection, as a load balancer does now and then.
     pub fn close_connections(&self) {
         self.server.close_connections();
-    }
-
-    fn set_kms(&self, name: &str, value: SecretValue) {
-        let now = self.gateway.clock.now();
-        self.with_state(|state| match state.home().secrets.get_mut(name) {
-            Some(secret) => secret.put(secret.next_version_id(), value, now),
-            None => {
-                state
-                    .home()
-                    .secrets
-                    .insert(name.into(), Secret::new("v1", value, now));
-            }
-        });
     }
 }
 
@@ -264,19 +277,18 @@ impl Builder {
                 State::from_yaml(&text)?
             }
         };
-        let faults = Faults::default();
-        for rule in &state.faults {
-            faults.inject(rule.clone());
-        }
+        let authority = Arc::new(Authority::generate(self.extra_names).map_err(StartError::tls)?);
+        let ca_pem = authority.pem();
         let gateway = Arc::new(Gateway {
             clock: self.fixed_time.map_or_else(Clock::system, Clock::fixed),
             ids: Ids::new(self.seed),
-            world: World::new(state).into(),
-            faults,
+            world: World::new(state.clone()).map_err(StartError::tls)?.into(),
+            faults: Faults::default(),
             log: Log::default(),
+            file_faults: Mutex::default(),
+            ca_pem: ca_pem.clone(),
         });
-        let authority = Arc::new(Authority::generate(self.extra_names).map_err(StartError::tls)?);
-        let ca_pem = authority.pem();
+        gateway.reload(state);
         let tls = server_config(authority, Arc::clone(&gateway) as _).map_err(StartError::tls)?;
         let mut server = Server::new(handler(&gateway));
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -307,7 +319,7 @@ pub enum StartError {
     State(LoadError),
     /// An address cannot be listened on.
     Listen(SocketAddr, io::Error),
-    /// The throw-away certificates could not be made.
+    /// The throw-away keys and certificates could not be made.
     Tls(String),
 }
 
@@ -329,7 +341,7 @@ impl fmt::Display for StartError {
             Self::Read(path, error) => write!(f, "cannot read state file {}: {error}", path.display()),
             Self::State(error) => write!(f, "{error}"),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            Self::Tls(error) => write!(f, "cannot make the throw-away certificates: {error}"),
+            Self::Tls(error) => write!(f, "cannot make the throw-away keys and certificates: {error}"),
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::http::message::Response;
 use crate::service::Service;
 
 /// Who answers, which decides the body's shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
     /// `{"RequestId","HostId","Code","Message","Recommend"}`

@@ -1,28 +1,32 @@
 //! One request through the cloud: route, authenticate, strike with faults, perform, log.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::json;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
-use crate::api::{self, Call, metadata};
+use crate::api::{self, Call, kube, metadata, sts};
 use crate::clock::{self, Clock};
-use crate::error::{ApiError, Dialect};
-use crate::fault::{CutPoint, Fault, Faults, Subject};
+use crate::control;
+use crate::error::ApiError;
+use crate::fault::effect::{Effects, Instead};
+use crate::fault::{Fault, FaultId, Faults, Phase, Subject};
 use crate::http::message::{Delivery, Request, Response};
 use crate::http::server::Handler;
 use crate::http::tls::{CertificateFault, CertificatePolicy};
 use crate::ids::Ids;
 use crate::log::{Log, RequestRecord, recordable};
+use crate::oidc::issuer::{self, PodToken};
+use crate::quota::{self, Group};
 use crate::route::{Route, Style, route};
 use crate::service::Service;
 use crate::sign;
-use crate::sign::nonce::Nonces;
 use crate::state::State;
-use crate::state::identity::{Credential, Identity};
+use crate::state::identity::Identity;
+use crate::state::parameter::Parameter;
+use crate::state::secret::{Secret, SecretValue};
+use crate::world::World;
 
 /// Everything behind the sockets.
 #[derive(Debug)]
@@ -31,92 +35,60 @@ pub struct Gateway {
     pub clock: Clock,
     /// The source of identifiers.
     pub ids: Ids,
-    /// What it knows.
+    /// What it knows and has issued.
     pub world: Mutex<World>,
     /// What goes wrong.
     pub faults: Faults,
     /// What happened.
     pub log: Log,
+    /// The rules that came from the state file.
+    pub file_faults: Mutex<Vec<FaultId>>,
+    /// The throw-away authority's certificate, for the control API.
+    pub ca_pem: String,
 }
 
-/// The state, and what the running cloud has issued or used up.
-#[derive(Debug)]
-pub struct World {
-    /// What the state file described.
-    pub state: State,
-    /// Temporary credentials by AccessKey id.
-    pub issued: HashMap<String, Credential>,
-    nonces: Nonces,
-    metadata_tokens: HashMap<String, Timestamp>,
+/// An answer and, for the log, who asked and the error's code.
+struct Answer {
+    response: Response,
+    code: Option<String>,
+    identity: Option<String>,
 }
 
-impl World {
-    /// A world that has issued nothing yet.
-    pub fn new(state: State) -> Self {
+impl Answer {
+    fn plain(response: Response) -> Self {
         Self {
-            state,
-            issued: HashMap::new(),
-            nonces: Nonces::default(),
-            metadata_tokens: HashMap::new(),
+            response,
+            code: None,
+            identity: None,
         }
     }
 }
 
-/// An answer and, for the log, its error code.
-struct Answer {
-    response: Response,
-    code: Option<String>,
-}
-
-/// The faults that struck a request, sorted by when they take effect.
-#[derive(Default)]
-struct Strikes {
-    instead: Option<Fault>,
-    delivery: Option<CutPoint>,
-}
-
 impl Handler for Gateway {
     fn handle(&self, request: Request) -> (Response, Delivery) {
-        let arrived = clock::monotonic();
-        let now = self.clock.now();
         let route = route(&request);
+        if route.service == Service::Control {
+            return (control::answer(self, &request), Delivery::Whole);
+        }
+        let arrived = clock::monotonic();
         let request_id = self.ids.request_id();
-        let number = self.log.open(RequestRecord {
-            number: 0,
-            time: now,
-            connection: request.connection,
-            tls: request.tls,
-            method: request.method.clone(),
-            host: request.host(),
-            service: route.service,
-            action: route.action.clone(),
-            name: route.name().map(String::from),
-            parameters: recordable(&route.params),
-            identity: None,
-            request_id: request_id.clone(),
-            status: None,
-            code: None,
-            latency: Duration::ZERO,
-            faults: Vec::new(),
-        });
+        let number = self.open_record(&request, &route, &request_id);
+        let now = self.time_for(&route);
         let identity = self.identity(&request, &route, now);
-        let strikes = self.strike(number, &route, identity.as_ref().ok().and_then(Option::as_ref));
-        let answer = match strikes.instead {
-            Some(fault) => stand_in(&fault, &route, &request, &request_id),
+        let mut effects = self.strike(number, &route, identity.as_ref().ok().and_then(Option::as_ref));
+        let mut answer = match effects.take_instead() {
+            Some(Instead::Response(response)) => Answer::plain(response),
+            Some(Instead::Error(error)) => refuse(&error, route.service, &request, &request_id),
             None => self.answer(&request, &route, identity, now, &request_id),
         };
-        let delivery = match strikes.delivery {
-            None => Delivery::Whole,
-            Some(CutPoint::BeforeHead) => Delivery::CutBeforeHead,
-            Some(CutPoint::BeforeBody) => Delivery::CutBeforeBody,
-            Some(CutPoint::InsideBody) => Delivery::CutInsideBody(answer.response.body.len() / 2),
-            Some(CutPoint::AfterBody) => Delivery::CutAfterBody,
-        };
-        self.log.update(number, |record| {
+        effects.apply(&mut answer.response);
+        self.log.close(number, |record| {
             record.status = Some(answer.response.status);
             record.code = answer.code;
+            record.identity = record.identity.take().or(answer.identity);
             record.latency = clock::monotonic().duration_since(arrived);
         });
+        let delivery = effects.delivery(&answer.response);
         (answer.response, delivery)
     }
 
@@ -126,13 +98,137 @@ impl Handler for Gateway {
 }
 
 impl CertificatePolicy for Gateway {
-    fn fault(&self, _host: Option<&str>) -> Option<CertificateFault> {
-        None
+    fn fault(&self, host: Option<&str>) -> Option<CertificateFault> {
+        let service = host.and_then(Service::of_host).unwrap_or(Service::Unknown);
+        let subject = Subject {
+            service,
+            action: None,
+            name: None,
+            identity: None,
+        };
+        self.faults
+            .strike(Phase::Handshake, &subject)
+            .into_iter()
+            .find_map(|(_, fault, _)| match fault {
+                Fault::Certificate(fault) => Some(fault),
+                _ => None,
+            })
     }
 }
 
 impl Gateway {
-    /// The caller; none for services that have no signatures.
+    /// The world, locked.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world
+            .lock()
+            .expect("no code panics while it holds the world")
+    }
+
+    /// Takes another state; what was issued stays good.
+    pub fn reload(&self, state: State) {
+        let mut file_faults = self
+            .file_faults
+            .lock()
+            .expect("no code panics while it holds the rules' ids");
+        for id in file_faults.drain(..) {
+            let _gone_already = self.faults.release(id);
+        }
+        file_faults.extend(state.faults.iter().map(|rule| self.faults.inject(rule.clone())));
+        self.world().state = state;
+    }
+
+    /// Gives a KMS secret of the home region a new current version; creates the secret if need be.
+    pub fn set_kms(&self, name: &str, value: SecretValue) {
+        let now = self.clock.now();
+        let mut world = self.world();
+        match world.state.home().secrets.get_mut(name) {
+            Some(secret) => secret.put_current(value, now),
+            None => {
+                world
+                    .state
+                    .home()
+                    .secrets
+                    .insert(name.into(), Secret::new("v1", value, now));
+            }
+        }
+    }
+
+    /// Gives an OOS parameter of the home region a new version; creates the parameter if need be.
+    pub fn set_oos(&self, name: &str, value: &str) {
+        let now = self.clock.now();
+        let mut world = self.world();
+        match world.state.home().parameters.get_mut(name) {
+            Some(parameter) => parameter.put(value, now),
+            None => {
+                world
+                    .state
+                    .home()
+                    .parameters
+                    .insert(name.into(), Parameter::new(value, now));
+            }
+        }
+    }
+
+    /// Mints a pod's token with the home cluster's issuer.
+    pub fn mint_token(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        audience: &str,
+        lifetime: SignedDuration,
+    ) -> String {
+        let world = self.world();
+        let issuer = world.state.cluster_issuer().unwrap_or_default();
+        let now = self.clock.now();
+        let token = PodToken {
+            issuer,
+            namespace,
+            service_account,
+            audience,
+            now,
+            lifetime,
+        };
+        world
+            .issuer
+            .mint(&token)
+            .expect("the system has randomness, as the key's making has shown")
+    }
+
+    fn open_record(&self, request: &Request, route: &Route, request_id: &str) -> u64 {
+        self.log.open(RequestRecord {
+            number: 0,
+            time: self.clock.now(),
+            connection: request.connection,
+            tls: request.tls,
+            method: request.method.clone(),
+            host: request.host(),
+            service: route.service,
+            action: route.action.clone(),
+            name: route.name().map(String::from),
+            parameters: recordable(&route.params),
+            identity: None,
+            request_id: request_id.to_owned(),
+            status: None,
+            code: None,
+            latency: Duration::ZERO,
+            faults: Vec::new(),
+        })
+    }
+
+    /// The time by which a request is checked: the cloud's, unless a fault shifts it.
+    fn time_for(&self, route: &Route) -> Timestamp {
+        let shifts = self.faults.strike(Phase::Arrival, &subject(route, None));
+        let shift = shifts.iter().find_map(|(_, fault, _)| match fault {
+            Fault::ClockOffset { seconds } => Some(SignedDuration::from_secs(*seconds)),
+            _ => None,
+        });
+        let now = self.clock.now();
+        shift
+            .and_then(|shift| now.saturating_add(shift).ok())
+            .unwrap_or(now)
+    }
+
+    /// The caller; none for services and operations that have no signatures.
     fn identity(
         &self,
         request: &Request,
@@ -144,6 +240,7 @@ impl Gateway {
         }
         let (claims, signature): (_, fn(&str, &str) -> String) = match route.style {
             None => return Ok(None),
+            Some(_) if route.is_anonymous() => return Ok(None),
             Some(Style::V3) => (sign::v3::claims(request)?, sign::v3::signature),
             Some(Style::Rpc) => (
                 sign::rpc::claims(&request.method, &route.params)?,
@@ -151,38 +248,30 @@ impl Gateway {
             ),
         };
         let mut world = self.world();
-        let credential = world.state.credential(&claims.key_id, &world.issued);
+        let credential = world.credential(&claims.key_id);
         sign::verify(&claims, credential.as_ref(), &mut world.nonces, now, signature).map(Some)
     }
 
     /// Finds the faults for a request, waits as they say, and returns what is left to do.
-    fn strike(&self, number: u64, route: &Route, identity: Option<&Identity>) -> Strikes {
+    fn strike(&self, number: u64, route: &Route, identity: Option<&Identity>) -> Effects {
         let arn = identity.map(Identity::arn);
-        let struck = self.faults.strike(&Subject {
-            service: route.service,
-            action: Some(&route.action),
-            name: route.name(),
-            identity: arn.as_deref(),
-        });
+        let struck = self.faults.strike(Phase::Answer, &subject(route, arn.as_deref()));
         self.log.update(number, |record| {
             record.identity = arn.clone();
             record.faults = struck.iter().map(|(id, ..)| *id).collect();
         });
-        let mut strikes = Strikes::default();
+        let mut effects = Effects::default();
         for (id, fault, chance) in struck {
             match fault {
-                Fault::Error { .. } | Fault::Answer { .. } => {
-                    strikes.instead = strikes.instead.or(Some(fault));
-                }
-                Fault::Cut(point) => strikes.delivery = strikes.delivery.or(Some(point)),
                 Fault::Hold => self.faults.hold(id),
                 Fault::Delay { ms, jitter_ms } => {
                     let jitter = Duration::from_millis(jitter_ms).mul_f64(chance);
-                    thread::sleep(Duration::from_millis(ms) + jitter);
+                    self.faults.pause(Duration::from_millis(ms) + jitter);
                 }
+                other => effects.add(other, route.service),
             }
         }
-        strikes
+        effects
     }
 
     fn answer(
@@ -194,83 +283,121 @@ impl Gateway {
         request_id: &str,
     ) -> Answer {
         let mut world = self.world();
-        let World {
-            state,
-            metadata_tokens,
-            ..
-        } = &mut *world;
         let outcome = match (route.service, identity) {
             (_, Err(error)) => Err(error),
             (Service::Metadata, Ok(_)) => {
-                let response = metadata::answer(state, metadata_tokens, request, now, &self.ids);
-                return Answer { response, code: None };
+                return Answer::plain(metadata::answer(&mut world, request, now, &self.ids));
+            }
+            (Service::Issuer, Ok(_)) => return Answer::plain(discovery(&world, request)),
+            (Service::Kubernetes, Ok(_)) => {
+                let kube::Answer {
+                    response,
+                    caller,
+                    reason,
+                } = kube::answer(&world, request, now);
+                return Answer {
+                    response,
+                    identity: caller,
+                    code: reason.map(String::from),
+                };
             }
             (service, Ok(Some(identity))) => {
-                let host = request.host();
-                let fallback = state.region.clone();
-                let region = route.region(&host, &fallback);
-                let call = Call {
-                    action: &route.action,
-                    params: &route.params,
-                    identity: &identity,
-                    region,
-                    now,
-                    ids: &self.ids,
-                };
-                api::perform(state, service, &call)
+                self.perform(&mut world, request, route, service, &identity, now)
             }
+            (Service::Sts, Ok(None)) => self.assume_role_with_oidc(&mut world, route, now),
             (_, Ok(None)) => Err(api::not_modelled()),
         };
         match outcome {
             Ok(mut body) => {
                 body["RequestId"] = json!(request_id);
-                let response = Response::json(200, &body).with("x-acs-request-id", request_id);
-                Answer { response, code: None }
+                Answer::plain(Response::json(200, &body).with("x-acs-request-id", request_id))
             }
             Err(error) => refuse(&error, route.service, request, request_id),
         }
     }
 
-    /// The world, locked.
-    pub fn world(&self) -> std::sync::MutexGuard<'_, World> {
-        self.world
-            .lock()
-            .expect("no code panics while it holds the world")
+    fn assume_role_with_oidc(
+        &self,
+        world: &mut World,
+        route: &Route,
+        now: Timestamp,
+    ) -> Result<Value, ApiError> {
+        // The account that is charged is the role's: `acs:ram::<account>:role/<name>`.
+        let account = route
+            .name()
+            .and_then(|arn| arn.split(':').nth(3))
+            .unwrap_or_default();
+        limit(world, route, account, "")?;
+        sts::assume_role_with_oidc(world, &route.params, now, &self.ids)
+    }
+
+    fn perform(
+        &self,
+        world: &mut World,
+        request: &Request,
+        route: &Route,
+        service: Service,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<Value, ApiError> {
+        let (host, fallback) = (request.host(), world.state.region.clone());
+        let region = route.region(&host, &fallback);
+        limit(world, route, &identity.account, region)?;
+        let (action, params, ids) = (&route.action, &route.params, &self.ids);
+        api::perform(
+            world,
+            service,
+            &Call {
+                action,
+                params,
+                identity,
+                region,
+                now,
+                ids,
+            },
+        )
     }
 }
 
-/// What a fault puts in the place of the real answer.
-fn stand_in(fault: &Fault, route: &Route, request: &Request, request_id: &str) -> Answer {
-    match fault {
-        Fault::Error {
-            status,
-            code,
-            message,
-            dialect,
-        } => {
-            let own = if route.service == Service::Kms {
-                Dialect::Backend
-            } else {
-                Dialect::Gateway
-            };
-            let error = ApiError {
-                dialect: dialect.unwrap_or(own),
-                ..ApiError::gateway(*status, code.clone(), message.clone())
-            };
-            refuse(&error, route.service, request, request_id)
-        }
-        Fault::Answer {
-            status,
-            content_type,
-            body,
-        } => Answer {
-            response: Response::new(*status, content_type, body.as_str()),
-            code: None,
-        },
-        Fault::Delay { .. } | Fault::Hold | Fault::Cut(_) => {
-            unreachable!("only faults that replace the answer")
-        }
+fn subject<'a>(route: &'a Route, identity: Option<&'a str>) -> Subject<'a> {
+    Subject {
+        service: route.service,
+        action: Some(&route.action),
+        name: route.name(),
+        identity,
     }
+}
+
+/// Takes the request out of its quota.
+fn limit(world: &mut World, route: &Route, account: &str, region: &str) -> Result<(), ApiError> {
+    let Some(group) = Group::of(route.service, &route.action) else {
+        return Ok(());
+    };
+    let Some(rate) = world.state.quotas.per_second(group) else {
+        return Ok(());
+    };
+    let outcome = world
+        .buckets
+        .take(account, region, group, rate, clock::monotonic());
+    outcome.map_err(|wait| quota::throttled(route.service, rate, wait))
+}
+
+/// The issuer's discovery documents.
+fn discovery(world: &World, request: &Request) -> Response {
+    if request.path == "/openid/v1/jwks" {
+        return Response::new(200, "application/jwk-set+json", world.issuer.jwks().to_string());
+    }
+    let issuer = world.state.cluster_issuer().unwrap_or_default();
+    let scheme = if request.tls { "https" } else { "http" };
+    let jwks_uri = format!(
+        "{scheme}://{}/openid/v1/jwks",
+        request.header("host").unwrap_or_default()
+    );
+    Response::new(
+        200,
+        "application/json",
+        issuer::discovery(issuer, &jwks_uri).to_string(),
+    )
 }
 
 fn refuse(error: &ApiError, service: Service, request: &Request, request_id: &str) -> Answer {
@@ -280,6 +407,7 @@ fn refuse(error: &ApiError, service: Service, request: &Request, request_id: &st
     Answer {
         response,
         code: Some(error.code.clone().into_owned()),
+        identity: None,
     }
 }
 

@@ -11,6 +11,10 @@
 //! | [`sign`] | is the signature right, the clock close, the nonce new, the token the key's |
 //! | [`api`] | the operations, as functions of state, caller, parameters and time |
 //! | [`state`] | accounts, policies, secrets, the instance, the cluster; the state file |
+//! | [`world`] | the state, and what the running cloud has issued or used up |
+//! | [`oidc`] | the cluster's token issuer, and the verification of tokens |
+//! | [`quota`] | request quotas |
+//! | [`control`] | `/_fake/`: faults, requests, values and time at run time |
 //! | [`fault`], [`log`], [`clock`], [`ids`], [`error`] | what goes wrong, what happened, what time it is, made-up names, error shapes |
 //! | [`http`] | sockets, TLS, messages |
 //! | [`driver`] | the CSI driver's side of the provider's socket |
@@ -19,6 +23,7 @@
 pub mod api;
 pub mod clock;
 pub mod cloud;
+pub mod control;
 pub mod driver;
 pub mod error;
 pub mod fault;
@@ -26,11 +31,14 @@ pub mod gateway;
 pub mod http;
 pub mod ids;
 pub mod log;
+pub mod oidc;
 pub mod process;
+pub mod quota;
 pub mod route;
 pub mod service;
 pub mod sign;
 pub mod state;
+pub mod world;
 
 pub use cloud::{Builder, FakeCloud, StartError};
 pub use error::Dialect;

@@ -1,11 +1,14 @@
-//! The request log: what was asked, by whom, with which outcome. Never a value, token, signature or secret:
-//! parameters are recorded by allow-list.
+//! The request log: what was asked, by whom, with which outcome; kept in memory, and written as JSON lines if asked.
+//! Never a value, token, signature or secret: parameters are recorded by allow-list.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io::Write;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use crate::api::Params;
 use crate::fault::FaultId;
@@ -48,19 +51,78 @@ pub struct RequestRecord {
     pub faults: Vec<FaultId>,
 }
 
+impl RequestRecord {
+    /// The record as one JSON object.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "number": self.number,
+            "time": self.time.to_string(),
+            "connection": self.connection,
+            "tls": self.tls,
+            "method": self.method,
+            "host": self.host,
+            "service": self.service,
+            "action": self.action,
+            "name": self.name,
+            "parameters": self.parameters,
+            "identity": self.identity,
+            "request_id": self.request_id,
+            "status": self.status,
+            "code": self.code,
+            "latency_us": u64::try_from(self.latency.as_micros()).unwrap_or(u64::MAX),
+            "faults": self.faults.iter().map(|id| id.0).collect::<Vec<_>>(),
+        })
+    }
+}
+
 /// The newest requests, oldest first.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Log {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     next: u64,
     records: VecDeque<RequestRecord>,
+    sink: Option<Box<dyn Write + Send>>,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Log({} records)", self.lock().records.len())
+    }
 }
 
 impl Log {
+    /// From now on, writes each finished request as a line of JSON.
+    pub fn write_to(&self, sink: Box<dyn Write + Send>) {
+        self.lock().sink = Some(sink);
+    }
+
+    /// Changes a record for the last time, and writes it if there is where to.
+    pub fn close(&self, number: u64, change: impl FnOnce(&mut RequestRecord)) {
+        self.update(number, change);
+        let mut inner = self.lock();
+        let Inner {
+            records,
+            sink: Some(sink),
+            ..
+        } = &mut *inner
+        else {
+            return;
+        };
+        if let Ok(index) = records.binary_search_by_key(&number, |record| record.number) {
+            // A reader that went away stops the writing, not the cloud.
+            let failed = writeln!(sink, "{}", records[index].to_json())
+                .and_then(|()| sink.flush())
+                .is_err();
+            if failed {
+                inner.sink = None;
+            }
+        }
+    }
+
     /// Adds a record that just arrived and returns its number.
     pub fn open(&self, mut record: RequestRecord) -> u64 {
         let mut inner = self.lock();

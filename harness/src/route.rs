@@ -100,6 +100,11 @@ fn open_api(request: &Request, of_host: Option<Service>) -> Route {
 }
 
 impl Route {
+    /// Whether the operation is proved by something else than a signature.
+    pub fn is_anonymous(&self) -> bool {
+        self.service == Service::Sts && self.action == "AssumeRoleWithOIDC"
+    }
+
     /// The secret, parameter or role that the call is about.
     pub fn name(&self) -> Option<&str> {
         ["SecretName", "Name", "RoleArn"]

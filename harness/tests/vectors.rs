@@ -1,7 +1,7 @@
 //! The verifier against the signature vectors: every intermediate text, then the whole check, then each way to be
 //! wrong. The same files are what the provider's signer is held against.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use harness::api::Params;
 use harness::clock;
@@ -279,7 +279,6 @@ fn a_mismatch_shows_the_servers_string_to_sign() {
 #[test]
 fn keys_and_tokens_must_belong_together() {
     let state = State::small_world();
-    let nothing_issued = HashMap::new();
     let (id, secret) = ("LTAI5tFakeCloudProvider1", "FakeCloudProviderSecret000001");
     let code = |key_id: &str, token: Option<&str>, time: &str, now: &str| {
         let claims = Claims {
@@ -290,7 +289,7 @@ fn keys_and_tokens_must_belong_together() {
             signature: v3::signature(secret, "text"),
             string_to_sign: "text".into(),
         };
-        let credential = state.credential(key_id, &nothing_issued);
+        let credential = state.credential(key_id);
         let now = clock::parse(now).expect("a time");
         let outcome = verify(
             &claims,

@@ -19,7 +19,8 @@ impl AccessKey {
         }))
     }
 
-    pub(super) fn credentials(&self) -> Arc<Credentials> {
+    /// What signs requests.
+    pub fn credentials(&self) -> Arc<Credentials> {
         Arc::clone(&self.0)
     }
 }

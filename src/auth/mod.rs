@@ -1,21 +1,35 @@
 //! Which identity reads the secrets: the credential sources in their order, one file each.
 
 mod access_key;
+mod kept;
 mod publish_secret;
+mod role;
+mod worker;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use access_key::AccessKey;
 pub use publish_secret::is_plausible;
+pub use role::{AssumedRole, OidcRole, RoleSettings, TokenFile};
+pub use worker::WorkerRole;
 
-use crate::cloud::Credentials;
+use crate::cloud::metadata;
+use crate::cloud::{self, Credentials};
 
-/// The credential sources that the provider's own configuration gives, asked in this order.
-#[derive(Debug)]
+/// The identities of the provider itself, asked in this order; the first that is configured counts. The pod's own
+/// `nodePublishSecretRef` comes before all of them.
+#[derive(Debug, Default)]
 pub struct Chain {
+    /// RRSA of the DaemonSet: `ALICLOUD_OIDC_PROVIDER_ARN` with `ALICLOUD_ROLE_ARN`.
+    pub oidc_role: Option<OidcRole>,
+    /// `ACCESS_KEY_ID`, `SECRET_ACCESS_KEY` and `ALICLOUD_ROLE_ARN`.
+    pub assumed_role: Option<AssumedRole>,
     /// `ACCESS_KEY_ID` and `SECRET_ACCESS_KEY`.
     pub access_key: Option<AccessKey>,
+    /// The worker RAM role, unless `ALIBABA_CLOUD_ECS_METADATA_DISABLED` is true.
+    pub worker_role: Option<WorkerRole>,
 }
 
 /// Credentials, and who they are.
@@ -32,24 +46,42 @@ pub struct Resolved {
 pub enum Source {
     /// A long-lived AccessKey pair.
     AccessKey,
+    /// A role, assumed with the AccessKey pair.
+    AssumedRole,
     /// The AccessKey pair of the pod's `nodePublishSecretRef`.
     NodePublishSecret,
+    /// A role, assumed with the provider's own ServiceAccount token.
+    OidcRole,
+    /// The role of the node.
+    WorkerRole,
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AccessKey => f.write_str("AccessKey pair of the provider"),
-            Self::NodePublishSecret => f.write_str("AccessKey pair of the pod's nodePublishSecretRef"),
-        }
+        f.write_str(match self {
+            Self::AccessKey => "AccessKey pair of the provider",
+            Self::AssumedRole => "role of the provider, assumed with its AccessKey pair",
+            Self::NodePublishSecret => "AccessKey pair of the pod's nodePublishSecretRef",
+            Self::OidcRole => "role of the provider, assumed with its ServiceAccount token (RRSA)",
+            Self::WorkerRole => "worker RAM role of the node",
+        })
     }
 }
 
 /// No identity: what was looked for, and what to configure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
+    /// The object asks for a role of another account.
+    CrossAccountUnsupported {
+        /// The object, as messages name it.
+        object: String,
+    },
+    /// The node's role is not to be had.
+    Metadata(metadata::Error),
     /// No source has what it needs.
     NoSource,
+    /// The SecretProviderClass asks for the pod's identity.
+    PodIdentityUnsupported,
     /// The pod's Secret holds one half of a pair.
     PublishSecretHalf {
         /// The key of the other half.
@@ -59,20 +91,38 @@ pub enum Error {
     PublishSecretMalformed,
     /// The driver handed over something else than a Secret's data.
     PublishSecretUnreadable,
-    /// The SecretProviderClass asks for the pod's identity.
-    PodIdentityUnsupported,
-    /// The object asks for a role of another account.
-    CrossAccountUnsupported {
-        /// The object, as messages name it.
-        object: String,
+    /// STS does not give the role.
+    Role {
+        /// The role.
+        role_arn: String,
+        /// What STS said, or why it could not be asked.
+        error: Box<cloud::Error>,
+    },
+    /// The provider's own ServiceAccount token cannot be read.
+    TokenFile {
+        /// The file.
+        path: String,
+        /// Why not.
+        problem: String,
     },
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CrossAccountUnsupported { object } => write!(
+                f,
+                "{object}: crossAccountRoleArn is not supported by this version of the provider; remove it"
+            ),
+            Self::Metadata(error) => write!(
+                f,
+                "the provider has no credentials of its own (ACCESS_KEY_ID, ALICLOUD_ROLE_ARN), and the node's cannot be had: {error}"
+            ),
             Self::NoSource => f.write_str(
-                "the provider has no Alibaba Cloud credentials; set ACCESS_KEY_ID and SECRET_ACCESS_KEY in its environment",
+                "the provider has no Alibaba Cloud credentials; set ACCESS_KEY_ID and SECRET_ACCESS_KEY or ALICLOUD_ROLE_ARN in its environment",
+            ),
+            Self::PodIdentityUnsupported => f.write_str(
+                "usePodServiceAccountToken is not supported by this version of the provider; remove it to read with the provider's own identity",
             ),
             Self::PublishSecretHalf { missing } => write!(
                 f,
@@ -84,12 +134,13 @@ impl fmt::Display for Error {
             Self::PublishSecretUnreadable => {
                 f.write_str("the driver's secrets are not a JSON object of texts; check the pod's nodePublishSecretRef")
             }
-            Self::PodIdentityUnsupported => f.write_str(
-                "usePodServiceAccountToken is not supported by this version of the provider; remove it to read with the provider's own identity",
-            ),
-            Self::CrossAccountUnsupported { object } => write!(
+            Self::Role { role_arn, error } => write!(
                 f,
-                "{object}: crossAccountRoleArn is not supported by this version of the provider; remove it"
+                "role {role_arn} cannot be assumed: {error}; check the role's trust policy, and --sts-endpoint if STS is out of reach"
+            ),
+            Self::TokenFile { path, problem } => write!(
+                f,
+                "the provider's ServiceAccount token {path} cannot be read: {problem}; mount it as a projected volume of audience sts.aliyuncs.com"
             ),
         }
     }
@@ -97,23 +148,36 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl Error {
+    /// Whether the cloud could not be asked, as opposed to having refused.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Role { error, .. } => error.is_transient(),
+            _ => false,
+        }
+    }
+}
+
 impl Chain {
     /// The identity of one Mount. What the pod brings comes before what the provider has; half of it is an error
-    /// rather than a reason to read as somebody else.
+    /// rather than a reason to read as somebody else, and so is a configured source that fails.
     ///
     /// # Errors
-    /// There is none, or the pod's cannot be used.
-    pub fn resolve(&self, secrets: &str) -> Result<Resolved, Error> {
-        if let Some(pair) = publish_secret::read(secrets)? {
-            return Ok(Resolved {
-                source: Source::NodePublishSecret,
-                credentials: pair.credentials(),
-            });
-        }
-        let access_key = self.access_key.as_ref().ok_or(Error::NoSource)?;
-        Ok(Resolved {
-            source: Source::AccessKey,
-            credentials: access_key.credentials(),
-        })
+    /// There is none, or it cannot be had.
+    pub fn resolve(&self, secrets: &str, remaining: Duration) -> Result<Resolved, Error> {
+        let (source, credentials) = if let Some(pair) = publish_secret::read(secrets)? {
+            (Source::NodePublishSecret, pair.credentials())
+        } else if let Some(role) = &self.oidc_role {
+            (Source::OidcRole, role.credentials(remaining)?)
+        } else if let Some(role) = &self.assumed_role {
+            (Source::AssumedRole, role.credentials(remaining)?)
+        } else if let Some(pair) = &self.access_key {
+            (Source::AccessKey, pair.credentials())
+        } else if let Some(role) = &self.worker_role {
+            (Source::WorkerRole, role.credentials()?)
+        } else {
+            return Err(Error::NoSource);
+        };
+        Ok(Resolved { source, credentials })
     }
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 
 use super::ConfigError;
 use super::flags::{self, Flag};
+use crate::params::nearest;
 
 /// The flags that were given, with their values. The last one of a name counts, as in Go.
 #[derive(Debug, Default)]
@@ -87,37 +88,17 @@ fn switch(flag: &Flag, value: &str) -> Result<String, ConfigError> {
 }
 
 fn unknown(argument: &str, name: &str) -> ConfigError {
-    let nearest = flags::FLAGS
+    let known: Vec<&'static str> = flags::FLAGS
         .iter()
         .filter(|flag| !flag.is_ignored())
-        .map(|flag| (distance(name, flag.name), flag.name))
-        .min()
-        .filter(|(distance, nearest)| *distance <= 3 && *distance < nearest.len());
-    let hint = nearest.map_or_else(
-        || "see --help".to_owned(),
-        |(_, name)| format!("did you mean --{name}?"),
-    );
+        .map(|flag| flag.name)
+        .collect();
+    let hint = match nearest(name, &known) {
+        Some(name) => format!("did you mean --{name}?"),
+        None => "see --help".to_owned(),
+    };
     let argument = argument.split('=').next().unwrap_or_default();
     ConfigError::new(format!("unknown flag {argument}; {hint}"))
-}
-
-/// Levenshtein distance: how many letters to insert, delete or change.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.chars()) {
-            let change = diagonal + usize::from(x != y);
-            diagonal = *cell;
-            left = change.min(left + 1).min(diagonal + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use super::args::Args;
 use super::environment::{Environment, NotText};
-use crate::auth::{AccessKey, Chain, is_plausible};
+use super::identity::{Identity, switch};
 use crate::cloud::Endpoint;
 use crate::http::Roots;
 use crate::limits;
 use crate::mount::Endpoints;
 use crate::params::{Options, Region, UnknownKeys};
-use crate::secret::Secret;
 
 /// Everything the provider is told from outside.
 #[derive(Debug)]
@@ -34,8 +33,10 @@ pub struct Config {
     pub metadata: Endpoint,
     /// Never ask it without a session token.
     pub hardened_metadata_only: bool,
-    /// The provider's own credentials.
-    pub chain: Chain,
+    /// Who the provider is.
+    pub identity: Identity,
+    /// Where STS is.
+    pub sts: Endpoint,
     /// Trusted certificate authorities.
     pub roots: Roots,
     /// How strictly parameters are read.
@@ -118,9 +119,8 @@ impl Config {
             },
             metadata: checked(args, "metadata-endpoint")?,
             hardened_metadata_only: switch(environment, "ALIBABA_CLOUD_IMDSV1_DISABLED")?,
-            chain: Chain {
-                access_key: access_key(environment)?,
-            },
+            identity: Identity::new(environment)?,
+            sts: sts_endpoint(args, environment)?,
             roots: roots(environment, &mut warnings)?,
             options: Options {
                 unknown_keys: unknown_keys(args)?,
@@ -207,59 +207,23 @@ fn bytes(text: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(unit)
 }
 
-fn access_key(environment: &dyn Environment) -> Result<Option<AccessKey>, ConfigError> {
-    refuse_roles(environment)?;
-    let id = environment.variable("ACCESS_KEY_ID")?;
-    let secret = environment.variable("SECRET_ACCESS_KEY")?.map(Secret::from);
-    match (id, secret) {
-        (None, None) => Ok(None),
-        (Some(id), Some(secret)) => {
-            let id = id.trim().to_owned();
-            let secret = secret
-                .expose_str()
-                .map(|text| Secret::from(text.trim().to_owned()))
-                .unwrap_or_default();
-            if !is_plausible(&id) {
-                return Err(ConfigError::new(
-                    "ACCESS_KEY_ID is no AccessKey ID; it has blanks, commas or other bytes that none has",
-                ));
-            }
-            if !secret.expose_str().is_some_and(is_plausible) {
-                return Err(ConfigError::new(
-                    "SECRET_ACCESS_KEY is no AccessKey secret; it has blanks, commas or other bytes that none has",
-                ));
-            }
-            Ok(Some(AccessKey::new(id, secret)))
+/// Where STS is: as the flag says, else where the SDK's own variables lead.
+fn sts_endpoint(args: &Args, environment: &dyn Environment) -> Result<Endpoint, ConfigError> {
+    if !args.value("sts-endpoint").is_empty() {
+        return checked(args, "sts-endpoint");
+    }
+    let vpc = switch(environment, "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED")?;
+    let host = match environment.variable("ALIBABA_CLOUD_STS_REGION")? {
+        None => "sts.aliyuncs.com".to_owned(),
+        Some(region) => {
+            let region = Region::new(&region).ok_or_else(|| {
+                ConfigError::new("ALIBABA_CLOUD_STS_REGION: expected a region such as cn-hangzhou")
+            })?;
+            format!("{}.{region}.aliyuncs.com", if vpc { "sts-vpc" } else { "sts" })
         }
-        (Some(_), None) => Err(half("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")),
-        (None, Some(_)) => Err(half("SECRET_ACCESS_KEY", "ACCESS_KEY_ID")),
-    }
-}
-
-/// A variable that is true or false, and false when unset.
-fn switch(environment: &dyn Environment, name: &'static str) -> Result<bool, ConfigError> {
-    match environment.variable(name)?.as_deref() {
-        None => Ok(false),
-        Some(text) if text.eq_ignore_ascii_case("true") || text == "1" => Ok(true),
-        Some(text) if text.eq_ignore_ascii_case("false") || text == "0" => Ok(false),
-        Some(_) => Err(ConfigError::new(format!("{name}: expected true or false"))),
-    }
-}
-
-fn half(there: &str, missing: &str) -> ConfigError {
-    ConfigError::new(format!(
-        "{there} is set and {missing} is not; set both, or neither"
-    ))
-}
-
-/// With a role configured, reading as the AccessKey's own user would be the wrong identity.
-fn refuse_roles(environment: &dyn Environment) -> Result<(), ConfigError> {
-    match environment.variable("ALICLOUD_ROLE_ARN")? {
-        None => Ok(()),
-        Some(_) => Err(ConfigError::new(
-            "ALICLOUD_ROLE_ARN is set, and this version cannot assume roles yet; unset it to read as the AccessKey's own user",
-        )),
-    }
+    };
+    host.parse()
+        .map_err(|error| ConfigError::new(format!("ALIBABA_CLOUD_STS_REGION: {error}")))
 }
 
 /// Built-in roots and those of `SSL_CERT_FILE` and of the directories in `SSL_CERT_DIR`, as in OpenSSL and Go.
@@ -353,6 +317,7 @@ fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> Confi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::AccessKey;
 
     fn config(arguments: &[&str], environment: &[(&'static str, &str)]) -> Result<Config, String> {
         let args =
@@ -372,7 +337,9 @@ mod tests {
             }
         );
         assert_eq!((config.kms_pulls, config.oos_pulls), (10, 10));
-        assert!(config.region.is_none() && config.chain.access_key.is_none() && config.warnings.is_empty());
+        assert!(
+            config.region.is_none() && config.identity.access_key.is_none() && config.warnings.is_empty()
+        );
         assert_eq!(
             config.endpoints.oos.to_string(),
             "https://oos-vpc.{region}.aliyuncs.com"
@@ -456,7 +423,7 @@ mod tests {
             (
                 &[],
                 &[("ALICLOUD_ROLE_ARN", "acs:ram::1:role/r")],
-                "ALICLOUD_ROLE_ARN is set, and this version cannot assume roles yet; unset it to read as the AccessKey's own user",
+                "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set ALICLOUD_OIDC_PROVIDER_ARN (RRSA) or ACCESS_KEY_ID and SECRET_ACCESS_KEY",
             ),
             (
                 &[],
@@ -475,9 +442,14 @@ mod tests {
             &[("ACCESS_KEY_ID", " id\n"), ("SECRET_ACCESS_KEY", "secret\n")],
         )
         .expect("config");
-        let resolved = config.chain.resolve("null").expect("a pair");
-        assert_eq!(resolved.credentials.access_key_id, "id");
-        assert_eq!(resolved.credentials.access_key_secret.expose(), b"secret");
+        let credentials = config
+            .identity
+            .access_key
+            .as_ref()
+            .map(AccessKey::credentials)
+            .expect("a pair");
+        assert_eq!(credentials.access_key_id, "id");
+        assert_eq!(credentials.access_key_secret.expose(), b"secret");
         let debug = format!("{config:?}");
         assert!(!debug.contains("secret\""), "{debug}");
     }

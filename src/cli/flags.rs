@@ -69,6 +69,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "where OOS is; {region} stands for the region",
     ),
     flag(
+        "sts-endpoint",
+        "URL",
+        "",
+        "where STS is; without it sts.aliyuncs.com, or as ALIBABA_CLOUD_STS_REGION says",
+    ),
+    flag(
         "metadata-endpoint",
         "URL",
         "http://100.100.100.200",

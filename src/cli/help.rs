@@ -28,7 +28,12 @@ pub fn help() -> String {
     text.push_str(
         "\nOther klog flags (logtostderr, vmodule, …) are accepted and have no effect.\n\n\
          Environment:\n  \
-         ACCESS_KEY_ID, SECRET_ACCESS_KEY\n        the AccessKey pair that reads the secrets\n  \
+         ACCESS_KEY_ID, SECRET_ACCESS_KEY\n        the AccessKey pair that reads the secrets, or assumes ALICLOUD_ROLE_ARN\n  \
+         ALICLOUD_ROLE_ARN, ALICLOUD_ROLE_SESSION_NAME, ALICLOUD_ROLE_SESSION_EXPIRATION\n        the role to assume, its session's name, and for how many seconds\n  \
+         ALICLOUD_OIDC_PROVIDER_ARN, or ALICLOUD_ACCOUNT_ID and ALICLOUD_CLUSTER_ID\n        assume the role with the provider's own ServiceAccount token (RRSA)\n  \
+         ALICLOUD_OIDC_TOKEN_FILE\n        where that token is\n  \
+         ALIBABA_CLOUD_STS_REGION, ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED\n        a regional endpoint of STS, and whether the one in the VPC\n  \
+         ALIBABA_CLOUD_ECS_METADATA, ALIBABA_CLOUD_ECS_METADATA_DISABLED, ALIBABA_CLOUD_IMDSV1_DISABLED\n        the worker RAM role by name, whether not to use it, whether to ask with session tokens only\n  \
          SSL_CERT_FILE, SSL_CERT_DIR\n        certificate authorities to trust beside the built-in ones\n",
     );
     text

@@ -5,11 +5,13 @@ mod config;
 mod environment;
 mod flags;
 mod help;
+mod identity;
 mod logger;
 
 pub use config::{Config, ConfigError, Health};
 pub use environment::{Environment, ProcessEnvironment};
 pub use help::{help, version};
+pub use identity::Identity;
 pub use logger::Logger;
 
 use args::Args;

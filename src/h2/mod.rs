@@ -26,6 +26,8 @@ mod send;
 mod settings;
 mod stream;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use connection::{Connection, Event};

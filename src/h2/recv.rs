@@ -203,11 +203,6 @@ impl Connection {
     }
 
     fn recv_data(&mut self, now: Instant, data: &frame::Data<'_>) -> Result<(), Error> {
-        if data.payload.is_empty() && !data.end_stream {
-            self.count_chatter(now)?;
-        } else {
-            self.chatter.give(limits::CHATTER_PER_PROGRESS);
-        }
         if !self.recv_window.consume(data.flow_length) {
             return Err(Error::Connection(
                 Reason::FLOW_CONTROL_ERROR,
@@ -218,9 +213,10 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(&data.stream) else {
             // Whatever becomes of the stream, the connection's window must not shrink by it.
             self.release_connection(data.flow_length);
+            self.count_chatter(now)?;
             self.require_not_idle(data.stream, "DATA on an idle stream")?;
             if data.stream > self.last_stream {
-                return self.count_chatter(now); // beyond our final GOAWAY
+                return Ok(()); // beyond our final GOAWAY
             }
             return match self.closed.how(data.stream) {
                 Some(Closed::ResetByUs) => Ok(()),
@@ -248,6 +244,11 @@ impl Connection {
             return error(reason, what);
         }
         stream.is_remote_open = !data.end_stream;
+        if data.payload.is_empty() && !data.end_stream {
+            self.count_chatter(now)?;
+        } else {
+            self.chatter.give(limits::CHATTER_PER_PROGRESS);
+        }
         self.release(data.stream, data.flow_length - data.payload.len());
         let payload = Secret::new(data.payload.to_vec());
         self.events.push_back(Event::Data {

@@ -19,6 +19,8 @@ mod decoder;
 mod encoder;
 mod huffman;
 mod integer;
+#[cfg(test)]
+mod properties;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -59,6 +59,7 @@ impl Error {
 
     fn code(&self) -> Code {
         match self {
+            Self::Auth(error) if error.is_outage() => Code::Internal,
             Self::Auth(_) => Code::Unauthenticated,
             Self::Endpoint { .. } | Self::Parameters(_) => Code::InvalidArgument,
             Self::Fetch { failures, .. } => {

@@ -6,10 +6,13 @@ mod error;
 mod region;
 mod response;
 
+use std::sync::Arc;
+
 pub use error::Error;
 pub use region::NodeRegion;
 
 use crate::auth;
+use crate::clock::Clock;
 use crate::cloud::{Endpoint, EndpointTemplate, Value};
 use crate::fetch::{Engine, Pull};
 use crate::grpc::proto::MountRequest;
@@ -30,6 +33,8 @@ pub struct Mounter {
     pub region: NodeRegion,
     /// How strictly parameters are read.
     pub options: Options,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Where the services are.
@@ -73,7 +78,10 @@ impl Mounter {
             let object = object.describe();
             return Err(Error::Auth(auth::Error::CrossAccountUnsupported { object }));
         }
-        let resolved = self.chain.resolve(secrets).map_err(Error::Auth)?;
+        let resolved = self
+            .chain
+            .resolve(secrets, call.deadline.saturating_duration_since(self.clock.now()))
+            .map_err(Error::Auth)?;
         let endpoints: Vec<Endpoint> = plan
             .objects
             .iter()

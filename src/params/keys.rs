@@ -47,9 +47,9 @@ pub(super) fn suggestion(kind: &str, key: &str, known: &[&'static str]) -> Strin
     }
 }
 
-/// The key of `known` that `key` was probably meant to be: at most a third of it mistyped, or only its end
-/// written, as in `version`.
-fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
+/// The word of `known` that `key` was probably meant to be, a key or a flag: at most a third of it mistyped, or
+/// only its end written, as in `version`.
+pub fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
     let key = key.to_ascii_lowercase();
     let ends_so = |candidate: &&&str| key.len() >= 4 && candidate.to_ascii_lowercase().ends_with(&key);
     if let Some(longer) = known.iter().find(ends_so) {

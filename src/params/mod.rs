@@ -43,7 +43,7 @@ mod render;
 mod yaml;
 
 pub use self::file_name::FileName;
-pub use self::keys::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, PART as PART_KEYS};
+pub use self::keys::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, PART as PART_KEYS, nearest};
 pub use self::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version};
 pub use self::object::{CrossAccount, Object};
 pub use self::plan::{Plan, Pod};

@@ -19,7 +19,7 @@ use super::session::{Effects, Session};
 use super::signal::Signal;
 use super::worker::Job;
 use crate::budget::Share;
-use crate::grpc::Status;
+use crate::grpc::{Cancellation, Status};
 use crate::h2::{self, StreamId};
 use crate::limits;
 use crate::secret::Secret;
@@ -71,10 +71,7 @@ impl Connection {
         self.perform(effects);
         if let Some(failure) = failure {
             self.server.counters.connection_errors.increment();
-            self.server.peer_log.warn(
-                self.server.clock.now(),
-                format_args!("connection ended: {failure}"),
-            );
+            self.server.warn(format_args!("connection ended: {failure}"));
         }
         Ok(())
     }
@@ -201,8 +198,9 @@ impl Connection {
 
     /// Does what must be done without the lock.
     fn perform(self: &Arc<Self>, effects: Effects) {
-        for cancellation in effects.cancelled {
-            cancellation.cancel();
+        if !effects.cancelled.is_empty() {
+            effects.cancelled.iter().for_each(Cancellation::cancel);
+            self.server.pool.drop_dead();
         }
         for mount in effects.mounts {
             self.server.submit(Job::new(Arc::clone(self), mount));

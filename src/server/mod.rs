@@ -24,6 +24,7 @@ pub use bind::{BindError, BoundSocket, bind};
 pub use counters::{Counter, Counters};
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -193,6 +194,20 @@ struct Server {
     connection_gone: Condvar,
 }
 
+/// A connection's entry in the list, which ends with its thread, however that ends.
+struct Registration {
+    server: Arc<Server>,
+    number: u64,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let connection = self.server.connections().open.remove(&self.number);
+        drop(connection); // not under the lock
+        self.server.connection_gone.notify_all();
+    }
+}
+
 #[derive(Default)]
 struct Connections {
     open: BTreeMap<u64, Arc<Connection>>,
@@ -211,10 +226,7 @@ impl Server {
                 Err(_) if self.is_draining() => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    self.peer_log.warn(
-                        self.clock.now(),
-                        format_args!("cannot accept a connection: {error}"),
-                    );
+                    self.warn(format_args!("cannot accept a connection: {error}"));
                     thread::sleep(limits::ACCEPT_PAUSE);
                 }
             }
@@ -226,8 +238,10 @@ impl Server {
         if connections.open.len() >= self.max_connections {
             drop(connections);
             self.counters.connections_refused.increment();
-            let line = format_args!("connection refused: {} are open already", self.max_connections);
-            return self.peer_log.warn(self.clock.now(), line);
+            return self.warn(format_args!(
+                "connection refused: {} are open already",
+                self.max_connections
+            ));
         }
         self.counters.connections.increment();
         let number = connections.next;
@@ -239,24 +253,23 @@ impl Server {
         let thread = thread::Builder::new()
             .name("read".to_owned())
             .stack_size(limits::CONNECTION_STACK);
+        let registration = Registration { server, number };
         let started = thread.spawn(move || {
             let served = connection.serve();
-            server.disconnect(number, served);
+            if let Err(error) = served {
+                registration
+                    .server
+                    .warn(format_args!("cannot serve a connection: {error}"));
+            }
         });
         if let Err(error) = started {
-            self.disconnect(number, Err(error));
+            self.warn(format_args!("cannot serve a connection: {error}"));
         }
     }
 
-    fn disconnect(&self, number: u64, served: io::Result<()>) {
-        if let Err(error) = served {
-            self.peer_log.warn(
-                self.clock.now(),
-                format_args!("cannot serve a connection: {error}"),
-            );
-        }
-        self.connections().open.remove(&number);
-        self.connection_gone.notify_all();
+    /// Logs what a peer can cause.
+    fn warn(&self, line: fmt::Arguments<'_>) {
+        self.peer_log.warn(self.clock.now(), line);
     }
 
     /// Hands a Mount to the workers, or answers it if they have no room.

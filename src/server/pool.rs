@@ -62,9 +62,6 @@ impl<T: Task> Pool<T> {
             ..
         } = self.0.bounds;
         let mut state = self.0.lock();
-        if state.queue.len() >= queue {
-            state.queue.retain(|task| !task.is_dead());
-        }
         // Idle workers are on their way to the tasks that are queued already.
         let has_room = state.queue.len() < queue + state.idle;
         let wants_worker = state.queue.len() >= state.idle && state.workers < workers;
@@ -88,6 +85,15 @@ impl<T: Task> Pool<T> {
         drop(state);
         self.0.work.notify_one();
         Ok(())
+    }
+
+    /// Drops the tasks that nobody waits for any more, and what they hold.
+    pub(super) fn drop_dead(&self) {
+        let mut state = self.0.lock();
+        let (dead, alive): (VecDeque<_>, VecDeque<_>) = state.queue.drain(..).partition(Task::is_dead);
+        state.queue = alive;
+        drop(state);
+        drop(dead); // not under the lock
     }
 
     /// Tasks that wait for a worker.
@@ -179,6 +185,8 @@ mod tests {
         assert!(pool.submit(task(false)).is_ok());
         assert!(pool.submit(task(true)).is_ok());
         assert_eq!((pool.workers(), pool.queued()), (2, 2));
+        assert!(pool.submit(task(false)).is_err(), "the queue is full");
+        pool.drop_dead();
         assert!(
             pool.submit(task(false)).is_ok(),
             "takes the place of the dead one"

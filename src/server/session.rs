@@ -463,7 +463,10 @@ impl Session {
     fn version(&self, message: &Secret) -> Result<Secret, Status> {
         decode::<VersionRequest>(message)?;
         let version = panic::catch_unwind(AssertUnwindSafe(|| self.server.service.version()));
-        let version = version.map_err(|_| Status::new(Code::Internal, "internal error: Version panicked"))?;
+        let version = version.map_err(|_payload| {
+            self.server.counters.panics.increment();
+            Status::new(Code::Internal, "internal error: Version panicked")
+        })?;
         Ok(Secret::new(version.encode_to_vec()))
     }
 

@@ -147,6 +147,7 @@ fn credentials_that_are_wrong_or_absent() {
     let (id, _) = cloud.access_key();
     let ask = |id: &str, secret: &str| {
         let builder = provider_of(&cloud)
+            .variable("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
             .variable("ACCESS_KEY_ID", id)
             .variable("SECRET_ACCESS_KEY", secret);
         let provider = builder.start().expect("provider");

@@ -2,6 +2,7 @@
 
 mod documented;
 mod errors;
+mod identities;
 mod load;
 mod process;
 mod transport;

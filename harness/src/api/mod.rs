@@ -1,8 +1,10 @@
 //! The operations of each service, as functions of state, caller, parameters and time. No sockets here.
 
 pub mod kms;
+pub mod kube;
 pub mod metadata;
 pub mod oos;
+pub mod sts;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -13,6 +15,7 @@ use crate::service::Service;
 use crate::state::State;
 use crate::state::identity::{Identity, Principal};
 use crate::state::policy::{self, Decision};
+use crate::world::World;
 
 /// One authenticated call of an OpenAPI operation.
 #[derive(Debug)]
@@ -32,16 +35,14 @@ pub struct Call<'a> {
 }
 
 /// Performs an operation. The answer's `RequestId` is added by the caller.
-pub fn perform(state: &mut State, service: Service, call: &Call<'_>) -> Result<Value, ApiError> {
+pub fn perform(world: &mut World, service: Service, call: &Call<'_>) -> Result<Value, ApiError> {
     match service {
-        Service::Kms => kms::perform(state, call),
-        Service::Oos => oos::perform(state, call),
-        Service::Sts
-        | Service::Metadata
-        | Service::Kubernetes
-        | Service::Issuer
-        | Service::Control
-        | Service::Unknown => Err(not_modelled()),
+        Service::Kms => kms::perform(&mut world.state, call),
+        Service::Oos => oos::perform(&mut world.state, call),
+        Service::Sts => sts::perform(world, call),
+        Service::Metadata | Service::Kubernetes | Service::Issuer | Service::Control | Service::Unknown => {
+            Err(not_modelled())
+        }
     }
 }
 

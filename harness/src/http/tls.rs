@@ -13,10 +13,10 @@ use rustls::crypto::ring as provider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Ways in which the server's certificate can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CertificateFault {
     /// Right name and authority, but past its end.

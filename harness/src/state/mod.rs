@@ -7,11 +7,13 @@ pub mod parameter;
 pub mod policy;
 pub mod secret;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use crate::fault::FaultRule;
+use crate::oidc::jwt::KeySet;
+use crate::quota::Quotas;
 use identity::{Credential, Identity, Principal, Session, StaticKey};
 use parameter::Parameter;
 use policy::{Policy, TrustPolicy};
@@ -98,7 +100,7 @@ pub struct OidcProvider {
     pub client_ids: Vec<String>,
     /// A JSON Web Key Set as text. Without one, the fake cloud's own issuer signs for this provider.
     #[serde(default)]
-    pub jwks: Option<String>,
+    pub jwks: Option<KeySet>,
 }
 
 /// KMS secrets and OOS parameters of one region.
@@ -109,6 +111,8 @@ pub struct Region {
     pub secrets: BTreeMap<String, Secret>,
     /// OOS secret parameters by name.
     pub parameters: BTreeMap<String, Parameter>,
+    /// OOS common parameters by name: not encrypted, `Type` String.
+    pub common_parameters: BTreeMap<String, Parameter>,
 }
 
 /// The instance, as its metadata service describes it.
@@ -170,17 +174,6 @@ pub struct BearerToken {
     pub service_account: String,
 }
 
-/// Which request quotas hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Quotas {
-    /// None: tests are not throttled.
-    #[default]
-    Off,
-    /// As published.
-    Published,
-}
-
 impl State {
     /// Reads a state file's text.
     pub fn from_yaml(text: &str) -> Result<Self, LoadError> {
@@ -207,14 +200,24 @@ impl State {
         self.accounts.get(account)?.regions.get(region)
     }
 
-    /// The credential behind an AccessKey id: fixed ones of the state, and the sessions issued since the start.
-    pub fn credential(&self, key_id: &str, issued: &HashMap<String, Credential>) -> Option<Credential> {
-        if let Some(credential) = issued.get(key_id) {
-            return Some(credential.clone());
-        }
+    /// The fixed credential behind an AccessKey id.
+    pub fn credential(&self, key_id: &str) -> Option<Credential> {
         self.accounts
             .iter()
             .find_map(|(id, account)| account.credential(id, key_id))
+    }
+
+    /// The URL of the cluster's token issuer, if a provider trusts it.
+    pub fn cluster_issuer(&self) -> Option<&str> {
+        let provider = self.kubernetes.oidc_provider.as_ref()?;
+        Some(
+            &self
+                .accounts
+                .get(&self.account)?
+                .oidc_providers
+                .get(provider)?
+                .issuer,
+        )
     }
 
     /// The first AccessKey of the home account's users.

@@ -94,6 +94,20 @@ pub enum SecretKind {
 }
 
 impl SecretKind {
+    /// The type with that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [
+            Self::Generic,
+            Self::Rds,
+            Self::Redis,
+            Self::PolarDB,
+            Self::RAMCredentials,
+            Self::ECS,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == name)
+    }
+
     /// The API's name of the type.
     pub fn name(self) -> &'static str {
         match self {
@@ -139,9 +153,15 @@ impl Secret {
             .find(|version| version.stages.iter().any(|other| other == stage))
     }
 
-    /// Adds a version, current from now on; the one that was current becomes the previous one. Of more than ten
-    /// versions the oldest without a stage goes, as on the real service.
-    pub fn put(&mut self, version_id: impl Into<String>, value: SecretValue, now: Timestamp) {
+    /// Adds a version that these stages point at from now on; where `ACSCurrent` was becomes `ACSPrevious`. Of more
+    /// than ten versions the oldest without a stage goes, as on the real service.
+    pub fn put(
+        &mut self,
+        version_id: impl Into<String>,
+        value: SecretValue,
+        stages: &[String],
+        now: Timestamp,
+    ) {
         let id = version_id.into();
         self.versions.push(SecretVersion {
             id: id.clone(),
@@ -149,7 +169,9 @@ impl Secret {
             stages: Vec::new(),
             created: now,
         });
-        self.move_stage(CURRENT, &id);
+        for stage in stages {
+            self.move_stage(stage, &id);
+        }
         if self.versions.len() > MAX_VERSIONS
             && let Some(oldest) = self.versions.iter().position(|version| version.stages.is_empty())
         {
@@ -173,6 +195,11 @@ impl Secret {
         for version in &mut self.versions {
             version.stages.retain(|other| other != stage);
         }
+    }
+
+    /// Adds a version that is current from now on, under the next free id.
+    pub fn put_current(&mut self, value: SecretValue, now: Timestamp) {
+        self.put(self.next_version_id(), value, &[CURRENT.into()], now);
     }
 
     /// A version id that the secret has not used: `v1`, `v2` and so on.
@@ -312,8 +339,8 @@ mod tests {
     #[test]
     fn a_new_version_takes_the_current_stage_and_leaves_the_previous_one_behind() {
         let mut secret = Secret::new("v1", SecretValue::Text("a".into()), BEGINNING);
-        secret.put("v2", SecretValue::Text("b".into()), BEGINNING);
-        secret.put("v3", SecretValue::Text("c".into()), BEGINNING);
+        secret.put_current(SecretValue::Text("b".into()), BEGINNING);
+        secret.put_current(SecretValue::Text("c".into()), BEGINNING);
         let stages: Vec<_> = secret.versions.iter().map(|v| v.stages.join(",")).collect();
         assert_eq!(stages, ["", PREVIOUS, CURRENT]);
         assert_eq!(secret.next_version_id(), "v4");
@@ -323,7 +350,7 @@ mod tests {
     fn ten_versions_are_kept() {
         let mut secret = Secret::new("v1", SecretValue::Text("a".into()), BEGINNING);
         for _ in 0..20 {
-            secret.put(secret.next_version_id(), SecretValue::Text("b".into()), BEGINNING);
+            secret.put_current(SecretValue::Text("b".into()), BEGINNING);
         }
         assert_eq!(secret.versions.len(), MAX_VERSIONS);
         assert_eq!(secret.version_at(PREVIOUS).map(|v| v.id.as_str()), Some("v20"));

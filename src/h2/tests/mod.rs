@@ -1,1 +1,7 @@
-//! Dialogues.
+//! Dialogues: what a client sends, what it must hear.
+
+mod errors;
+mod flood;
+mod flow;
+mod life;
+mod split;

@@ -1,184 +1,16 @@
 //! Faults by rule: which requests, how often, and what goes wrong with them.
 
+pub mod effect;
+mod gzip;
+mod rule;
+
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::error::Dialect;
 use crate::service::Service;
-use crate::state::policy::matches;
 
-/// A rule. It applies to a request if all its filters do; an absent filter lets everything through.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FaultRule {
-    /// Only this service.
-    #[serde(default)]
-    pub service: Option<Service>,
-    /// Only this operation, or for path-like services this path. `*` and `?` are wildcards here and below.
-    #[serde(default)]
-    pub action: Option<String>,
-    /// Only this secret, parameter or role.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// Only callers with this ARN.
-    #[serde(default)]
-    pub identity: Option<String>,
-    /// Lets that many matching requests pass first.
-    #[serde(default)]
-    pub skip: u64,
-    /// Applies to that many requests, then no more.
-    #[serde(default)]
-    pub times: Option<u64>,
-    /// Applies to each request with this probability, 0 to 1.
-    #[serde(default = "always")]
-    pub probability: f64,
-    /// Chooses the sequence of chances and jitters.
-    #[serde(default)]
-    pub seed: u64,
-    /// What happens.
-    pub then: Fault,
-}
-
-/// What goes wrong.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Fault {
-    /// An API error; the operation is not performed.
-    Error {
-        /// The HTTP status.
-        status: u16,
-        /// The API's code.
-        code: String,
-        /// The text.
-        #[serde(default)]
-        message: String,
-        /// The body's shape; the service's own if absent.
-        #[serde(default)]
-        dialect: Option<Dialect>,
-    },
-    /// A given answer instead of the real one; the operation is not performed.
-    Answer {
-        /// The HTTP status.
-        #[serde(default = "ok")]
-        status: u16,
-        /// The content type.
-        #[serde(default = "json")]
-        content_type: String,
-        /// The body.
-        body: String,
-    },
-    /// A wait before the answer.
-    Delay {
-        /// Milliseconds.
-        ms: u64,
-        /// Up to so many milliseconds more.
-        #[serde(default)]
-        jitter_ms: u64,
-    },
-    /// A wait until the rule is released or cleared.
-    Hold,
-    /// The connection is closed.
-    Cut(CutPoint),
-}
-
-/// Where a connection is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CutPoint {
-    /// Nothing is sent.
-    BeforeHead,
-    /// The head is sent.
-    BeforeBody,
-    /// The head and half the body are sent.
-    InsideBody,
-    /// Everything is sent, with a promise to keep the connection.
-    AfterBody,
-}
-
-impl FaultRule {
-    /// A rule for every request, for good.
-    pub fn new(then: Fault) -> Self {
-        Self {
-            service: None,
-            action: None,
-            name: None,
-            identity: None,
-            skip: 0,
-            times: None,
-            probability: 1.0,
-            seed: 0,
-            then,
-        }
-    }
-
-    /// Only this service.
-    pub fn service(mut self, service: Service) -> Self {
-        self.service = Some(service);
-        self
-    }
-
-    /// Only this operation or path; may hold wildcards.
-    pub fn action(mut self, action: &str) -> Self {
-        self.action = Some(action.into());
-        self
-    }
-
-    /// Only this secret, parameter or role; may hold wildcards.
-    pub fn name(mut self, name: &str) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Only callers with this ARN; may hold wildcards.
-    pub fn identity(mut self, arn: &str) -> Self {
-        self.identity = Some(arn.into());
-        self
-    }
-
-    /// Only after that many matching requests.
-    pub fn skip(mut self, count: u64) -> Self {
-        self.skip = count;
-        self
-    }
-
-    /// Only that many times.
-    pub fn times(mut self, count: u64) -> Self {
-        self.times = Some(count);
-        self
-    }
-
-    /// Only with this probability, 0 to 1; the seed makes it repeatable.
-    pub fn probability(mut self, probability: f64, seed: u64) -> Self {
-        (self.probability, self.seed) = (probability, seed);
-        self
-    }
-
-    fn applies_to(&self, subject: &Subject<'_>) -> bool {
-        let fits = |filter: &Option<String>, value: Option<&str>| {
-            filter
-                .as_deref()
-                .is_none_or(|pattern| value.is_some_and(|value| matches(pattern, value)))
-        };
-        self.service.is_none_or(|service| service == subject.service)
-            && fits(&self.action, subject.action)
-            && fits(&self.name, subject.name)
-            && fits(&self.identity, subject.identity)
-    }
-}
-
-impl Fault {
-    /// An API error in the service's own dialect.
-    pub fn error(status: u16, code: &str, message: &str) -> Self {
-        Self::Error {
-            status,
-            code: code.into(),
-            message: message.into(),
-            dialect: None,
-        }
-    }
-}
+pub use rule::{CutPoint, Fault, FaultRule, Phase};
 
 /// What a rule's filters look at.
 #[derive(Clone, Copy, Debug)]
@@ -248,13 +80,13 @@ impl Faults {
         id
     }
 
-    /// The faults that strike this request, each with a number in 0..1 for its jitter, in the order of the rules.
-    pub fn strike(&self, subject: &Subject<'_>) -> Vec<(FaultId, Fault, f64)> {
+    /// The faults that strike this request in this phase, each with a number in 0..1 for its jitter, in the order of the rules.
+    pub fn strike(&self, phase: Phase, subject: &Subject<'_>) -> Vec<(FaultId, Fault, f64)> {
         let mut inner = self.lock();
         let matching = inner
             .active
             .iter_mut()
-            .filter(|active| active.rule.applies_to(subject));
+            .filter(|active| active.rule.then.phase() == phase && active.rule.applies_to(subject));
         matching
             .filter_map(|active| {
                 active.strikes().then(|| {
@@ -262,6 +94,16 @@ impl Faults {
                     (active.id, active.rule.then.clone(), jitter)
                 })
             })
+            .collect()
+    }
+
+    /// The active rules: id, rule, how many requests matched, and how many it struck.
+    pub fn active(&self) -> Vec<(FaultId, FaultRule, u64, u64)> {
+        let inner = self.lock();
+        inner
+            .active
+            .iter()
+            .map(|active| (active.id, active.rule.clone(), active.matched, active.fired))
             .collect()
     }
 
@@ -290,16 +132,26 @@ impl Faults {
         );
     }
 
-    /// Removes a rule and lets go what it holds.
-    pub fn release(&self, id: FaultId) {
-        self.lock().active.retain(|active| active.id != id);
+    /// Removes a rule and lets go what it holds; false if there is no such rule.
+    pub fn release(&self, id: FaultId) -> bool {
+        let mut inner = self.lock();
+        let before = inner.active.len();
+        inner.active.retain(|active| active.id != id);
         self.changed.notify_all();
+        inner.active.len() < before
     }
 
     /// Removes all rules and lets go what they hold.
     pub fn clear(&self) {
         self.lock().active.clear();
         self.changed.notify_all();
+    }
+
+    /// Waits so long, or until the cloud stops.
+    pub fn pause(&self, time: Duration) {
+        let running = |inner: &mut Inner| !inner.stopping;
+        let outcome = self.changed.wait_timeout_while(self.lock(), time, running);
+        drop(outcome.expect("no code panics while it holds the rules"));
     }
 
     /// Lets everything go for good.
@@ -324,18 +176,6 @@ fn unit_interval(seed: u64, count: u64) -> f64 {
     f64::from((bits >> 32) as u32) / (f64::from(u32::MAX) + 1.0)
 }
 
-fn always() -> f64 {
-    1.0
-}
-
-fn ok() -> u16 {
-    200
-}
-
-fn json() -> String {
-    "application/json;charset=utf-8".into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,7 +191,7 @@ mod tests {
         let faults = Faults::default();
         faults.inject(rule);
         (0..requests)
-            .map(|_| !faults.strike(&SUBJECT).is_empty())
+            .map(|_| !faults.strike(Phase::Answer, &SUBJECT).is_empty())
             .collect()
     }
 

@@ -1,0 +1,179 @@
+//! A role of the provider, assumed with an AccessKey pair or with the provider's own ServiceAccount token (RRSA).
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::kept::Kept;
+use super::{AccessKey, Error};
+use crate::clock::Clock;
+use crate::cloud::sts::{AssumeRole, AssumeRoleWithOidc};
+use crate::cloud::{Api, Credentials, Endpoint, Target};
+use crate::limits;
+use crate::secret::Secret;
+
+/// Which role, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleSettings {
+    /// `acs:ram::<account>:role/<name>`
+    pub role_arn: String,
+    /// Name in the audit trail.
+    pub session_name: String,
+    /// How long the credentials shall live.
+    pub duration_seconds: u32,
+}
+
+/// A role, assumed with an AccessKey pair.
+pub struct AssumedRole {
+    /// Which.
+    pub settings: RoleSettings,
+    api: Api,
+    endpoint: Endpoint,
+    pair: AccessKey,
+    kept: Kept,
+}
+
+/// A role, assumed with the provider's own token.
+pub struct OidcRole {
+    /// Which.
+    pub settings: RoleSettings,
+    api: Api,
+    endpoint: Endpoint,
+    token: TokenFile,
+    kept: Kept,
+}
+
+/// Where the provider's own token is, and whom it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenFile {
+    /// `acs:ram::<account>:oidc-provider/<name>`
+    pub provider_arn: String,
+    /// The projected file; kubelet renews it, so it is read at each use.
+    pub path: PathBuf,
+}
+
+impl AssumedRole {
+    /// The role, asked for at `endpoint` with `pair`.
+    pub fn new(
+        api: Api,
+        endpoint: Endpoint,
+        pair: AccessKey,
+        settings: RoleSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            settings,
+            api,
+            endpoint,
+            pair,
+            kept: Kept::new(clock),
+        }
+    }
+
+    pub(super) fn credentials(&self, remaining: Duration) -> Result<Arc<Credentials>, Error> {
+        let RoleSettings {
+            role_arn,
+            session_name,
+            duration_seconds,
+        } = &self.settings;
+        self.kept.get(|| {
+            let base = self.pair.credentials();
+            let target = Target {
+                endpoint: &self.endpoint,
+                credentials: &base,
+                remaining,
+            };
+            AssumeRole {
+                role_arn,
+                session_name,
+                duration_seconds: *duration_seconds,
+                external_id: None,
+            }
+            .call(&self.api, &target)
+            .map_err(|error| Error::Role {
+                role_arn: role_arn.clone(),
+                error: Box::new(error),
+            })
+        })
+    }
+}
+
+impl OidcRole {
+    /// The role, asked for at `endpoint` with the token in a file.
+    pub fn new(
+        api: Api,
+        endpoint: Endpoint,
+        token: TokenFile,
+        settings: RoleSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            settings,
+            api,
+            endpoint,
+            token,
+            kept: Kept::new(clock),
+        }
+    }
+
+    pub(super) fn credentials(&self, remaining: Duration) -> Result<Arc<Credentials>, Error> {
+        let RoleSettings {
+            role_arn,
+            session_name,
+            duration_seconds,
+        } = &self.settings;
+        self.kept.get(|| {
+            let token = self.token.read()?;
+            AssumeRoleWithOidc {
+                provider_arn: &self.token.provider_arn,
+                role_arn,
+                token: &token,
+                session_name,
+                duration_seconds: *duration_seconds,
+            }
+            .call(&self.api, &self.endpoint, remaining)
+            .map_err(|error| Error::Role {
+                role_arn: role_arn.clone(),
+                error: Box::new(error),
+            })
+        })
+    }
+}
+
+impl TokenFile {
+    fn read(&self) -> Result<Secret, Error> {
+        let failed = |problem: &str| Error::TokenFile {
+            path: self.path.display().to_string(),
+            problem: problem.to_owned(),
+        };
+        let bytes = std::fs::read(&self.path)
+            .map(Secret::new)
+            .map_err(|error| failed(&error.to_string()))?;
+        let token = bytes
+            .expose_str()
+            .map(str::trim)
+            .ok_or_else(|| failed("it is not text"))?;
+        match token.len() {
+            0 => Err(failed("it is empty")),
+            length if length > limits::TOKEN_BYTES => Err(failed("it is longer than STS takes")),
+            _ => Ok(Secret::from(token.to_owned())),
+        }
+    }
+}
+
+impl fmt::Debug for AssumedRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AssumedRole")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for OidcRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OidcRole")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! Hostile clients: each known flood meets its bound, and a busy honest client does not.
+
+use std::time::Duration;
+
+use crate::h2::frame::{Kind, StreamId, flag};
+use crate::h2::testing::{GET, Pair, Seen, block, data, headers, ping, raw, reset, settings, window_update};
+use crate::h2::{Error, Event, Reason};
+use crate::limits;
+use crate::secret::Secret;
+
+/// Sends `frame(0)`, `frame(1)`, … while reading the answers, until the connection ends. Returns how many it took.
+#[track_caller]
+fn flood(pair: &mut Pair, most: u32, frame: impl Fn(u32) -> Vec<u8>) -> u32 {
+    let mut sent = 0;
+    while pair.h2.failure().is_none() {
+        assert!(sent <= most, "still alive after {sent}");
+        pair.send(&frame(sent));
+        pair.events();
+        sent += 1;
+    }
+    assert!(matches!(
+        pair.h2.failure(),
+        Some(Error::Connection(Reason::ENHANCE_YOUR_CALM, _))
+    ));
+    sent
+}
+
+#[test]
+fn frames_without_progress_are_bounded() {
+    let frames: [(&str, fn(u32) -> Vec<u8>); 8] = [
+        ("PING", |_| ping([0; 8])),
+        ("PING acknowledgement", |_| raw(Kind::Ping, flag::ACK, 0, &[0; 8])),
+        ("SETTINGS", |_| settings(&[])),
+        ("PRIORITY", |_| raw(Kind::Priority, 0, 1, &[0, 0, 0, 3, 0])),
+        ("WINDOW_UPDATE", |_| window_update(1, 1)),
+        ("empty DATA", |_| data(1, &[], false)),
+        ("GOAWAY", |_| raw(Kind::GoAway, 0, 0, &[0; 8])),
+        ("unknown", |_| raw(Kind::Unknown(0x55), 0, 0, &[])),
+    ];
+    for (name, frame) in frames {
+        let mut pair = Pair::new();
+        pair.send(&headers(1, &GET, false));
+        let sent = flood(&mut pair, limits::CHATTER_BURST, frame);
+        assert!(sent > limits::CHATTER_BURST - 10, "{name} ended after {sent}");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answers_is_cut_off_early() {
+    let mut pair = Pair::new();
+    let backlog = u32::try_from(limits::CONTROL_BACKLOG).unwrap();
+    let mut sent = 0;
+    while pair.h2.failure().is_none() {
+        pair.h2.recv(pair.now, &ping([0; 8]));
+        sent += 1;
+    }
+    assert_eq!(sent, backlog + 1);
+    // What was queued is not kept: only the end is told.
+    assert!(matches!(
+        pair.output()[..],
+        [Seen::GoAway {
+            reason: Reason::ENHANCE_YOUR_CALM,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn rapid_resets_are_bounded() {
+    let open_and_reset = |number| {
+        let stream = 2 * number + 1;
+        [headers(stream, &GET, true), reset(stream, Reason::CANCEL)].concat()
+    };
+    assert_eq!(
+        flood(&mut Pair::new(), limits::RESET_BURST, open_and_reset),
+        limits::RESET_BURST + 1
+    );
+}
+
+#[test]
+fn resets_that_the_client_makes_us_send_are_bounded_too() {
+    let open_and_break = |number| {
+        let stream = 2 * number + 1;
+        [headers(stream, &GET, true), data(stream, b"x", true)].concat()
+    };
+    assert_eq!(
+        flood(&mut Pair::new(), limits::RESET_BURST, open_and_break),
+        limits::RESET_BURST + 1
+    );
+}
+
+#[test]
+fn refused_header_lists_are_bounded_too() {
+    let long = "x".repeat(16_300);
+    let fields = [&GET[..], &[("a", &long)]].concat();
+    let oversized = |number| headers(2 * number + 1, &fields, true);
+    assert_eq!(
+        flood(&mut Pair::new(), limits::RESET_BURST, oversized),
+        limits::RESET_BURST + 1
+    );
+}
+
+#[test]
+fn cancelling_every_call_at_a_fast_pace_is_allowed() {
+    let mut pair = Pair::new();
+    for number in 0..20 * limits::RESET_BURST {
+        pair.now += Duration::from_secs(1) / limits::RESETS_PER_SECOND;
+        let stream = 2 * number + 1;
+        pair.send(&[headers(stream, &GET, true), reset(stream, Reason::CANCEL)].concat());
+        pair.events();
+    }
+    assert_eq!(pair.h2.failure(), None);
+}
+
+#[test]
+fn continuation_floods_are_bounded() {
+    let start = raw(Kind::Headers, 0, 1, &block(&GET));
+    for (piece, frames) in [(vec![], limits::CONTINUATION_FRAMES + 1), (vec![0; 16_384], 4)] {
+        let mut pair = Pair::new();
+        pair.send(&start);
+        let sent = flood(&mut pair, frames, |_| raw(Kind::Continuation, 0, 1, &piece));
+        assert_eq!(sent, frames);
+    }
+}
+
+#[test]
+fn a_header_bomb_costs_nothing() {
+    // One large entry in the dynamic table, named by each of 16,000 octets.
+    let long = "x".repeat(4_000);
+    let mut bomb = vec![0x40, 1, b'a', 0x7f, 0xa1, 0x1e];
+    bomb.extend(long.as_bytes());
+    bomb.extend(vec![0xbe; 12_000]);
+    let mut pair = Pair::new();
+    let seen = pair.send(&raw(
+        Kind::Headers,
+        flag::END_HEADERS | flag::END_STREAM,
+        1,
+        &bomb,
+    ));
+    assert!(
+        matches!(&seen[..], [Seen::Headers { fields, .. }, _] if fields[0].1 == "431"),
+        "{seen:?}"
+    );
+    assert!(pair.events().is_empty());
+}
+
+#[test]
+fn a_busy_honest_client_is_not_a_flood() {
+    // A call with a PING, two window updates and an empty last DATA frame each, at one instant.
+    let mut pair = Pair::new();
+    for number in 0..50_000 {
+        let stream = 2 * number + 1;
+        let call = [
+            headers(stream, &GET, false),
+            data(stream, b"abc", false),
+            data(stream, &[], true),
+            ping([0; 8]),
+            window_update(0, 5),
+            window_update(stream, 5),
+        ];
+        pair.send(&call.concat());
+        for event in pair.events() {
+            if let Event::Data { stream, payload, .. } = event {
+                pair.h2.release(stream, payload.len());
+            }
+        }
+        pair.h2
+            .send_headers(StreamId::new(stream), &[(":status", "200")], false);
+        pair.h2
+            .send_data(StreamId::new(stream), Secret::new(b"hello".to_vec()), false);
+        pair.h2
+            .send_headers(StreamId::new(stream), &[("grpc-status", "0")], true);
+        pair.output();
+    }
+    assert_eq!(pair.h2.failure(), None);
+}
