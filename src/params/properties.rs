@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 
+use super::file_name::Paths;
 use super::*;
 use crate::limits;
 use crate::secret::Secret;
@@ -15,6 +16,28 @@ proptest! {
     fn any_attributes_are_read_or_refused(attributes in ".{0,200}", permission in ".{0,10}") {
         let input = Input { attributes: &attributes, permission: &permission };
         let _ = parse(&input, &Options::default());
+    }
+
+    /// Both ways: nothing is refused that the driver and our bounds accept.
+    #[test]
+    fn a_path_is_accepted_exactly_if_the_driver_accepts_it(path in paths()) {
+        let admitted = path.len() <= limits::PATH_BYTES && path.split('/').count() <= limits::PATH_COMPONENTS;
+        prop_assert_eq!(FileName::parse(&path).is_ok(), driver_accepts(&path) && admitted, "{:?}", path);
+    }
+
+    /// A path is taken exactly if it neither equals nor nests with one taken before.
+    #[test]
+    fn paths_clash_exactly_if_they_are_equal_or_nest(paths in prop::collection::vec("[ab-]{1,2}(/[ab-]{1,2}){0,2}", 1..12)) {
+        let mut taken: Vec<String> = Vec::new();
+        let mut set = Paths::new();
+        for path in paths {
+            let nests = |other: &String| path.starts_with(&format!("{other}/")) || other.starts_with(&format!("{path}/"));
+            let clashes = taken.iter().any(|other| *other == path || nests(other));
+            prop_assert_eq!(set.take(&FileName::parse(&path).unwrap(), ()).is_err(), clashes, "{} in {:?}", path, taken);
+            if !clashes {
+                taken.push(path);
+            }
+        }
     }
 
     #[test]
@@ -120,6 +143,21 @@ fn clean(path: &str) -> String {
     } else {
         kept.join("/")
     }
+}
+
+/// Paths of a few components, one of them wrong more often than not.
+fn paths() -> impl Strategy<Value = String> {
+    let good = || {
+        prop::sample::select(vec!["a", "b..", "a b", "é", "\\", "\n", "a..b", ".a"]).prop_map(str::to_owned)
+    };
+    let odd = prop_oneof![
+        prop::sample::select(vec!["", ".", "..", "...", "..a", "\0", "a/"]).prop_map(str::to_owned),
+        (254..258_usize).prop_map(|n| "n".repeat(n)),
+        (30..34_usize).prop_map(|n| vec!["a"; n].join("/")),
+        (11..14_usize).prop_map(|n| vec!["n".repeat(250); n].join("/")),
+    ];
+    let around = || prop::collection::vec(good(), 0..3);
+    (around(), odd, around()).prop_map(|(before, odd, after)| [before, vec![odd], after].concat().join("/"))
 }
 
 /// Pieces of YAML in any order.

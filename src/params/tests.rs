@@ -232,6 +232,19 @@ fn values_are_never_printed() {
             "{value}: {error}"
         );
     }
+    for encoding in ["base64", "base64url", "hex"] {
+        let whole = objects(&format!("- {{objectName: n, objectEncoding: {encoding}}}")).unwrap();
+        let part = format!("- {{objectName: n, jmesPath: [{{path: a, objectEncoding: {encoding}}}]}}");
+        for plan in [whole, objects(&part).unwrap()] {
+            let error = plan
+                .render(&[Some(&Secret::from("{\"a\":\"*canary*\"}".to_owned()))])
+                .unwrap_err();
+            assert!(
+                !format!("{error} {error:?}").contains("canary"),
+                "{encoding}: {error}"
+            );
+        }
+    }
 }
 
 #[test]

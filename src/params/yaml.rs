@@ -446,5 +446,11 @@ mod tests {
         let nested = |n: usize| parse(&format!("{}a{}", "[".repeat(n), "]".repeat(n)));
         assert!(nested(limits::OBJECTS_DEPTH - 1).is_ok());
         assert!(nested(limits::OBJECTS_DEPTH + 1).is_err());
+        let aliased = |n: usize| {
+            let levels: String = (1..n).map(|i| format!("- &a{i} [*a{}]\n", i - 1)).collect();
+            parse(&format!("- &a0 [x]\n{levels}"))
+        };
+        assert!(aliased(limits::OBJECTS_DEPTH - 1).is_ok());
+        assert!(aliased(limits::OBJECTS_DEPTH + 1).is_err());
     }
 }

@@ -14,8 +14,8 @@ use crate::params::json::{self, Text, Value, WriteError};
 
 /// What all expressions of one Mount may spend together, and each of them alone.
 pub(in crate::params) struct Budget {
-    steps: usize,
-    bytes: usize,
+    pub(super) steps: usize,
+    pub(super) bytes: usize,
 }
 
 impl Budget {
@@ -57,15 +57,6 @@ impl Budget {
                 Err(Fault::TooMuchMemory)
             }
         }
-    }
-
-    /// What has been spent, for tests.
-    #[cfg(test)]
-    pub(super) fn spent(&self) -> (usize, usize) {
-        (
-            limits::EVALUATION_STEPS - self.steps,
-            limits::EVALUATION_BYTES - self.bytes,
-        )
     }
 
     /// Makes a list.

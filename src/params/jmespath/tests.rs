@@ -178,6 +178,10 @@ fn growth_is_stopped_by_the_budget() {
         (eight.repeat(15) + "@ == @", Fault::TooManySteps),
         (eight.repeat(2) + "map(&map(&sort(@), @), @)", Fault::TooManySteps),
         ("[*].{a: @, b: @}".to_owned(), Fault::TooMuchMemory),
+        (
+            "to_string(@)|".to_owned() + &"join('',[@,@])|".repeat(12) + "length(@)",
+            Fault::TooMuchMemory,
+        ),
         ("map(&[@,@,@,@,@,@,@,@],@)|".repeat(5) + "@", Fault::TooMuchMemory),
         (
             "[to_string(@),to_string(@)]|".repeat(10) + "join(@[0],@)",
@@ -214,8 +218,24 @@ fn steps_are_shared_by_all_expressions_of_a_mount_and_memory_is_not() {
     assert_eq!(outcomes[199], Some(Fault::TooManySteps));
 }
 
+#[test]
+fn writing_what_is_too_long_costs_as_much_as_writing_what_is_not() {
+    let document = json::parse(format!("[{}0]", "0,".repeat(1_000)).as_bytes()).unwrap();
+    let expression = Expression::parse("to_string(@)").unwrap();
+    let mut budget = Budget {
+        steps: 5_000,
+        bytes: 1_920,
+    };
+    assert_eq!(
+        expression.search(&document, &mut budget).map(|_| ()),
+        Err(Fault::TooMuchMemory)
+    );
+    let looking = 2 + 1_001; // Two nodes, and the type of the elements.
+    assert_eq!(budget.steps, 5_000 - looking - 1_920 / 64);
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     /// Any text either parses within the bounds or is refused; the bound on the text bounds the tree.
     #[test]
@@ -232,14 +252,16 @@ proptest! {
     /// Whatever an expression builds has been paid for.
     #[test]
     fn what_an_expression_builds_is_within_the_budget(text in growth()) {
-        let document = json::parse(br#"{"a":[1,2,{"b":[3,[4,5]]},"six",[[],{}]],"b":{"a":{"b":"c"}},"c":"d"}"#).unwrap();
+        let numbers = (0..200).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+        let document = format!(r#"{{"a":[1,2,{{"b":[3,[4,5]]}},"six",[[],{{}}]],"b":{{"a":{{"b":"c"}}}},"n":[{numbers}]}}"#);
+        let document = json::parse(document.as_bytes()).unwrap();
         let Ok(expression) = Expression::parse(&text) else { return Ok(()) };
         let mut budget = Budget::new();
         if let Ok(result) = expression.search(&document, &mut budget) {
             let mut seen = HashSet::new();
             let document_bytes = unshared_bytes(&document, &mut seen);
             let built = unshared_bytes(&result, &mut seen);
-            let (steps, bytes) = budget.spent();
+            let (steps, bytes) = (limits::EVALUATION_STEPS - budget.steps, limits::EVALUATION_BYTES - budget.bytes);
             prop_assert!(built <= bytes + text.len(), "{built} > {bytes}: {text}");
             prop_assert!(bytes / 64 <= steps + document_bytes + text.len());
         }
@@ -276,7 +298,10 @@ fn tokens() -> impl Strategy<Value = String> {
         "!", "==", "<", "'x'", "`1`", "\"q\"", "0", "-1", ":", "@", "length(", "map(&", "é", "\\", "`", "'",
         " ",
     ]);
-    prop::collection::vec(token, 0..60).prop_map(|tokens| tokens.concat())
+    let random = prop::collection::vec(token.clone(), 0..60).prop_map(|tokens| tokens.concat());
+    let repeated = (prop::collection::vec(token, 1..4), 1..40_usize)
+        .prop_map(|(tokens, times)| tokens.concat().repeat(times) + "a");
+    prop_oneof![random, repeated]
 }
 
 /// Chains of steps that make much of little.
@@ -308,6 +333,7 @@ fn growth() -> impl Strategy<Value = String> {
         "to_array(@)[::-1]",
         "{a: [@,@], b: to_string(@)}",
         "not_null(a, @)",
+        "[n[*], n[:], reverse(n), @]",
         "to_array(@)[?@]",
     ]);
     prop::collection::vec(step, 1..12).prop_map(|steps| steps.join("|"))
@@ -332,7 +358,7 @@ fn grammar() -> impl Strategy<Value = String> {
             "[?a]",
             "[?@ > `1`]",
         ]);
-        let infix = prop::sample::select(vec!["|", "||", "&&", "==", "!=", "<", ">="]);
+        let infix = prop::sample::select(vec!["|", "||", "&&", "==", "!=", "<", "<=", ">", ">="]);
         let call = prop::sample::select(vec![
             "abs",
             "avg",
@@ -354,7 +380,8 @@ fn grammar() -> impl Strategy<Value = String> {
         ]);
         prop_oneof![
             (one.clone(), suffix).prop_map(|(a, b)| format!("{a}{b}")),
-            (one.clone(), infix, one.clone()).prop_map(|(a, op, b)| format!("{a} {op} {b}")),
+            (one.clone(), infix.clone(), one.clone()).prop_map(|(a, op, b)| format!("{a} {op} {b}")),
+            (one.clone(), infix).prop_map(|(a, op)| format!("{a} {op} {a}")),
             (call, one.clone()).prop_map(|(f, a)| format!("{f}({a})")),
             (one.clone(), one.clone()).prop_map(|(a, b)| format!("[{a}, {b}]")),
             (one.clone(), one.clone()).prop_map(|(a, b)| format!("{{x: {a}, y: {b}}}")),
