@@ -151,6 +151,21 @@ mod tests {
         assert_eq!(read(&long.chunks(7).collect::<Vec<_>>()), Ok(vec![7; 100]));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_cut_gives_the_same_result(
+            body in proptest::collection::vec(proptest::num::u8::ANY, 0..30),
+            length in 0..30_u8,
+            cut in 0..35_usize,
+        ) {
+            let whole = [&[0, 0, 0, 0, length], body.as_slice()].concat();
+            let (start, end) = whole.split_at(cut.min(whole.len()));
+            let expected = if body.len() == usize::from(length) { Ok(body) } else { Err(Code::Internal) };
+            proptest::prop_assert_eq!(read(&[&whole]), expected.clone());
+            proptest::prop_assert_eq!(read(&[start, end]), expected);
+        }
+    }
+
     #[test]
     fn every_other_body_has_its_status() {
         assert_eq!(read(&[]), Err(Code::Internal));

@@ -17,6 +17,8 @@
 
 mod decoder;
 mod encoder;
+#[cfg(test)]
+mod encoders;
 mod huffman;
 mod integer;
 #[cfg(test)]

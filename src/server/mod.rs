@@ -87,24 +87,7 @@ pub fn serve(
     clock: Arc<dyn Clock>,
     settings: Settings,
 ) -> io::Result<Handle> {
-    let bounds = Bounds {
-        workers: settings.workers,
-        queue: settings.queue,
-        idle: limits::WORKER_IDLE,
-        stack: limits::WORKER_STACK,
-    };
-    let server = Arc::new(Server {
-        service,
-        clock,
-        budget: Budget::new(settings.memory_budget),
-        pool: Pool::new(bounds),
-        counters: Arc::default(),
-        peer_log: PeerLog::default(),
-        max_connections: settings.connections,
-        is_draining: AtomicBool::new(false),
-        connections: Mutex::default(),
-        connection_gone: Condvar::new(),
-    });
+    let server = Server::new(service, clock, settings);
     let stopper = UnixStream::from(OwnedFd::from(socket.listener.try_clone()?));
     let accepting = {
         let server = Arc::clone(&server);
@@ -215,6 +198,33 @@ struct Connections {
 }
 
 impl Server {
+    fn new(service: Arc<dyn Service>, clock: Arc<dyn Clock>, settings: Settings) -> Arc<Self> {
+        let Settings {
+            workers,
+            queue,
+            memory_budget,
+            connections,
+        } = settings;
+        let bounds = Bounds {
+            workers,
+            queue,
+            idle: limits::WORKER_IDLE,
+            stack: limits::WORKER_STACK,
+        };
+        Arc::new(Self {
+            service,
+            clock,
+            budget: Budget::new(memory_budget),
+            pool: Pool::new(bounds),
+            counters: Arc::default(),
+            peer_log: PeerLog::default(),
+            max_connections: connections,
+            is_draining: AtomicBool::new(false),
+            connections: Mutex::default(),
+            connection_gone: Condvar::new(),
+        })
+    }
+
     fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Acquire)
     }

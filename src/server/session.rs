@@ -695,3 +695,6 @@ fn encode_health(status: ServingStatus) -> Secret {
 
 /// Messages up to this size are copied behind their prefix, to leave in one frame.
 const JOINED_BYTES: usize = 8_192;
+
+#[cfg(test)]
+mod tests;
