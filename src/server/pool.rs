@@ -35,6 +35,7 @@ pub(super) struct Bounds {
 struct State<T> {
     queue: VecDeque<T>,
     workers: usize,
+    /// Workers that sleep, have just been started, or are on their way to a task that is queued.
     idle: usize,
 }
 
@@ -62,7 +63,7 @@ impl<T: Task> Pool<T> {
             ..
         } = self.0.bounds;
         let mut state = self.0.lock();
-        // Idle workers are on their way to the tasks that are queued already.
+
         let has_room = state.queue.len() < queue + state.idle;
         let wants_worker = state.queue.len() >= state.idle && state.workers < workers;
         if !has_room && !wants_worker {
@@ -72,7 +73,10 @@ impl<T: Task> Pool<T> {
             let inner = Arc::clone(&self.0);
             let thread = thread::Builder::new().name("mount".to_owned()).stack_size(stack);
             match thread.spawn(move || inner.work()) {
-                Ok(_) => state.workers += 1,
+                Ok(_) => {
+                    state.workers += 1;
+                    state.idle += 1;
+                }
                 Err(error) => {
                     log::warn!("cannot start a worker: {error}");
                     if state.workers == 0 {
@@ -98,7 +102,8 @@ impl<T: Task> Pool<T> {
 
     /// Tasks that wait for a worker.
     pub(super) fn queued(&self) -> usize {
-        self.0.lock().queue.len()
+        let state = self.0.lock();
+        state.queue.len().saturating_sub(state.idle)
     }
 
     /// Threads that exist.
@@ -111,6 +116,7 @@ impl<T: Task> Pool<T> {
 impl<T: Task> Inner<T> {
     fn work(&self) {
         let mut state = self.lock();
+        state.idle -= 1; // as which it was started
         loop {
             if let Some(task) = state.queue.pop_front() {
                 drop(state);
