@@ -99,8 +99,10 @@ impl Number {
         if !is_number(text) {
             return None;
         }
+        // Negative zero is a double: no integer keeps its sign.
         if let Ok(integer) = text.parse::<i128>()
             && let Some(exact) = Self::integer(integer)
+            && text != "-0"
         {
             return Some(exact);
         }
@@ -247,7 +249,7 @@ impl fmt::Display for Number {
 /// The layout of ECMAScript's Number::toString.
 fn write_double(double: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if double == 0.0 {
-        return f.write_str("0");
+        return f.write_str(if double.is_sign_negative() { "-0" } else { "0" });
     }
     let exponential = format!("{double:e}");
     let (mantissa, exponent) = exponential.split_once('e').unwrap_or((&exponential, "0"));
@@ -491,7 +493,8 @@ mod tests {
     fn numbers_keep_every_digit_or_say_so() {
         for (text, expected) in [
             ("0", "0"),
-            ("-0", "0"),
+            ("-0", "-0"),
+            ("-0.0", "-0"),
             ("9223372036854775807", "9223372036854775807"),
             ("-9223372036854775808", "-9223372036854775808"),
             ("18446744073709551615", "18446744073709551615"),
