@@ -265,7 +265,7 @@ fn write_double(double: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 pub(super) enum Error {
     /// Not JSON, or more than one document, or nested past the reader's depth, or not Unicode.
     Syntax { line: usize, column: usize },
-    /// More than [`limits::JSON_NODES`] values.
+    /// More values than allowed.
     TooLarge,
 }
 
@@ -278,19 +278,20 @@ impl fmt::Display for Error {
     }
 }
 
-/// Reads one document.
-pub(super) fn parse(text: &[u8]) -> Result<Value, Error> {
+/// Reads one document of at most `nodes` values, and takes off what it had.
+pub(super) fn parse(text: &[u8], nodes: &mut usize) -> Result<Value, Error> {
     let mut reader = Reader {
         numbers: Numbers(text),
-        nodes: 0,
+        nodes: Some(*nodes),
     };
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = reader
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
+    *nodes = reader.nodes.unwrap_or_default();
     value.map_err(|error| match reader.nodes {
-        nodes if nodes > limits::JSON_NODES => Error::TooLarge,
-        _ => Error::Syntax {
+        None => Error::TooLarge,
+        Some(_) => Error::Syntax {
             line: error.line(),
             column: error.column(),
         },
@@ -300,7 +301,8 @@ pub(super) fn parse(text: &[u8]) -> Result<Value, Error> {
 /// Builds the tree. The reader meets numbers in the order of the text, so each takes the next one's text.
 struct Reader<'t> {
     numbers: Numbers<'t>,
-    nodes: usize,
+    /// How many values there may still be; nothing once there were too many.
+    nodes: Option<usize>,
 }
 
 impl Reader<'_> {
@@ -319,8 +321,8 @@ impl<'de> DeserializeSeed<'de> for &mut Reader<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.nodes = self.nodes.saturating_add(1);
-        if self.nodes > limits::JSON_NODES {
+        self.nodes = self.nodes.and_then(|nodes| nodes.checked_sub(1));
+        if self.nodes.is_none() {
             return Err(D::Error::custom("too large"));
         }
         deserializer.deserialize_any(self)
@@ -418,14 +420,24 @@ pub(super) enum WriteError {
     TooLong,
 }
 
-/// Writes a value as JSON, at most `limit` bytes.
-pub(super) fn write(value: &Value, limit: usize) -> Result<Text, WriteError> {
+/// How much a written value may have; what is left afterwards.
+pub(super) struct Room {
+    /// Values.
+    pub(super) nodes: usize,
+    /// Bytes.
+    pub(super) bytes: usize,
+}
+
+/// Writes a value as JSON, as far as there is room.
+pub(super) fn write(value: &Value, room: &mut Room) -> Result<Text, WriteError> {
     let mut out = Zeroizing::new(String::new());
-    write_into(value, limit, &mut out)?;
+    write_into(value, room, &mut out)?;
+    room.bytes = room.bytes.checked_sub(out.len()).ok_or(WriteError::TooLong)?;
     Ok(Text(Arc::new(out)))
 }
 
-fn write_into(value: &Value, limit: usize, out: &mut String) -> Result<(), WriteError> {
+fn write_into(value: &Value, room: &mut Room, out: &mut String) -> Result<(), WriteError> {
+    room.nodes = room.nodes.checked_sub(1).ok_or(WriteError::TooLong)?;
     match value {
         Value::Null => out.push_str("null"),
         Value::Boolean(boolean) => out.push_str(if *boolean { "true" } else { "false" }),
@@ -436,7 +448,7 @@ fn write_into(value: &Value, limit: usize, out: &mut String) -> Result<(), Write
             let mut before = '[';
             for item in items.iter() {
                 out.push(before);
-                write_into(item, limit, out)?;
+                write_into(item, room, out)?;
                 before = ',';
             }
             out.push_str(if before == '[' { "[]" } else { "]" });
@@ -447,13 +459,13 @@ fn write_into(value: &Value, limit: usize, out: &mut String) -> Result<(), Write
                 out.push(before);
                 write_text(key.as_str(), out);
                 out.push(':');
-                write_into(item, limit, out)?;
+                write_into(item, room, out)?;
                 before = ',';
             }
             out.push_str(if before == '{' { "{}" } else { "}" });
         }
     }
-    if out.len() > limit {
+    if out.len() > room.bytes {
         Err(WriteError::TooLong)
     } else {
         Ok(())
@@ -481,8 +493,16 @@ fn write_text(text: &str, out: &mut String) {
 mod tests {
     use super::*;
 
+    fn read(text: &[u8]) -> Result<Value, Error> {
+        parse(text, &mut { limits::JSON_NODES })
+    }
+
     fn written(text: &str) -> String {
-        match parse(text.as_bytes()).map(|value| write(&value, 1 << 20)) {
+        let mut room = Room {
+            nodes: 1 << 20,
+            bytes: 1 << 20,
+        };
+        match read(text.as_bytes()).map(|value| write(&value, &mut room)) {
             Ok(Ok(out)) => out.as_str().to_owned(),
             Ok(Err(error)) => format!("{error:?}"),
             Err(error) => error.to_string(),
@@ -548,11 +568,11 @@ mod tests {
             "1.",
         ] {
             assert!(
-                matches!(parse(text.as_bytes()), Err(Error::Syntax { .. })),
+                matches!(read(text.as_bytes()), Err(Error::Syntax { .. })),
                 "{text:?}"
             );
         }
-        assert!(parse(b"\"\xff\"").is_err());
+        assert!(read(b"\"\xff\"").is_err());
         assert_eq!(written(" [1 , \"a\\u0000\\t\" ] \n"), r#"[1,"a\u0000\t"]"#);
         assert_eq!(written(r#"{"b":1,"a":{},"b":[]}"#), r#"{"a":{},"b":[]}"#);
     }
@@ -560,14 +580,14 @@ mod tests {
     #[test]
     fn documents_are_bounded() {
         let list = |n: usize| format!("[{}0]", "0,".repeat(n - 2));
-        assert!(parse(list(limits::JSON_NODES).as_bytes()).is_ok());
+        assert!(read(list(limits::JSON_NODES).as_bytes()).is_ok());
         assert!(matches!(
-            parse(list(limits::JSON_NODES + 1).as_bytes()),
+            read(list(limits::JSON_NODES + 1).as_bytes()),
             Err(Error::TooLarge)
         ));
         let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
-        assert!(parse(nested(127).as_bytes()).is_ok());
-        assert!(parse(nested(100_000).as_bytes()).is_err());
+        assert!(read(nested(127).as_bytes()).is_ok());
+        assert!(read(nested(100_000).as_bytes()).is_err());
     }
 
     #[test]
