@@ -2,7 +2,7 @@
 
 use super::Options;
 use super::encoding::Encoding;
-use super::file_name::{FileName, Paths};
+use super::file_name::{FileName, Paths, Translation};
 use super::jmespath::{Budget, Expression, Fault};
 use super::json::Value;
 use super::names::{Mode, Wrong};
@@ -172,7 +172,7 @@ impl<'a> Rendering<'a> {
         name: &str,
         value: &Value,
         part: &Part,
-        translation: super::file_name::Translation,
+        translation: Translation,
     ) -> Result<Option<(FileName, Secret)>, Wrong> {
         if matches!(value, Value::Null) {
             if part.optional {
