@@ -158,7 +158,7 @@ pub const EXPRESSION_DEPTH: usize = 32;
 /// of it.
 pub const JSON_NODES: usize = 32_768;
 
-/// Most steps that all expressions of one Mount may take together: some 20 ms.
+/// Most steps that taking values apart may take in one Mount, reading and writing JSON included: some 100 ms.
 pub const EVALUATION_STEPS: usize = 2_000_000;
 
 /// Most memory that the evaluation of one expression may build, its result as text included.

@@ -91,6 +91,44 @@ fn every_case_says_what_it_shows() {
     }
 }
 
+/// `docs/compatibility.md` names cases as evidence.
+#[test]
+fn every_case_that_the_documents_name_exists() {
+    let document = include_str!("../docs/compatibility.md");
+    let is_case = |word: &&str| {
+        word.split_once('/')
+            .is_some_and(|(topic, case)| testdata().join(topic).is_dir() && case.contains('_'))
+    };
+    let named: Vec<&str> = document.split('`').skip(1).step_by(2).filter(is_case).collect();
+    assert!(named.len() >= 60, "{} cases named", named.len());
+    for case in named {
+        assert!(testdata().join(format!("{case}.snap")).exists(), "{case}");
+    }
+}
+
+/// The messages in `docs/parameters.md` are those of the code.
+#[test]
+fn every_message_that_the_documents_quote_is_in_a_snapshot() {
+    let document = include_str!("../docs/parameters.md");
+    let (_, messages) = document.split_once("## Messages").unwrap();
+    let messages: Vec<&str> = messages
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(text, _)| text)
+        .collect();
+    assert!(messages.len() >= 20, "{} messages", messages.len());
+    let snapshots: Vec<String> = files(&testdata())
+        .iter()
+        .filter(|path| has_extension(path, "snap"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    for message in messages {
+        let parts: Vec<&str> = message.split('…').filter(|part| !part.is_empty()).collect();
+        let told = |snapshot: &String| parts.iter().all(|part| snapshot.contains(part));
+        assert!(snapshots.iter().any(told), "{message}");
+    }
+}
+
 /// What becomes of a case, as text.
 fn outcome(case: &Case) -> String {
     let attributes = match &case.attributes {

@@ -1,9 +1,7 @@
-//! JSON as a tree that keeps what a double would lose, and its text form.
+//! JSON as a tree, read and written (RFC 8259).
 //!
-//! Values are read by `serde_json`; numbers are read again from their own text, so that 64-bit integers stay
-//! exact and a number that loses digits is known. Text is wiped on drop. Numbers are written as the shortest
-//! text that reads back as the same double, laid out as ECMAScript does (`1`, `0.1`, `1e+21`, `1e-7`), object
-//! keys in byte order, without blanks.
+//! Values are read by `serde_json`; numbers are read again from their own text, see [`number`](super::number).
+//! Text is wiped on drop. Objects are written with their keys in byte order, without blanks.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -14,6 +12,7 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use super::number::Number;
 use crate::limits;
 
 /// A JSON value. Cheap to clone: whatever is large is shared.
@@ -82,188 +81,12 @@ impl Ord for Text {
     }
 }
 
-/// A number: an exact 64-bit integer, or a finite double.
-#[derive(Clone, Copy)]
-pub(super) enum Number {
-    Signed(i64),
-    /// Above `i64::MAX`.
-    Unsigned(u64),
-    Double(f64),
-    /// The nearest double to a number with more digits than a double holds.
-    Lossy(f64),
-}
-
-impl Number {
-    /// Reads the text of a JSON number; nothing if it is none, or beyond the range of a double.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        if !is_number(text) {
-            return None;
-        }
-        if let Ok(integer) = text.parse::<i128>()
-            && let Some(exact) = Self::integer(integer)
-        {
-            return Some(exact);
-        }
-        let double: f64 = text.parse().ok().filter(|double: &f64| double.is_finite())?;
-        let kept = Decimal::of(text) == Decimal::of(&format!("{double:e}"));
-        Some(if kept {
-            Self::Double(double)
-        } else {
-            Self::Lossy(double)
-        })
-    }
-
-    /// An integer, if 64 bits hold it.
-    pub(super) fn integer(integer: i128) -> Option<Self> {
-        let signed = i64::try_from(integer).map(Self::Signed);
-        signed
-            .or_else(|_| u64::try_from(integer).map(Self::Unsigned))
-            .ok()
-    }
-
-    /// A double, if it is finite.
-    pub(super) fn double(double: f64) -> Option<Self> {
-        double.is_finite().then_some(Self::Double(double))
-    }
-
-    /// The exact integer, if it was written as one.
-    pub(super) fn as_integer(self) -> Option<i128> {
-        match self {
-            Self::Signed(integer) => Some(integer.into()),
-            Self::Unsigned(integer) => Some(integer.into()),
-            Self::Double(_) | Self::Lossy(_) => None,
-        }
-    }
-
-    /// The nearest double.
-    pub(super) fn as_double(self) -> f64 {
-        match self {
-            Self::Signed(integer) => nearest_double(integer.into()),
-            Self::Unsigned(integer) => nearest_double(integer.into()),
-            Self::Double(double) | Self::Lossy(double) => double,
-        }
-    }
-
-    pub(super) fn is_lossy(self) -> bool {
-        matches!(self, Self::Lossy(_))
-    }
-
-    /// By exact value, so that the order is total.
-    pub(super) fn compare(self, other: Self) -> Ordering {
-        match (self.as_integer(), other.as_integer()) {
-            (Some(a), Some(b)) => a.cmp(&b),
-            (Some(a), None) => compare_mixed(a, other.as_double()),
-            (None, Some(b)) => compare_mixed(b, self.as_double()).reverse(),
-            (None, None) => self
-                .as_double()
-                .partial_cmp(&other.as_double())
-                .unwrap_or(Ordering::Equal),
-        }
-    }
-}
-
-#[expect(
-    clippy::as_conversions,
-    reason = "rounding to the nearest double is what is asked for"
-)]
-fn nearest_double(integer: i128) -> f64 {
-    integer as f64
-}
-
-/// Compares a 64-bit integer with a finite double, exactly.
-#[expect(
-    clippy::as_conversions,
-    reason = "a truncated double below 2^65 is an i128, exactly"
-)]
-fn compare_mixed(integer: i128, double: f64) -> Ordering {
-    if double.abs() >= 2_f64.powi(65) {
-        return if double > 0.0 {
-            Ordering::Less
-        } else {
-            Ordering::Greater
-        };
-    }
-    let whole = double.trunc();
-    integer
-        .cmp(&(whole as i128))
-        .then(whole.partial_cmp(&double).unwrap_or(Ordering::Equal))
-}
-
-/// The significant digits of a decimal text and the power of ten of the first, for comparing two texts.
-#[derive(PartialEq, Eq)]
-struct Decimal {
-    digits: String,
-    exponent: i64,
-}
-
-impl Decimal {
-    fn of(text: &str) -> Option<Self> {
-        let text = text.trim_start_matches('-');
-        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let all = format!("{whole}{fraction}");
-        let digits = all.trim_start_matches('0');
-        let leading = all.len().saturating_sub(digits.len());
-        if digits.is_empty() {
-            return Some(Self {
-                digits: String::new(),
-                exponent: 0,
-            });
-        }
-        let exponent: i64 = exponent.parse().ok()?;
-        let point = i64::try_from(whole.len())
-            .ok()?
-            .checked_sub(i64::try_from(leading).ok()?)?;
-        let digits = digits.trim_end_matches('0').to_owned();
-        let exponent = if digits.is_empty() {
-            0
-        } else {
-            exponent.checked_add(point)?
-        };
-        Some(Self { digits, exponent })
-    }
-}
-
-/// Whether a text is a number in the grammar of JSON (RFC 8259 section 6).
-fn is_number(text: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let text = text.strip_prefix('-').unwrap_or(text);
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
-    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-    digits(whole) && (whole == "0" || !whole.starts_with('0')) && digits(fraction) && digits(exponent)
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Signed(integer) => write!(f, "{integer}"),
-            Self::Unsigned(integer) => write!(f, "{integer}"),
-            Self::Double(double) | Self::Lossy(double) => write_double(*double, f),
-        }
-    }
-}
-
-/// The layout of ECMAScript's Number::toString.
-fn write_double(double: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if double == 0.0 {
-        return f.write_str("0");
-    }
-    let exponential = format!("{double:e}");
-    let (mantissa, exponent) = exponential.split_once('e').unwrap_or((&exponential, "0"));
-    match exponent.parse::<i32>() {
-        Ok(-6..=20) => write!(f, "{double}"),
-        Ok(exponent) => write!(f, "{mantissa}e{exponent:+}"),
-        Err(_) => f.write_str(&exponential),
-    }
-}
-
 /// Why a text is no document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Error {
     /// Not JSON, or more than one document, or nested past the reader's depth, or not Unicode.
     Syntax { line: usize, column: usize },
-    /// More than [`limits::JSON_NODES`] values.
+    /// More values than allowed.
     TooLarge,
 }
 
@@ -276,19 +99,20 @@ impl fmt::Display for Error {
     }
 }
 
-/// Reads one document.
-pub(super) fn parse(text: &[u8]) -> Result<Value, Error> {
+/// Reads one document of at most `nodes` values, and takes off what it had.
+pub(super) fn parse(text: &[u8], nodes: &mut usize) -> Result<Value, Error> {
     let mut reader = Reader {
         numbers: Numbers(text),
-        nodes: 0,
+        nodes: Some(*nodes),
     };
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = reader
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
+    *nodes = reader.nodes.unwrap_or_default();
     value.map_err(|error| match reader.nodes {
-        nodes if nodes > limits::JSON_NODES => Error::TooLarge,
-        _ => Error::Syntax {
+        None => Error::TooLarge,
+        Some(_) => Error::Syntax {
             line: error.line(),
             column: error.column(),
         },
@@ -298,7 +122,8 @@ pub(super) fn parse(text: &[u8]) -> Result<Value, Error> {
 /// Builds the tree. The reader meets numbers in the order of the text, so each takes the next one's text.
 struct Reader<'t> {
     numbers: Numbers<'t>,
-    nodes: usize,
+    /// How many values there may still be; nothing once there were too many.
+    nodes: Option<usize>,
 }
 
 impl Reader<'_> {
@@ -317,8 +142,8 @@ impl<'de> DeserializeSeed<'de> for &mut Reader<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.nodes = self.nodes.saturating_add(1);
-        if self.nodes > limits::JSON_NODES {
+        self.nodes = self.nodes.and_then(|nodes| nodes.checked_sub(1));
+        if self.nodes.is_none() {
             return Err(D::Error::custom("too large"));
         }
         deserializer.deserialize_any(self)
@@ -416,14 +241,24 @@ pub(super) enum WriteError {
     TooLong,
 }
 
-/// Writes a value as JSON, at most `limit` bytes.
-pub(super) fn write(value: &Value, limit: usize) -> Result<Text, WriteError> {
+/// How much a written value may have; what is left afterwards.
+pub(super) struct Room {
+    /// Values.
+    pub(super) nodes: usize,
+    /// Bytes.
+    pub(super) bytes: usize,
+}
+
+/// Writes a value as JSON, as far as there is room.
+pub(super) fn write(value: &Value, room: &mut Room) -> Result<Text, WriteError> {
     let mut out = Zeroizing::new(String::new());
-    write_into(value, limit, &mut out)?;
+    write_into(value, room, &mut out)?;
+    room.bytes = room.bytes.checked_sub(out.len()).ok_or(WriteError::TooLong)?;
     Ok(Text(Arc::new(out)))
 }
 
-fn write_into(value: &Value, limit: usize, out: &mut String) -> Result<(), WriteError> {
+fn write_into(value: &Value, room: &mut Room, out: &mut String) -> Result<(), WriteError> {
+    room.nodes = room.nodes.checked_sub(1).ok_or(WriteError::TooLong)?;
     match value {
         Value::Null => out.push_str("null"),
         Value::Boolean(boolean) => out.push_str(if *boolean { "true" } else { "false" }),
@@ -434,7 +269,7 @@ fn write_into(value: &Value, limit: usize, out: &mut String) -> Result<(), Write
             let mut before = '[';
             for item in items.iter() {
                 out.push(before);
-                write_into(item, limit, out)?;
+                write_into(item, room, out)?;
                 before = ',';
             }
             out.push_str(if before == '[' { "[]" } else { "]" });
@@ -445,13 +280,13 @@ fn write_into(value: &Value, limit: usize, out: &mut String) -> Result<(), Write
                 out.push(before);
                 write_text(key.as_str(), out);
                 out.push(':');
-                write_into(item, limit, out)?;
+                write_into(item, room, out)?;
                 before = ',';
             }
             out.push_str(if before == '{' { "{}" } else { "}" });
         }
     }
-    if out.len() > limit {
+    if out.len() > room.bytes {
         Err(WriteError::TooLong)
     } else {
         Ok(())
@@ -479,8 +314,16 @@ fn write_text(text: &str, out: &mut String) {
 mod tests {
     use super::*;
 
+    fn read(text: &[u8]) -> Result<Value, Error> {
+        parse(text, &mut { limits::JSON_NODES })
+    }
+
     fn written(text: &str) -> String {
-        match parse(text.as_bytes()).map(|value| write(&value, 1 << 20)) {
+        let mut room = Room {
+            nodes: 1 << 20,
+            bytes: 1 << 20,
+        };
+        match read(text.as_bytes()).map(|value| write(&value, &mut room)) {
             Ok(Ok(out)) => out.as_str().to_owned(),
             Ok(Err(error)) => format!("{error:?}"),
             Err(error) => error.to_string(),
@@ -491,7 +334,8 @@ mod tests {
     fn numbers_keep_every_digit_or_say_so() {
         for (text, expected) in [
             ("0", "0"),
-            ("-0", "0"),
+            ("-0", "-0"),
+            ("-0.0", "-0"),
             ("9223372036854775807", "9223372036854775807"),
             ("-9223372036854775808", "-9223372036854775808"),
             ("18446744073709551615", "18446744073709551615"),
@@ -545,11 +389,11 @@ mod tests {
             "1.",
         ] {
             assert!(
-                matches!(parse(text.as_bytes()), Err(Error::Syntax { .. })),
+                matches!(read(text.as_bytes()), Err(Error::Syntax { .. })),
                 "{text:?}"
             );
         }
-        assert!(parse(b"\"\xff\"").is_err());
+        assert!(read(b"\"\xff\"").is_err());
         assert_eq!(written(" [1 , \"a\\u0000\\t\" ] \n"), r#"[1,"a\u0000\t"]"#);
         assert_eq!(written(r#"{"b":1,"a":{},"b":[]}"#), r#"{"a":{},"b":[]}"#);
     }
@@ -557,40 +401,13 @@ mod tests {
     #[test]
     fn documents_are_bounded() {
         let list = |n: usize| format!("[{}0]", "0,".repeat(n - 2));
-        assert!(parse(list(limits::JSON_NODES).as_bytes()).is_ok());
+        assert!(read(list(limits::JSON_NODES).as_bytes()).is_ok());
         assert!(matches!(
-            parse(list(limits::JSON_NODES + 1).as_bytes()),
+            read(list(limits::JSON_NODES + 1).as_bytes()),
             Err(Error::TooLarge)
         ));
         let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
-        assert!(parse(nested(127).as_bytes()).is_ok());
-        assert!(parse(nested(100_000).as_bytes()).is_err());
-    }
-
-    #[test]
-    fn the_order_of_numbers_is_by_exact_value() {
-        let ascending = [
-            "-1e30",
-            "-9223372036854775808",
-            "-1.5",
-            "-1",
-            "0",
-            "0.5",
-            "1",
-            "9007199254740992",
-            "9007199254740993",
-            "9007199254740994.0",
-            "18446744073709551615",
-            "18446744073709551616",
-            "1e300",
-        ];
-        for (i, a) in ascending.iter().enumerate() {
-            for (j, b) in ascending.iter().enumerate() {
-                let order = Number::parse(a).unwrap().compare(Number::parse(b).unwrap());
-                assert_eq!(order, i.cmp(&j), "{a} {b}");
-            }
-        }
-        let equal = Number::parse("1").unwrap().compare(Number::parse("1.0").unwrap());
-        assert_eq!(equal, Ordering::Equal);
+        assert!(read(nested(127).as_bytes()).is_ok());
+        assert!(read(nested(100_000).as_bytes()).is_err());
     }
 }

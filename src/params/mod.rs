@@ -35,6 +35,7 @@ mod jmespath;
 mod json;
 mod keys;
 mod names;
+mod number;
 mod object;
 mod parts;
 mod plan;

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::problem::quoted;
 use crate::limits;
 
 /// Why a text is not the value that was due: what is wrong, and what to write.
@@ -45,7 +46,7 @@ impl Service {
                     }
                 };
                 Err(Wrong::new(
-                    format!("{} is not a type of object", super::problem::quoted(other)),
+                    format!("{} is not a type of object", quoted(other)),
                     remedy,
                 ))
             }
@@ -86,10 +87,7 @@ impl Region {
                 Some(near) => format!("write {:?}", near.as_str()),
                 None => "write a region id such as \"cn-hangzhou\"".to_owned(),
             };
-            Wrong::new(
-                format!("{} is not a region", super::problem::quoted(text)),
-                remedy,
-            )
+            Wrong::new(format!("{} is not a region", quoted(text)), remedy)
         })
     }
 
@@ -135,10 +133,7 @@ impl Endpoint {
         } else {
             "write a host name such as \"kst-example.cryptoservice.kms.aliyuncs.com\"".to_owned()
         };
-        Err(Wrong::new(
-            format!("{} is not a host name", super::problem::quoted(text)),
-            remedy,
-        ))
+        Err(Wrong::new(format!("{} is not a host name", quoted(text)), remedy))
     }
 
     /// The host, in lower case.
@@ -171,7 +166,7 @@ impl RoleArn {
     pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
         Self::new(text).ok_or_else(|| {
             Wrong::new(
-                format!("{} is not the ARN of a RAM role", super::problem::quoted(text)),
+                format!("{} is not the ARN of a RAM role", quoted(text)),
                 "write \"acs:ram::<account id>:role/<role name>\"",
             )
         })
@@ -228,7 +223,7 @@ impl Version {
         match service {
             Service::Kms if is_version_text(text) => Ok(Self::Kms(text.to_owned())),
             Service::Kms => Err(Wrong::new(
-                format!("{} is not a version id", super::problem::quoted(text)),
+                format!("{} is not a version id", quoted(text)),
                 format!(
                     "write the VersionId of the secret, at most {} characters",
                     limits::VERSION_BYTES
@@ -241,7 +236,7 @@ impl Version {
             {
                 Some(number) if number >= 1 && number.to_string() == text => Ok(Self::Oos(number)),
                 _ => Err(Wrong::new(
-                    format!("{} is not a parameter version", super::problem::quoted(text)),
+                    format!("{} is not a parameter version", quoted(text)),
                     "write a whole number from 1, or leave it out for the newest",
                 )),
             },
@@ -283,21 +278,14 @@ impl SecretArn {
             ));
         };
         if service != "kms" {
-            return Err(wrong(format!(
-                "an ARN of {} is not one of KMS",
-                super::problem::quoted(service)
-            )));
+            return Err(wrong(format!("an ARN of {} is not one of KMS", quoted(service))));
         }
-        let region = Region::new(region).ok_or_else(|| {
-            wrong(format!(
-                "the ARN has no valid region: {}",
-                super::problem::quoted(region)
-            ))
-        })?;
+        let region = Region::new(region)
+            .ok_or_else(|| wrong(format!("the ARN has no valid region: {}", quoted(region))))?;
         if !is_account(account) {
             return Err(wrong(format!(
                 "the ARN has no valid account id: {}",
-                super::problem::quoted(account)
+                quoted(account)
             )));
         }
         match resource.strip_prefix("secret/") {
@@ -345,10 +333,7 @@ impl Mode {
                     }
                     _ => "write four octal digits such as \"0400\"".to_owned(),
                 };
-                Err(Wrong::new(
-                    format!("{} is not a file mode", super::problem::quoted(text)),
-                    remedy,
-                ))
+                Err(Wrong::new(format!("{} is not a file mode", quoted(text)), remedy))
             }
         }
     }
@@ -378,7 +363,7 @@ pub(super) fn parse_boolean(text: &str) -> Result<bool, Wrong> {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),
         _ => Err(Wrong::new(
-            format!("{} is neither true nor false", super::problem::quoted(text)),
+            format!("{} is neither true nor false", quoted(text)),
             "write \"true\" or \"false\"",
         )),
     }

@@ -2,9 +2,9 @@
 
 use super::Options;
 use super::encoding::Encoding;
-use super::file_name::{FileName, Paths};
+use super::file_name::{FileName, Paths, Translation};
 use super::jmespath::{Budget, Expression, Fault};
-use super::json::{self, Value};
+use super::json::Value;
 use super::names::{Mode, Wrong};
 use super::object::Object;
 use super::parts::{Part, Select};
@@ -40,8 +40,12 @@ impl Plan {
             bytes: 0,
             budget: Budget::new(),
             report: Report::new(Options::default()),
+            stopped: false,
         };
         for (index, object) in self.objects.iter().enumerate() {
+            if rendering.stopped {
+                break;
+            }
             match values.get(index) {
                 Some(Some(value)) => rendering.object(index, object, value),
                 Some(None) if object.optional => {}
@@ -65,6 +69,8 @@ struct Rendering<'a> {
     bytes: usize,
     budget: Budget,
     report: Report,
+    /// Set when a bound on the whole is reached: nothing further is made.
+    stopped: bool,
 }
 
 impl<'a> Rendering<'a> {
@@ -83,7 +89,7 @@ impl<'a> Rendering<'a> {
                 value.duplicate(),
             );
         }
-        if object.parts.is_empty() {
+        if object.parts.is_empty() || self.stopped {
             return;
         }
         if value.is_empty() {
@@ -93,23 +99,26 @@ impl<'a> Rendering<'a> {
             );
             return self.problem(&object.place, wrong);
         }
-        match json::parse(value.expose()) {
+        match self.budget.read(value.expose()) {
             Ok(document) => {
                 for part in &object.parts {
                     self.part(index, part, &document);
                 }
             }
-            Err(error) => {
-                let wrong = Wrong::new(
-                    format!("the value is {error}"),
-                    "jmesPath needs a value that is one JSON document",
-                );
+            Err(fault) => {
+                let wrong = self.fault(&fault, || {
+                    let remedy = "jmesPath needs a value that is one JSON document";
+                    Wrong::new(format!("the value is {fault}"), remedy)
+                });
                 self.problem(&object.place, wrong);
             }
         }
     }
 
     fn part(&mut self, index: usize, part: &'a Part, document: &Value) {
+        if self.stopped {
+            return;
+        }
         self.budget.next_expression();
         match (&part.select, document) {
             (Select::One { expression, target }, _) => {
@@ -117,7 +126,7 @@ impl<'a> Rendering<'a> {
                     Ok(Value::Null) if part.optional => return,
                     Ok(Value::Null) => Err(nothing_found(expression, document)),
                     Ok(result) => self.contents(&result, part.encoding),
-                    Err(fault) => Err(fault_text(expression, &fault)),
+                    Err(fault) => Err(self.fault(&fault, || failed(expression, &fault))),
                 };
                 match contents {
                     Ok(contents) => self.add(index, &part.place, target.path.clone(), target.mode, contents),
@@ -133,7 +142,7 @@ impl<'a> Rendering<'a> {
                 Value::Object(entries),
             ) => {
                 for (key, value) in entries.iter() {
-                    if self.files.len() > limits::FILES {
+                    if self.stopped {
                         return;
                     }
                     let name = format!("{prefix}{}", key.as_str());
@@ -163,7 +172,7 @@ impl<'a> Rendering<'a> {
         name: &str,
         value: &Value,
         part: &Part,
-        translation: super::file_name::Translation,
+        translation: Translation,
     ) -> Result<Option<(FileName, Secret)>, Wrong> {
         if matches!(value, Value::Null) {
             if part.optional {
@@ -184,14 +193,35 @@ impl<'a> Rendering<'a> {
     /// The bytes of a result: text as it is, anything else as JSON.
     fn contents(&mut self, result: &Value, encoding: Option<Encoding>) -> Result<Secret, Wrong> {
         let text = match result {
-            Value::Text(text) => text.clone(),
-            other => self.budget.write(other).map_err(|fault| match fault {
-                Fault::Lossy => lossy(),
-                _ => Wrong::new("the result is too large", "select less"),
-            })?,
+            Value::Text(text) => self.budget.text(text.as_str().len()).map(|()| text.clone()),
+            other => self.budget.write(other),
         };
+        let text = text.map_err(|fault| {
+            self.fault(&fault, || {
+                Wrong::new(format!("the result has no text: {fault}"), "select less")
+            })
+        })?;
         let contents = Secret::from(text.as_str().to_owned());
         Ok(decode(encoding, &contents)?.unwrap_or(contents))
+    }
+
+    /// What to say about a fault: the same everywhere when it ends the rendering or is about a number, else as
+    /// `other` says.
+    fn fault(&mut self, fault: &Fault, other: impl FnOnce() -> Wrong) -> Wrong {
+        match fault {
+            Fault::TooManySteps => {
+                self.stopped = true;
+                Wrong::new(
+                    "taking the values of the class apart needs too many steps",
+                    "split the SecretProviderClass, or write simpler expressions",
+                )
+            }
+            Fault::Lossy => Wrong::new(
+                "the result holds a number with more digits than a double keeps",
+                "quote the number in the secret, so that it is text",
+            ),
+            _ => other(),
+        }
     }
 
     fn add(&mut self, object: usize, place: &'a Place, path: FileName, mode: Mode, contents: Secret) {
@@ -202,6 +232,7 @@ impl<'a> Rendering<'a> {
                 limits::FILES,
                 limits::RENDERED_BYTES
             );
+            self.stopped = true;
             return self.problem(place, Wrong::new(text, "split the SecretProviderClass"));
         }
         match self.paths.take(&path, place) {
@@ -235,17 +266,8 @@ fn decode(encoding: Option<Encoding>, value: &Secret) -> Result<Option<Secret>, 
     }
 }
 
-fn lossy() -> Wrong {
-    Wrong::new(
-        "the result holds a number with more digits than a double keeps",
-        "quote the number in the secret, so that it is text",
-    )
-}
-
-fn fault_text(expression: &Expression, fault: &Fault) -> Wrong {
-    if *fault == Fault::Lossy {
-        return lossy();
-    }
+/// An expression that does not fit the value.
+fn failed(expression: &Expression, fault: &Fault) -> Wrong {
     Wrong::new(
         format!(
             "the expression {} fails on this value: {fault}",

@@ -338,3 +338,21 @@ fn only_so_many_unknown_keys_are_told() {
         "{message}"
     );
 }
+
+#[test]
+fn work_on_values_is_bounded_over_the_whole_class() {
+    let text: String = (0..500)
+        .map(|i| {
+            format!(
+                "- {{objectName: n, objectAlias: a{i}, jmesPath: [{{path: length(@), objectAlias: b{i}}}]}}\n"
+            )
+        })
+        .collect();
+    let plan = objects(&text).unwrap();
+    let large = Secret::from(format!("[{}0]", "0,".repeat(15_000)));
+    let error = plan.render(&vec![Some(&large); 500]).unwrap_err();
+    assert_eq!(error.iter().count(), 1, "{error}");
+    assert!(error.to_string().contains("needs too many steps"), "{error}");
+    let small = Secret::from("[0]".to_owned());
+    assert_eq!(plan.render(&vec![Some(&small); 500]).unwrap().len(), 1_000);
+}

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle, Span, Tag};
 
 use super::names::Wrong;
-use super::problem::{Position, bounded};
+use super::problem::{Position, bounded, quoted};
 use crate::limits;
 
 /// A node and where it begins.
@@ -229,10 +229,7 @@ impl Loader {
                 Kind::Text(text) if text == "<<" => sources.push(value),
                 Kind::Text(text) => {
                     if let Some(first) = lines.insert(text.clone(), key.at) {
-                        let text = format!(
-                            "the key {} stands here and at {first}",
-                            super::problem::quoted(text)
-                        );
+                        let text = format!("the key {} stands here and at {first}", quoted(text));
                         return Err(Error {
                             at: Some(key.at),
                             wrong: Wrong::new(text, "keep one of them"),

@@ -4,6 +4,7 @@
 use jmespath::ast::{Ast, Comparator};
 
 use super::functions::{Function, Parameter};
+use crate::limits;
 use crate::params::json::{self, Text, Value};
 use crate::params::names::Wrong;
 use crate::params::problem::quoted;
@@ -139,7 +140,8 @@ fn literal(parsed: &jmespath::Variable, offset: usize, text: &str) -> Result<Val
             .get(..closing(inside))
             .unwrap_or(inside)
             .replace("\\`", "`");
-        return json::parse(json.as_bytes()).map_err(|_| {
+        let mut nodes = limits::JSON_NODES;
+        return json::parse(json.as_bytes(), &mut nodes).map_err(|_| {
             Wrong::new(
                 format!("the literal {} is not JSON", quoted(&json)),
                 "write JSON between the backquotes",

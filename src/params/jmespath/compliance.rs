@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value as Json;
 
 use super::*;
-use crate::params::json;
+use crate::params::json::{self, Room};
 
 #[test]
 fn every_case_of_the_official_suite_passes_or_is_listed() {
@@ -51,11 +51,19 @@ fn every_case_of_the_official_suite_passes_or_is_listed() {
 
 fn search(expression: &str, given: &Json) -> Result<Json, String> {
     let expression = Expression::parse(expression).map_err(|wrong| wrong.text)?;
-    let document = json::parse(given.to_string().as_bytes()).map_err(|error| error.to_string())?;
+    let document = json::parse(given.to_string().as_bytes(), &mut { limits::JSON_NODES })
+        .map_err(|error| error.to_string())?;
     let result = expression
         .search(&document, &mut Budget::new())
         .map_err(|fault| fault.to_string())?;
-    let text = json::write(&result, usize::MAX).map_err(|error| format!("{error:?}"))?;
+    let text = json::write(
+        &result,
+        &mut Room {
+            nodes: usize::MAX,
+            bytes: usize::MAX,
+        },
+    )
+    .map_err(|error| format!("{error:?}"))?;
     Ok(serde_json::from_str(text.as_str()).unwrap())
 }
 

@@ -10,7 +10,7 @@ use jmespath::ast::Comparator;
 use super::compile::Node;
 use super::functions;
 use crate::limits;
-use crate::params::json::{self, Text, Value, WriteError};
+use crate::params::json::{self, Room, Text, Value, WriteError};
 
 /// What all expressions of one Mount may spend together, and each of them alone.
 pub(in crate::params) struct Budget {
@@ -32,28 +32,53 @@ impl Budget {
         self.bytes = limits::EVALUATION_BYTES;
     }
 
-    /// Spends steps: one for each node evaluated and each element visited.
+    /// Spends steps: one for each node evaluated and each element visited. Once they are short, there are none.
     pub(super) fn step(&mut self, steps: usize) -> Result<(), Fault> {
-        self.steps = self.steps.checked_sub(steps).ok_or(Fault::TooManySteps)?;
-        Ok(())
+        let left = self.steps.checked_sub(steps);
+        self.steps = left.unwrap_or_default();
+        left.map(|_| ()).ok_or(Fault::TooManySteps)
     }
 
-    /// Spends memory, and a step for each 64 bytes of it.
-    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), Fault> {
-        self.bytes = self.bytes.checked_sub(bytes).ok_or(Fault::TooMuchMemory)?;
+    /// Spends the steps that handling so much text takes.
+    pub(in crate::params) fn text(&mut self, bytes: usize) -> Result<(), Fault> {
         self.step(bytes / 64)
     }
 
-    /// Writes a value as JSON, as far as the memory reaches.
+    /// Spends memory, and the steps that filling it takes.
+    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(Fault::TooMuchMemory)?;
+        self.text(bytes)
+    }
+
+    /// Reads a document.
+    pub(in crate::params) fn read(&mut self, text: &[u8]) -> Result<Value, Fault> {
+        self.text(text.len())?;
+        let most = self.steps.min(limits::JSON_NODES);
+        let mut left = most;
+        let value = json::parse(text, &mut left);
+        self.step(most.saturating_sub(left))?;
+        match value {
+            Err(json::Error::TooLarge) if most < limits::JSON_NODES => Err(Fault::TooManySteps),
+            other => other.map_err(Fault::Document),
+        }
+    }
+
+    /// Writes a value as JSON, as far as steps and memory reach.
     pub(in crate::params) fn write(&mut self, value: &Value) -> Result<Text, Fault> {
-        match json::write(value, self.bytes) {
+        let mut room = Room {
+            nodes: self.steps,
+            bytes: self.bytes,
+        };
+        let text = json::write(value, &mut room);
+        self.steps = room.nodes;
+        match text {
             Ok(text) => {
                 self.hold(text.as_str().len())?;
                 Ok(text)
             }
             Err(WriteError::Lossy) => Err(Fault::Lossy),
             Err(WriteError::TooLong) => {
-                self.step(self.bytes / 64)?;
+                self.text(self.bytes)?;
                 Err(Fault::TooMuchMemory)
             }
         }
@@ -88,6 +113,8 @@ pub(in crate::params) enum Fault {
     },
     /// A number has lost digits and its text is asked for.
     Lossy,
+    /// The value is no document.
+    Document(json::Error),
     /// An arithmetic result beyond the range of a double.
     OutOfRange(&'static str),
     /// Past [`limits::EVALUATION_STEPS`].
@@ -110,6 +137,7 @@ impl fmt::Display for Fault {
                     "argument {position} of {function} must be {due}, but is {given}"
                 )
             }
+            Self::Document(error) => error.fmt(f),
             Self::Lossy => f.write_str("a number has more digits than a double holds"),
             Self::OutOfRange(function) => {
                 write!(f, "the result of {function} is beyond the range of a number")

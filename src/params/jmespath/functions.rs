@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::compile::{Argument, Node};
 use super::evaluate::{Budget, Fault, equal, evaluate};
-use crate::params::json::{Number, Text, Value};
+use crate::params::json::{Text, Value};
+use crate::params::number::Number;
 
 /// A built-in function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,15 +5,27 @@ use jmespath::ast::Ast;
 use proptest::prelude::*;
 
 use super::*;
-use crate::params::json::{self, Text};
+use crate::params::json::{self, Room, Text};
+
+fn read(text: &[u8]) -> Result<Value, json::Error> {
+    json::parse(text, &mut { limits::JSON_NODES })
+}
+
+/// Room for whatever there is.
+fn everything() -> Room {
+    Room {
+        nodes: usize::MAX,
+        bytes: usize::MAX,
+    }
+}
 
 fn search(expression: &str, document: &str) -> Result<String, String> {
     let expression = Expression::parse(expression).map_err(|wrong| wrong.text)?;
-    let document = json::parse(document.as_bytes()).map_err(|error| error.to_string())?;
+    let document = read(document.as_bytes()).map_err(|error| error.to_string())?;
     let result = expression
         .search(&document, &mut Budget::new())
         .map_err(|fault| fault.to_string())?;
-    json::write(&result, usize::MAX)
+    json::write(&result, &mut everything())
         .map(|text| text.as_str().to_owned())
         .map_err(|error| format!("{error:?}"))
 }
@@ -157,7 +169,7 @@ fn the_deepest_expression_fits_into_a_small_stack() {
         let worker = std::thread::Builder::new().stack_size(SMALL_STACK).spawn({
             let text = text(n);
             move || {
-                let document = json::parse(("[".repeat(127) + &"]".repeat(127)).as_bytes()).unwrap();
+                let document = read(("[".repeat(127) + &"]".repeat(127)).as_bytes()).unwrap();
                 let Ok(expression) = Expression::parse(&text) else {
                     return;
                 };
@@ -171,10 +183,10 @@ fn the_deepest_expression_fits_into_a_small_stack() {
 
 #[test]
 fn growth_is_stopped_by_the_budget() {
-    let document = json::parse(format!("[{}0]", "0,".repeat(15_000)).as_bytes()).unwrap();
+    let document = read(format!("[{}0]", "0,".repeat(15_000)).as_bytes()).unwrap();
     let eight = "[@,@,@,@,@,@,@,@]|";
     for (expression, expected) in [
-        (eight.repeat(15) + "to_string(@)", Fault::TooMuchMemory),
+        (eight.repeat(15) + "to_string(@)", Fault::TooManySteps),
         (eight.repeat(15) + "@ == @", Fault::TooManySteps),
         (eight.repeat(2) + "map(&map(&sort(@), @), @)", Fault::TooManySteps),
         ("[*].{a: @, b: @}".to_owned(), Fault::TooMuchMemory),
@@ -204,7 +216,7 @@ fn growth_is_stopped_by_the_budget() {
 
 #[test]
 fn steps_are_shared_by_all_expressions_of_a_mount_and_memory_is_not() {
-    let document = json::parse(format!("[{}0]", "0,".repeat(15_000)).as_bytes()).unwrap();
+    let document = read(format!("[{}0]", "0,".repeat(15_000)).as_bytes()).unwrap();
     let expression = Expression::parse("[*]").unwrap();
     let mut budget = Budget::new();
     let outcomes: Vec<Option<Fault>> = (0..200)
@@ -220,7 +232,7 @@ fn steps_are_shared_by_all_expressions_of_a_mount_and_memory_is_not() {
 
 #[test]
 fn writing_what_is_too_long_costs_as_much_as_writing_what_is_not() {
-    let document = json::parse(format!("[{}0]", "0,".repeat(1_000)).as_bytes()).unwrap();
+    let document = read(format!("[{}0]", "0,".repeat(1_000)).as_bytes()).unwrap();
     let expression = Expression::parse("to_string(@)").unwrap();
     let mut budget = Budget {
         steps: 5_000,
@@ -231,7 +243,8 @@ fn writing_what_is_too_long_costs_as_much_as_writing_what_is_not() {
         Err(Fault::TooMuchMemory)
     );
     let looking = 2 + 1_001; // Two nodes, and the type of the elements.
-    assert_eq!(budget.steps, 5_000 - looking - 1_920 / 64);
+    let writing = 1 + 961 + 1_920 / 64; // The list, its elements up to the limit, and the bytes.
+    assert_eq!(budget.steps, 5_000 - looking - writing);
 }
 
 proptest! {
@@ -254,7 +267,7 @@ proptest! {
     fn what_an_expression_builds_is_within_the_budget(text in growth()) {
         let numbers = (0..200).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
         let document = format!(r#"{{"a":[1,2,{{"b":[3,[4,5]]}},"six",[[],{{}}]],"b":{{"a":{{"b":"c"}}}},"n":[{numbers}]}}"#);
-        let document = json::parse(document.as_bytes()).unwrap();
+        let document = read(document.as_bytes()).unwrap();
         let Ok(expression) = Expression::parse(&text) else { return Ok(()) };
         let mut budget = Budget::new();
         if let Ok(result) = expression.search(&document, &mut budget) {
@@ -472,6 +485,25 @@ fn unshared_bytes(value: &Value, seen: &mut HashSet<usize>) -> usize {
             entries.len() * size_of::<(Text, Value)>() + inner
         }
     }
+}
+
+#[test]
+fn a_budget_that_was_too_small_is_empty() {
+    let document = read(b"[1,2,3]").unwrap();
+    let mut budget = Budget {
+        steps: 3,
+        bytes: 1_000,
+    };
+    let all = Expression::parse("sort(@)").unwrap();
+    assert_eq!(
+        all.search(&document, &mut budget).map(|_| ()),
+        Err(Fault::TooManySteps)
+    );
+    let one = Expression::parse("@").unwrap();
+    assert_eq!(
+        one.search(&document, &mut budget).map(|_| ()),
+        Err(Fault::TooManySteps)
+    );
 }
 
 /// What a worker thread may have.
