@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::auth::{AssumedRole, Chain, OidcRole, WorkerRole};
+use crate::auth::{AssumedRole, Chain, OidcRole, SecretHasher, WorkerRole};
 use crate::cli::{Config, Identity};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::api::Entropy;
@@ -74,7 +74,7 @@ fn mounter(config: Config, clock: &Arc<dyn Clock>) -> Mounter {
         hardened_only,
     ));
     Mounter {
-        chain: chain(config.identity, config.sts, &api, &metadata, clock),
+        chain: chain(config.identity, config.sts, &api, &metadata, clock, &*entropy),
         engine: Engine::new(
             api,
             Arc::clone(clock),
@@ -96,24 +96,30 @@ fn chain(
     api: &Api,
     metadata: &Arc<Metadata>,
     clock: &Arc<dyn Clock>,
+    entropy: &dyn Entropy,
 ) -> Chain {
     let clock = || Arc::clone(clock);
-    let mut chain = Chain::default();
+    let mut chain = Chain {
+        hasher: SecretHasher::new(entropy),
+        oidc_role: None,
+        assumed_role: None,
+        access_key: None,
+        worker_role: None,
+    };
     match (identity.role, identity.token, identity.access_key) {
         (Some(role), Some(token), _) => {
-            chain.oidc_role = Some(OidcRole::new(api.clone(), sts, token, role, clock()));
+            let role = OidcRole::new(api.clone(), sts, token, role, clock());
+            chain.oidc_role = Some(Arc::new(role));
         }
         (Some(role), None, Some(pair)) => {
-            chain.assumed_role = Some(AssumedRole::new(api.clone(), sts, pair, role, clock()));
+            let role = AssumedRole::new(api.clone(), sts, pair, role, clock(), &chain.hasher);
+            chain.assumed_role = Some(Arc::new(role));
         }
         (_, _, pair) => chain.access_key = pair,
     }
     if identity.worker_role {
-        chain.worker_role = Some(WorkerRole::new(
-            Arc::clone(metadata),
-            identity.worker_role_name,
-            clock(),
-        ));
+        let role = WorkerRole::new(Arc::clone(metadata), identity.worker_role_name, clock());
+        chain.worker_role = Some(Arc::new(role));
     }
     chain
 }

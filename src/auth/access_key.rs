@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::key::{Identity, IdentityKey, SecretHasher};
 use crate::cloud::Credentials;
 use crate::secret::Secret;
 
@@ -17,6 +18,15 @@ impl AccessKey {
             access_key_secret,
             security_token: None,
         }))
+    }
+
+    /// Whose it is.
+    pub(super) fn identity(&self, hasher: &SecretHasher) -> IdentityKey {
+        Identity::Pair {
+            access_key_id: self.0.access_key_id.clone(),
+            secret: hasher.hash(&self.0.access_key_secret),
+        }
+        .into()
     }
 
     /// What signs requests.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
+use super::key::IdentityKey;
+
 use crate::clock::Clock;
 use crate::cloud::Credentials;
 use crate::cloud::sts::Temporary;
@@ -12,8 +14,26 @@ use crate::limits;
 /// with those that are still valid, or wait for the outcome if there are none: one life is one call.
 pub(super) struct Kept {
     clock: Arc<dyn Clock>,
-    now: Mutex<Option<(Arc<Credentials>, jiff::Timestamp)>>,
+    now: Mutex<Option<Lent>>,
     renewing: Mutex<()>,
+}
+
+/// Credentials on loan: whose they are, and until when.
+#[derive(Clone, Debug)]
+pub(super) struct Lent {
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) identity: IdentityKey,
+    pub(super) expires: jiff::Timestamp,
+}
+
+impl Lent {
+    pub(super) fn new(temporary: Temporary, identity: IdentityKey) -> Self {
+        Self {
+            credentials: Arc::new(temporary.credentials),
+            identity,
+            expires: temporary.expires,
+        }
+    }
 }
 
 impl Kept {
@@ -27,51 +47,65 @@ impl Kept {
 
     /// The kept credentials, or those that `renew` gives. A failed renewal is an error only once the old ones have
     /// ended.
-    pub(super) fn get<E>(&self, renew: impl FnOnce() -> Result<Temporary, E>) -> Result<Arc<Credentials>, E> {
+    pub(super) fn get<E>(&self, renew: impl FnOnce() -> Result<Lent, E>) -> Result<Lent, E> {
         let (mut valid, due) = self.look();
-        if let (Some(credentials), false) = (&valid, due) {
-            return Ok(Arc::clone(credentials));
+        if let (Some(lent), false) = (&valid, due) {
+            return Ok(lent.clone());
         }
         let _renewing = match (self.renewing.try_lock(), &valid) {
             (Ok(guard), _) => guard,
             (Err(TryLockError::Poisoned(poisoned)), _) => poisoned.into_inner(),
-            (Err(TryLockError::WouldBlock), Some(credentials)) => return Ok(Arc::clone(credentials)),
+            (Err(TryLockError::WouldBlock), Some(lent)) => return Ok(lent.clone()),
             (Err(TryLockError::WouldBlock), None) => {
                 let guard = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
                 let (renewed, due) = self.look();
-                if let (Some(credentials), false) = (&renewed, due) {
-                    return Ok(Arc::clone(credentials));
+                if let (Some(lent), false) = (&renewed, due) {
+                    return Ok(lent.clone());
                 }
                 valid = renewed;
                 guard
             }
         };
         match renew() {
-            Ok(Temporary { credentials, expires }) => {
-                let credentials = Arc::new(credentials);
+            Ok(lent) => {
                 let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-                *now = Some((Arc::clone(&credentials), expires));
-                Ok(credentials)
+                *now = Some(lent.clone());
+                Ok(lent)
             }
             Err(error) => match valid {
-                Some(credentials) => {
+                Some(lent) => {
                     log::warn!("credentials were not renewed and are used until they end");
-                    Ok(credentials)
+                    Ok(lent)
                 }
                 None => Err(error),
             },
         }
     }
 
+    /// Forgets `refused`, if they are what is kept: whoever comes next renews. Fresh ones, which somebody else got
+    /// in the meantime, stay.
+    pub(super) fn forget(&self, refused: &Arc<Credentials>) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        if now
+            .as_ref()
+            .is_some_and(|lent| Arc::ptr_eq(&lent.credentials, refused))
+        {
+            *now = None;
+        }
+    }
+
     /// The credentials if they are still valid, and whether it is time to renew them.
-    fn look(&self) -> (Option<Arc<Credentials>>, bool) {
+    fn look(&self) -> (Option<Lent>, bool) {
         let kept = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((credentials, expires)) = &*kept else {
+        let Some(lent) = &*kept else {
             return (None, true);
         };
-        let left = expires.as_second().saturating_sub(self.clock.wall().as_second());
+        let left = lent
+            .expires
+            .as_second()
+            .saturating_sub(self.clock.wall().as_second());
         (
-            (left > 0).then(|| Arc::clone(credentials)),
+            (left > 0).then(|| lent.clone()),
             left <= limits::CREDENTIAL_RENEWAL_SECONDS,
         )
     }
@@ -89,6 +123,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::auth::key::Identity;
     use crate::secret::Secret;
 
     #[derive(Default)]
@@ -104,23 +139,25 @@ mod tests {
         }
     }
 
-    fn ending_at(second: i64, id: &str) -> Temporary {
+    fn ending_at(second: i64, id: &str) -> Lent {
         let credentials = Credentials {
             access_key_id: id.to_owned(),
             access_key_secret: Secret::default(),
             security_token: None,
         };
-        Temporary {
+        let temporary = Temporary {
             credentials,
             expires: jiff::Timestamp::from_second(second).expect("a time"),
-        }
+        };
+        let role = String::new();
+        Lent::new(temporary, Identity::Worker { role }.into())
     }
 
     #[test]
     fn renewed_before_the_end_and_kept_when_that_fails() {
         let clock = Arc::new(Seconds::default());
         let kept = Kept::new(Arc::clone(&clock) as Arc<dyn Clock>);
-        let id = |result: Result<Arc<Credentials>, &'static str>| result.map(|it| it.access_key_id.clone());
+        let id = |result: Result<Lent, &'static str>| result.map(|it| it.credentials.access_key_id.clone());
         let at = |second| clock.0.store(second, Ordering::SeqCst);
         let margin = limits::CREDENTIAL_RENEWAL_SECONDS;
 
@@ -133,5 +170,16 @@ mod tests {
         at(3600);
         assert_eq!(id(kept.get(|| Err("outage"))), Err("outage"), "ended");
         assert_eq!(id(kept.get(|| Ok(ending_at(7200, "b")))), Ok("b".to_owned()));
+    }
+    #[test]
+    fn only_the_refused_ones_are_forgotten() {
+        let kept = Kept::new(Arc::new(Seconds::default()));
+        let old = kept.get(|| Ok::<_, ()>(ending_at(3600, "a"))).expect("a");
+        kept.forget(&old.credentials);
+        let new = kept.get(|| Ok::<_, ()>(ending_at(3600, "b"))).expect("b");
+        assert_eq!(new.credentials.access_key_id, "b");
+        kept.forget(&old.credentials);
+        let same = kept.get(|| Err("not asked")).expect("b again");
+        assert!(Arc::ptr_eq(&new.credentials, &same.credentials));
     }
 }

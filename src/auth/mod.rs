@@ -2,6 +2,7 @@
 
 mod access_key;
 mod kept;
+mod key;
 mod publish_secret;
 mod role;
 mod worker;
@@ -11,34 +12,51 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use access_key::AccessKey;
+pub use key::{IdentityKey, SecretHasher};
 pub use publish_secret::is_plausible;
 pub use role::{AssumedRole, OidcRole, RoleSettings, TokenFile};
 pub use worker::WorkerRole;
+
+use kept::{Kept, Lent};
 
 use crate::cloud::metadata;
 use crate::cloud::{self, Credentials};
 
 /// The identities of the provider itself, asked in this order; the first that is configured counts. The pod's own
 /// `nodePublishSecretRef` comes before all of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Chain {
+    /// Tells AccessKey pairs apart.
+    pub hasher: SecretHasher,
     /// RRSA of the DaemonSet: `ALICLOUD_OIDC_PROVIDER_ARN` with `ALICLOUD_ROLE_ARN`.
-    pub oidc_role: Option<OidcRole>,
+    pub oidc_role: Option<Arc<OidcRole>>,
     /// `ACCESS_KEY_ID`, `SECRET_ACCESS_KEY` and `ALICLOUD_ROLE_ARN`.
-    pub assumed_role: Option<AssumedRole>,
+    pub assumed_role: Option<Arc<AssumedRole>>,
     /// `ACCESS_KEY_ID` and `SECRET_ACCESS_KEY`.
     pub access_key: Option<AccessKey>,
     /// The worker RAM role, unless `ALIBABA_CLOUD_ECS_METADATA_DISABLED` is true.
-    pub worker_role: Option<WorkerRole>,
+    pub worker_role: Option<Arc<WorkerRole>>,
 }
 
 /// Credentials, and who they are.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Resolved {
     /// Which source gave them.
     pub source: Source,
     /// What signs the requests.
     pub credentials: Arc<Credentials>,
+    /// Whose they are: the key of whatever is shared between Mounts.
+    pub identity: IdentityKey,
+    lender: Option<Arc<dyn Lender>>,
+}
+
+/// Gives temporary credentials, and keeps them.
+trait Lender: Send + Sync {
+    /// Where they are kept.
+    fn kept(&self) -> &Kept;
+
+    /// Those that are kept, or new ones.
+    fn lend(&self, remaining: Duration) -> Result<Lent, Error>;
 }
 
 /// Where credentials come from.
@@ -165,19 +183,68 @@ impl Chain {
     /// # Errors
     /// There is none, or it cannot be had.
     pub fn resolve(&self, secrets: &str, remaining: Duration) -> Result<Resolved, Error> {
-        let (source, credentials) = if let Some(pair) = publish_secret::read(secrets)? {
-            (Source::NodePublishSecret, pair.credentials())
-        } else if let Some(role) = &self.oidc_role {
-            (Source::OidcRole, role.credentials(remaining)?)
-        } else if let Some(role) = &self.assumed_role {
-            (Source::AssumedRole, role.credentials(remaining)?)
-        } else if let Some(pair) = &self.access_key {
-            (Source::AccessKey, pair.credentials())
-        } else if let Some(role) = &self.worker_role {
-            (Source::WorkerRole, role.credentials()?)
-        } else {
-            return Err(Error::NoSource);
+        let pair = |source, pair: &AccessKey| Resolved {
+            source,
+            credentials: pair.credentials(),
+            identity: pair.identity(&self.hasher),
+            lender: None,
         };
-        Ok(Resolved { source, credentials })
+        if let Some(found) = publish_secret::read(secrets)? {
+            Ok(pair(Source::NodePublishSecret, &found))
+        } else if let Some(role) = &self.oidc_role {
+            Resolved::lent(Source::OidcRole, Arc::clone(role) as _, remaining)
+        } else if let Some(role) = &self.assumed_role {
+            Resolved::lent(Source::AssumedRole, Arc::clone(role) as _, remaining)
+        } else if let Some(found) = &self.access_key {
+            Ok(pair(Source::AccessKey, found))
+        } else if let Some(role) = &self.worker_role {
+            Resolved::lent(Source::WorkerRole, Arc::clone(role) as _, remaining)
+        } else {
+            Err(Error::NoSource)
+        }
+    }
+}
+
+impl Resolved {
+    fn lent(source: Source, lender: Arc<dyn Lender>, remaining: Duration) -> Result<Self, Error> {
+        let Lent {
+            credentials,
+            identity,
+            ..
+        } = lender.lend(remaining)?;
+        Ok(Self {
+            source,
+            credentials,
+            identity,
+            lender: Some(lender),
+        })
+    }
+
+    /// Fresh credentials of the same source, if `error` says that the cloud no longer knows these; `None` if it
+    /// says anything else, or if they are a pair that cannot be renewed. The refused ones are forgotten for all,
+    /// and asked for anew once, however many Mounts hold them. To be called once for a call.
+    ///
+    /// # Errors
+    /// There are none to be had.
+    pub fn renewed_after(&self, error: &cloud::Error, remaining: Duration) -> Option<Result<Self, Error>> {
+        let lender = self.lender.as_ref()?;
+        if !error.is_about_ended(&self.credentials) {
+            return None;
+        }
+        log::info!(
+            "{}: temporary credentials are refused, and renewed: {error}",
+            self.source
+        );
+        lender.kept().forget(&self.credentials);
+        Some(Self::lent(self.source, Arc::clone(lender), remaining))
+    }
+}
+
+impl fmt::Debug for Resolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolved")
+            .field("source", &self.source)
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
     }
 }

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::kept::Kept;
-use super::{AccessKey, Error};
+use super::kept::{Kept, Lent};
+use super::key::{Identity, IdentityKey, SecretHasher};
+use super::{AccessKey, Error, Lender};
 use crate::clock::Clock;
 use crate::cloud::sts::{AssumeRole, AssumeRoleWithOidc};
-use crate::cloud::{Api, Credentials, Endpoint, Target};
+use crate::cloud::{Api, Endpoint, Target};
 use crate::limits;
 use crate::secret::Secret;
 
@@ -31,6 +32,7 @@ pub struct AssumedRole {
     api: Api,
     endpoint: Endpoint,
     pair: AccessKey,
+    identity: IdentityKey,
     kept: Kept,
 }
 
@@ -41,6 +43,7 @@ pub struct OidcRole {
     api: Api,
     endpoint: Endpoint,
     token: TokenFile,
+    identity: IdentityKey,
     kept: Kept,
 }
 
@@ -61,17 +64,30 @@ impl AssumedRole {
         pair: AccessKey,
         settings: RoleSettings,
         clock: Arc<dyn Clock>,
+        hasher: &SecretHasher,
     ) -> Self {
+        let identity = Identity::Assumed {
+            base: pair.identity(hasher),
+            role_arn: settings.role_arn.clone(),
+            external_id: None,
+        };
         Self {
             settings,
             api,
             endpoint,
             pair,
+            identity: identity.into(),
             kept: Kept::new(clock),
         }
     }
+}
 
-    pub(super) fn credentials(&self, remaining: Duration) -> Result<Arc<Credentials>, Error> {
+impl Lender for AssumedRole {
+    fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
         let RoleSettings {
             role_arn,
             session_name,
@@ -91,6 +107,7 @@ impl AssumedRole {
                 external_id: None,
             }
             .call(&self.api, &target)
+            .map(|temporary| Lent::new(temporary, self.identity.clone()))
             .map_err(|error| Error::Role {
                 role_arn: role_arn.clone(),
                 error: Box::new(error),
@@ -108,16 +125,27 @@ impl OidcRole {
         settings: RoleSettings,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let identity = Identity::Oidc {
+            provider_arn: token.provider_arn.clone(),
+            role_arn: settings.role_arn.clone(),
+        };
         Self {
             settings,
             api,
             endpoint,
             token,
+            identity: identity.into(),
             kept: Kept::new(clock),
         }
     }
+}
 
-    pub(super) fn credentials(&self, remaining: Duration) -> Result<Arc<Credentials>, Error> {
+impl Lender for OidcRole {
+    fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
         let RoleSettings {
             role_arn,
             session_name,
@@ -133,6 +161,7 @@ impl OidcRole {
                 duration_seconds: *duration_seconds,
             }
             .call(&self.api, &self.endpoint, remaining)
+            .map(|temporary| Lent::new(temporary, self.identity.clone()))
             .map_err(|error| Error::Role {
                 role_arn: role_arn.clone(),
                 error: Box::new(error),

@@ -1,11 +1,12 @@
 //! The worker RAM role of the node, from the instance metadata service.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Error;
-use super::kept::Kept;
+use super::kept::{Kept, Lent};
+use super::key::Identity;
+use super::{Error, Lender};
 use crate::clock::Clock;
-use crate::cloud::Credentials;
 use crate::cloud::metadata::Metadata;
 
 /// The node's role.
@@ -25,14 +26,21 @@ impl WorkerRole {
             kept: Kept::new(clock),
         }
     }
+}
 
-    pub(super) fn credentials(&self) -> Result<Arc<Credentials>, Error> {
+impl Lender for WorkerRole {
+    fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    fn lend(&self, _remaining: Duration) -> Result<Lent, Error> {
         self.kept.get(|| {
             let role = match &self.name {
                 Some(name) => name.clone(),
                 None => self.metadata.role().map_err(Error::Metadata)?,
             };
-            self.metadata.credentials(&role).map_err(Error::Metadata)
+            let temporary = self.metadata.credentials(&role).map_err(Error::Metadata)?;
+            Ok(Lent::new(temporary, Identity::Worker { role }.into()))
         })
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::Credentials;
 use crate::http;
 use crate::secret::Secret;
 
@@ -79,6 +80,19 @@ impl Error {
             Kind::Throttled | Kind::Unavailable => true,
             Kind::Credentials => matches!(self, Self::Api(error) if error.code == "SignatureNonceUsed"),
             Kind::Denied | Kind::Broken | Kind::NotFound | Kind::Refused => false,
+        }
+    }
+}
+
+impl Error {
+    /// Whether these are temporary credentials that the cloud no longer knows, so that new ones may pass. An
+    /// unknown id is such a case too: some services say so of those that have ended.
+    pub fn is_about_ended(&self, credentials: &Credentials) -> bool {
+        let Self::Api(error) = self else { return false };
+        match error.code.as_str() {
+            "InvalidSecurityToken.Expired" => credentials.security_token.is_some(),
+            "InvalidAccessKeyId.NotFound" => credentials.access_key_id.starts_with("STS."),
+            _ => false,
         }
     }
 }

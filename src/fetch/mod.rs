@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use permits::Permits;
 
+use crate::auth::{self, Resolved};
 use crate::clock::Clock;
 use crate::cloud::api::Entropy;
 use crate::cloud::kms::GetSecretValue;
 use crate::cloud::oos::GetSecretParameter;
-use crate::cloud::{self, Api, Credentials, Endpoint, Target, Value};
+use crate::cloud::{self, Api, Endpoint, Target, Value};
 use crate::grpc::Call;
 use crate::limits;
 use crate::params::Service;
@@ -63,12 +64,14 @@ pub struct Pull<'a> {
     /// Whom to ask.
     pub endpoint: &'a Endpoint,
     /// As whom.
-    pub credentials: &'a Credentials,
+    pub identity: &'a Resolved,
 }
 
 /// Why a value was not obtained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
+    /// Refused credentials could not be renewed.
+    Auth(auth::Error),
     /// The caller has gone; nobody will read this.
     Cancelled,
     /// The cloud's last word.
@@ -151,16 +154,25 @@ impl Engine {
             Service::Kms => &self.kms,
             Service::Oos => &self.oos,
         };
+        let mut renewed: Option<Resolved> = None;
         for attempt in 1.. {
+            let identity = renewed.as_ref().unwrap_or(pull.identity);
             let result = {
                 let _permit = permits.acquire(call, &*self.clock)?;
                 let remaining = self.remaining(call).ok_or(Error::Waited { what: "its turn" })?;
-                self.call(pull, remaining)
+                self.call(pull, identity, remaining)
             };
             let error = match result {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
+            let remaining = self.remaining(call).unwrap_or_default();
+            if renewed.is_none()
+                && let Some(fresh) = identity.renewed_after(&error, remaining)
+            {
+                renewed = Some(fresh.map_err(Error::Auth)?);
+                continue;
+            }
             let pause = retry::pause(
                 &error,
                 attempt,
@@ -180,10 +192,10 @@ impl Engine {
         unreachable!("retry::pause ends after a number of attempts")
     }
 
-    fn call(&self, pull: &Pull<'_>, remaining: Duration) -> Result<Value, cloud::Error> {
+    fn call(&self, pull: &Pull<'_>, identity: &Resolved, remaining: Duration) -> Result<Value, cloud::Error> {
         let target = Target {
             endpoint: pull.endpoint,
-            credentials: pull.credentials,
+            credentials: &identity.credentials,
             remaining,
         };
         match pull.service {

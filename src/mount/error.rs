@@ -83,6 +83,8 @@ pub(super) fn is_not_found(error: &fetch::Error) -> bool {
 
 fn code_of(error: &fetch::Error) -> Code {
     match error {
+        fetch::Error::Auth(error) if error.is_outage() => Code::Internal,
+        fetch::Error::Auth(_) => Code::Unauthenticated,
         fetch::Error::Cancelled | fetch::Error::Waited { .. } => Code::Internal,
         fetch::Error::Cloud(error) => match error.kind() {
             Kind::Credentials => Code::Unauthenticated,
@@ -148,6 +150,7 @@ struct Fetched<'a>(&'a fetch::Error);
 impl fmt::Display for Fetched<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            fetch::Error::Auth(error) => write!(f, "the credentials have ended: {error}"),
             fetch::Error::Cancelled => f.write_str("the driver took the call back"),
             fetch::Error::Waited { what } => {
                 write!(

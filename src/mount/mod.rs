@@ -97,7 +97,7 @@ impl Mounter {
                 version: object.version.as_ref().map(ToString::to_string),
                 stage: object.stage.as_deref(),
                 endpoint,
-                credentials: &resolved.credentials,
+                identity: &resolved,
             })
             .collect();
         let values = settle(plan, self.engine.fetch(&pulls, call), resolved.source)?;
