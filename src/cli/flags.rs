@@ -57,6 +57,24 @@ pub(super) const FLAGS: &[Flag] = &[
         "OOS parameters pulled at the same time, over all Mounts",
     ),
     flag(
+        "kms-max-pulls-per-second",
+        "N",
+        "50",
+        "KMS secrets pulled per second, with bursts of twice as many; 0 for no limit",
+    ),
+    flag(
+        "oos-max-pulls-per-second",
+        "N",
+        "50",
+        "OOS parameters pulled per second, with bursts of twice as many; 0 for no limit",
+    ),
+    flag(
+        "refresh-interval",
+        "DURATION",
+        "60s",
+        "volumes that are mounted again may share values read so recently; 0 reads anew each time",
+    ),
+    flag(
         "kms-endpoint",
         "URL",
         "https://kms-vpc.{region}.aliyuncs.com",
@@ -91,6 +109,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "BYTES",
         "64MiB",
         "most memory for requests, values and responses together",
+    ),
+    flag(
+        "max-response-bytes",
+        "BYTES",
+        "4194304",
+        "most bytes of one volume; the driver's --max-call-recv-msg-size",
     ),
     flag(
         "shutdown-grace",

@@ -14,7 +14,7 @@ pub use region::NodeRegion;
 use crate::auth;
 use crate::clock::Clock;
 use crate::cloud::{Endpoint, EndpointTemplate, Value};
-use crate::fetch::{Engine, Pull};
+use crate::fetch::{Engine, Pull, Volume};
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Call, Status};
 use crate::limits;
@@ -33,6 +33,8 @@ pub struct Mounter {
     pub region: NodeRegion,
     /// How strictly parameters are read.
     pub options: Options,
+    /// Most bytes of one response, encoded.
+    pub max_response_bytes: usize,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
 }
@@ -61,8 +63,14 @@ impl Mounter {
         for warning in &plan.warnings {
             log::warn!("{}: {warning}", volume(&plan));
         }
-        call.reserve(memory(&plan))?;
-        let result = self.fill(&plan, &request.secrets, call);
+        call.reserve(memory(&plan, self.max_response_bytes))?;
+        let known = Volume::new(&plan.pod.uid, &request.target_path);
+        let result = self.fill(&plan, &request.secrets, known.as_ref(), call);
+        if let (Ok(_), Some(known)) = (&result, &known)
+            && !call.cancellation.is_cancelled()
+        {
+            self.engine.mounted(known);
+        }
         match &result {
             Ok(response) => log::info!("{}: mounted, {} bytes", volume(&plan), response.len()),
             Err(error) => log::error!("{}: {error}", volume(&plan)),
@@ -70,7 +78,13 @@ impl Mounter {
         result.map_err(|error| error.status())
     }
 
-    fn fill(&self, plan: &Plan, secrets: &str, call: &Call) -> Result<Secret, Error> {
+    fn fill(
+        &self,
+        plan: &Plan,
+        secrets: &str,
+        volume: Option<&Volume>,
+        call: &Call,
+    ) -> Result<Secret, Error> {
         if plan.pod_identity {
             return Err(Error::Auth(auth::Error::PodIdentityUnsupported));
         }
@@ -100,13 +114,13 @@ impl Mounter {
                 identity: &resolved,
             })
             .collect();
-        let values = settle(plan, self.engine.fetch(&pulls, call), resolved.source)?;
+        let values = settle(plan, self.engine.fetch(&pulls, volume, call), resolved.source)?;
         let contents: Vec<Option<&Secret>> = values
             .iter()
             .map(|value| value.as_ref().map(|value| &value.contents))
             .collect();
         let files = plan.render(&contents).map_err(Error::Parameters)?;
-        response::encode(&files, &values)
+        response::encode(&files, &values, self.max_response_bytes)
     }
 
     fn endpoint(&self, plan: &Plan, object: &Object) -> Result<Endpoint, Error> {
@@ -135,9 +149,9 @@ impl Mounter {
 /// All values, or all failures. An optional object may be missing.
 fn settle(
     plan: &Plan,
-    results: Vec<Result<Value, crate::fetch::Error>>,
+    results: Vec<Result<Arc<Value>, crate::fetch::Error>>,
     source: auth::Source,
-) -> Result<Vec<Option<Value>>, Error> {
+) -> Result<Vec<Option<Arc<Value>>>, Error> {
     let mut values = Vec::with_capacity(results.len());
     let mut failures = Vec::new();
     for (object, result) in plan.objects.iter().zip(results) {
@@ -156,8 +170,8 @@ fn settle(
 
 /// How many bytes of the memory budget a volume may need. Taken at once and before anything is fetched: Mounts that
 /// took more as they went could wait for each other.
-fn memory(plan: &Plan) -> usize {
-    let most = 4 * limits::MOUNT_RESPONSE_BYTES;
+fn memory(plan: &Plan, max_response_bytes: usize) -> usize {
+    let most = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
     plan.objects
         .len()
         .saturating_mul(limits::FETCH_OBJECT_BYTES)
