@@ -18,6 +18,7 @@ use crate::cloud::oos::GetSecretParameter;
 use crate::cloud::{self, Api, Endpoint, Target, Value};
 use crate::grpc::Call;
 use crate::limits;
+use crate::metrics;
 use crate::params::Service;
 
 /// Fetches values for the whole process.
@@ -182,6 +183,10 @@ impl Engine {
             let Some(pause) = pause else {
                 return Err(Error::Cloud(error));
             };
+            self.api.metrics().retry(match pull.service {
+                Service::Kms => metrics::Service::Kms,
+                Service::Oos => metrics::Service::Oos,
+            });
             log::debug!(
                 "{} pull, try {attempt}: {error}; next try in {} ms",
                 pull.service,
