@@ -28,4 +28,5 @@ pub mod sign;
 pub mod budget;
 pub mod clock;
 pub mod limits;
+pub mod metrics;
 pub mod secret;

@@ -15,8 +15,9 @@ use crate::cloud::{Api, Endpoint};
 use crate::fetch::Engine;
 use crate::grpc::proto::{MountRequest, VersionResponse};
 use crate::grpc::{Call, Status};
-use crate::health::HealthServer;
+use crate::health::{HealthServer, Observed, Readiness};
 use crate::http::Client;
+use crate::metrics::Metrics;
 use crate::mount::{Mounter, NodeRegion};
 use crate::secret::Secret;
 use crate::server::{self, BindError, Service, Settings};
@@ -45,11 +46,21 @@ pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
         ..Settings::default()
     };
     let grace = config.shutdown_grace;
+    let metrics = Metrics::new();
+    metrics.started(clock.wall().as_second());
+    let readiness = readiness(&config.identity);
     let provider = Arc::new(Provider {
-        mounter: mounter(config, &clock),
+        mounter: mounter(config, &clock, &metrics),
+        clock: Arc::clone(&clock),
+        metrics: metrics.clone(),
     });
     let handle = server::serve(socket, provider, clock, settings).map_err(StartError::Thread)?;
-    health.spawn().map_err(StartError::Thread)?;
+    let observed = Observed {
+        server: handle.observer(),
+        metrics,
+        readiness,
+    };
+    health.spawn(observed).map_err(StartError::Thread)?;
     log::info!(
         "{} {} serves on {}",
         env!("CARGO_PKG_NAME"),
@@ -63,18 +74,24 @@ pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
     Ok(())
 }
 
-fn mounter(config: Config, clock: &Arc<dyn Clock>) -> Mounter {
+/// What the configuration names and every Mount as the provider itself will need.
+fn readiness(identity: &Identity) -> Readiness {
+    match identity.token.clone() {
+        Some(token) => {
+            Readiness::new().with(Box::new(move || token.check().map_err(|error| error.to_string())))
+        }
+        None => Readiness::new(),
+    }
+}
+
+fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
     let pulls = config.fetch.kms.pulls.saturating_add(config.fetch.oos.pulls);
     let client = Client::new(&config.roots, pulls);
-    let api = Api::new(client.clone(), Arc::clone(clock), Arc::clone(&entropy));
+    let api = Api::new(client.clone(), Arc::clone(clock), Arc::clone(&entropy)).counting(metrics.clone());
     let hardened_only = config.hardened_metadata_only;
-    let metadata = Arc::new(Metadata::new(
-        client,
-        config.metadata,
-        Arc::clone(clock),
-        hardened_only,
-    ));
+    let metadata = Metadata::new(client, config.metadata, Arc::clone(clock), hardened_only);
+    let metadata = Arc::new(metadata.counting(metrics.clone()));
     Mounter {
         chain: chain(config.identity, config.sts, &api, &metadata, clock, &*entropy),
         engine: Engine::new(api, Arc::clone(clock), entropy, &config.fetch),
@@ -123,6 +140,8 @@ fn chain(
 
 struct Provider {
     mounter: Mounter,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
 }
 
 impl Service for Provider {
@@ -135,7 +154,12 @@ impl Service for Provider {
     }
 
     fn mount(&self, request: MountRequest, call: &Call) -> Result<Secret, Status> {
-        self.mounter.mount(&request, call)
+        let _running = self.metrics.mount_begins();
+        let began = self.clock.now();
+        let result = self.mounter.mount(&request, call);
+        let elapsed = self.clock.now().saturating_duration_since(began);
+        self.metrics.mount_took(result.is_ok(), elapsed);
+        result
     }
 }
 

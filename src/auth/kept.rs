@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::cloud::Credentials;
 use crate::cloud::sts::Temporary;
 use crate::limits;
+use crate::metrics::{self, Metrics};
 
 /// One identity's temporary credentials. Whoever comes first when they are due renews them, while others go on
 /// with those that are still valid, or wait for the outcome if there are none: one life is one call.
@@ -43,6 +44,23 @@ impl Kept {
             now: Mutex::new(None),
             renewing: Mutex::new(()),
         }
+    }
+
+    /// As [`Kept::get`], with each renewal counted.
+    pub(super) fn get_counted<E>(
+        &self,
+        metrics: &Metrics,
+        identity: metrics::Identity,
+        renew: impl FnOnce() -> Result<Lent, E>,
+    ) -> Result<Lent, E> {
+        self.get(|| {
+            let renewed = renew();
+            match &renewed {
+                Ok(lent) => metrics.credentials_renewed(identity, lent.expires.as_second()),
+                Err(_) => metrics.credentials_not_renewed(identity),
+            }
+            renewed
+        })
     }
 
     /// The kept credentials, or those that `renew` gives. A failed renewal is an error only once the old ones have

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::cloud::sts::{AssumeRole, AssumeRoleWithOidc};
 use crate::cloud::{Api, Endpoint, Target};
 use crate::limits;
+use crate::metrics;
 use crate::secret::Secret;
 
 /// Which role, and how.
@@ -93,7 +94,8 @@ impl Lender for AssumedRole {
             session_name,
             duration_seconds,
         } = &self.settings;
-        self.kept.get(|| {
+        let (counted, identity) = (self.api.metrics(), metrics::Identity::AssumedRole);
+        self.kept.get_counted(counted, identity, || {
             let base = self.pair.credentials();
             let target = Target {
                 endpoint: &self.endpoint,
@@ -151,7 +153,8 @@ impl Lender for OidcRole {
             session_name,
             duration_seconds,
         } = &self.settings;
-        self.kept.get(|| {
+        let (counted, identity) = (self.api.metrics(), metrics::Identity::OidcRole);
+        self.kept.get_counted(counted, identity, || {
             let token = self.token.read()?;
             AssumeRoleWithOidc {
                 provider_arn: &self.token.provider_arn,
@@ -171,6 +174,14 @@ impl Lender for OidcRole {
 }
 
 impl TokenFile {
+    /// Whether there is a token to be read.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn check(&self) -> Result<(), Error> {
+        self.read().map(drop)
+    }
+
     fn read(&self) -> Result<Secret, Error> {
         let failed = |problem: &str| Error::TokenFile {
             path: self.path.display().to_string(),

@@ -10,6 +10,7 @@ use super::environment::{Environment, NotText};
 use super::identity::{Identity, switch};
 use crate::cloud::Endpoint;
 use crate::fetch;
+use crate::health::{METRICS_PATH, READY_PATH};
 use crate::http::Roots;
 use crate::limits;
 use crate::mount::Endpoints;
@@ -162,7 +163,13 @@ fn health_path(args: &Args) -> Result<String, ConfigError> {
     let path = args.value("healthz-path");
     let well_formed =
         path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
-    if well_formed {
+    if matches!(path, READY_PATH | METRICS_PATH) {
+        Err(invalid(
+            args,
+            "healthz-path",
+            &"this path is taken on the same port",
+        ))
+    } else if well_formed {
         Ok(path.to_owned())
     } else {
         Err(invalid(
@@ -424,6 +431,11 @@ mod tests {
                 &["--healthz-path=healthz"],
                 &[],
                 "--healthz-path=healthz: expected a path that begins with a slash",
+            ),
+            (
+                &["--healthz-path=/metrics"],
+                &[],
+                "--healthz-path=/metrics: this path is taken on the same port",
             ),
             (
                 &["--healthz-timeout=5"],

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::Credentials;
 use crate::http;
+use crate::metrics::Outcome;
 use crate::secret::Secret;
 
 /// A failed call to an API.
@@ -64,6 +65,21 @@ pub enum Kind {
     Throttled,
     /// Out of reach, out of order or out of time.
     Unavailable,
+}
+
+impl Kind {
+    /// As metrics count it.
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Credentials => Outcome::Credentials,
+            Self::Denied => Outcome::Denied,
+            Self::Broken => Outcome::Broken,
+            Self::NotFound => Outcome::NotFound,
+            Self::Refused => Outcome::Refused,
+            Self::Throttled => Outcome::Throttled,
+            Self::Unavailable => Outcome::Unavailable,
+        }
+    }
 }
 
 impl Error {

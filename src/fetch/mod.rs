@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, PoisonError};
 use std::time::Duration;
 
-use self::core::{Core, Domain, Outcome, PartyId, Settled, Want};
+use self::core::{Core, Domain, Entered, Outcome, PartyId, Settled, Source, Want};
 pub use self::core::{Counts, LaneSettings, Settings};
 use retry::Class;
 use threads::Threads;
@@ -30,6 +30,7 @@ use crate::cloud::oos::GetSecretParameter;
 use crate::cloud::{self, Api, Endpoint, Target, Value};
 use crate::grpc::Call;
 use crate::limits;
+use crate::metrics::{self, Metrics, SharedCopy};
 use crate::params::Service;
 
 /// Fetches values for the whole process.
@@ -124,7 +125,8 @@ impl Engine {
         let bell = Arc::new(Condvar::new());
 
         let mut state = self.0.lock();
-        let party = state.core.mount(wants, volume, deadline, now);
+        let entered = state.core.mount(wants, volume, deadline, now);
+        let party = entered.party;
         state.bells.insert(party, Arc::clone(&bell));
         self.0.wake(&mut state);
         if !state.core.is_complete(party) {
@@ -152,6 +154,7 @@ impl Engine {
         };
         state.bells.remove(&party);
         let settled = state.core.leave(party);
+        let (copies, _) = state.core.copies();
         drop(state);
         let result = |settled| match settled {
             Settled::Value(value) => Ok(value),
@@ -159,7 +162,10 @@ impl Engine {
             Settled::Skipped => Err(Error::Skipped),
             Settled::Unfinished => Err(unfinished.clone()),
         };
-        settled.into_iter().map(result).collect()
+        let results: Vec<_> = settled.into_iter().map(result).collect();
+        count(self.0.api.metrics(), pulls, &entered, &results);
+        self.0.api.metrics().objects_under_refresh(copies);
+        results
     }
 
     /// A Mount of this volume was answered with success: its next may be served by a shared copy.
@@ -222,6 +228,28 @@ impl From<&Pull<'_>> for Want<Cloud> {
             key,
             job,
         }
+    }
+}
+
+/// Tells the metrics what came from where, and what a running pod could not be given anew.
+fn count(metrics: &Metrics, pulls: &[Pull<'_>], entered: &Entered, results: &[Result<Arc<Value>, Error>]) {
+    for ((pull, source), result) in pulls.iter().zip(&entered.sources).zip(results) {
+        let service = label(pull.service);
+        match source {
+            Source::Call => {}
+            Source::Copy => metrics.shared_copy(service, SharedCopy::Cached),
+            Source::Joined => metrics.shared_copy(service, SharedCopy::Coalesced),
+        }
+        if let (true, Err(Error::Cloud(error))) = (entered.is_repeated, result) {
+            metrics.refresh_failed(service, error.kind().outcome());
+        }
+    }
+}
+
+const fn label(service: Service) -> metrics::Service {
+    match service {
+        Service::Kms => metrics::Service::Kms,
+        Service::Oos => metrics::Service::Oos,
     }
 }
 

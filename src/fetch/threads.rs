@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::core::{Attempt, Core, Next};
-use super::{Cloud, Error, PartyId, attempt, failed};
+use super::{Cloud, Error, PartyId, attempt, failed, label};
 use crate::clock::Clock;
 use crate::cloud::Api;
 use crate::cloud::api::Entropy;
@@ -15,7 +15,7 @@ use crate::limits;
 /// What the threads and the waiting Mounts share.
 pub(super) struct Threads {
     pub(super) clock: Arc<dyn Clock>,
-    api: Api,
+    pub(super) api: Api,
     entropy: Arc<dyn Entropy>,
     state: Mutex<State>,
     work: Condvar,
@@ -130,6 +130,9 @@ impl Threads {
     /// Makes a call and tells whoever it completes.
     fn make(&self, call: &Attempt<Cloud>) -> MutexGuard<'_, State> {
         let remaining = call.deadline.saturating_duration_since(self.clock.now());
+        if call.number > 1 {
+            self.api.metrics().retry(label(call.service));
+        }
         // A call that panics leaves nothing behind: what it shares is behind locks that tolerate it.
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| attempt(&self.api, &call.job, remaining)));
         let outcome = outcome.unwrap_or_else(|_payload| {

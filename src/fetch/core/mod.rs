@@ -75,6 +75,28 @@ pub struct Want<D: Domain> {
     pub job: D::Job,
 }
 
+/// A Mount that has entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// Its name from now on.
+    pub party: PartyId,
+    /// Whether its volume is known to have been mounted.
+    pub is_repeated: bool,
+    /// Where each value comes from, in the order of the wants.
+    pub sources: Vec<Source>,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A call of its own.
+    Call,
+    /// A shared copy.
+    Copy,
+    /// A call that somebody else has asked for.
+    Joined,
+}
+
 /// What to do now.
 pub enum Next<D: Domain> {
     /// Make this call, on a thread of its own, and [`Core::finish`] it.
@@ -89,6 +111,10 @@ pub enum Next<D: Domain> {
 pub struct Attempt<D: Domain> {
     /// Which call.
     pub flight: FlightId,
+    /// Which service.
+    pub service: Service,
+    /// Which try it is, from 1.
+    pub number: u32,
     /// How to make it.
     pub job: D::Job,
     /// When the last of those who wait gives up.
@@ -198,63 +224,79 @@ impl<D: Domain> Core<D> {
         volume: Option<&Volume>,
         deadline: Instant,
         now: Instant,
-    ) -> PartyId {
+    ) -> Entered {
         self.sweep(now);
-        let is_repeated =
-            self.copies.is_some() && volume.is_some_and(|volume| self.volumes.knows(volume, now));
-        let id = PartyId(self.id());
-        let mut party = Party {
-            deadline,
-            slots: Vec::with_capacity(wants.len()),
-            pending: 0,
-            is_outage: false,
-        };
+        let is_repeated = volume.is_some_and(|volume| self.volumes.knows(volume, now));
+        let may_share = is_repeated && self.copies.is_some();
+        let party = PartyId(self.id());
+        let mut slots = Vec::with_capacity(wants.len());
+        let mut sources = Vec::with_capacity(wants.len());
         for want in wants {
             let copy = match &self.copies {
-                Some(copies) if is_repeated => copies.get(&want.key, now),
+                Some(copies) if may_share => copies.get(&want.key, now),
                 _ => None,
             };
-            let slot = if let Some(value) = copy {
-                self.counts.copies += 1;
-                Slot::Settled(Settled::Value(value))
+            let (slot, source) = if let Some(value) = copy {
+                (Slot::Settled(Settled::Value(value)), Source::Copy)
             } else {
-                party.pending += 1;
-                Slot::Pending(self.join_or_start(want, id, party.slots.len(), is_repeated))
+                let (flight, source) = self.join_or_start(want, (party, slots.len()), may_share);
+                (Slot::Pending(flight), source)
             };
-            party.slots.push(slot);
+            slots.push(slot);
+            sources.push(source);
         }
-        if party.pending == 0 {
-            self.complete.push(id);
+        let count = |wanted| sources.iter().filter(|source| **source == wanted).count();
+        let copies = count(Source::Copy);
+        self.counts.copies += copies as u64;
+        self.counts.joined += count(Source::Joined) as u64;
+        let pending = slots.len() - copies;
+        if pending == 0 {
+            self.complete.push(party);
         }
-        self.parties.insert(id, party);
-        id
+        let entry = Party {
+            deadline,
+            slots,
+            pending,
+            is_outage: false,
+        };
+        self.parties.insert(party, entry);
+        Entered {
+            party,
+            is_repeated,
+            sources,
+        }
     }
 
-    fn join_or_start(&mut self, want: Want<D>, party: PartyId, slot: usize, is_repeated: bool) -> FlightId {
+    fn join_or_start(
+        &mut self,
+        want: Want<D>,
+        waiter: (PartyId, usize),
+        may_share: bool,
+    ) -> (FlightId, Source) {
         let open = self.open.get(&want.key).copied().unwrap_or_default();
-        let joined = open.unsent.or(if is_repeated { open.sent } else { None });
+        let joined = open.unsent.or(if may_share { open.sent } else { None });
         if let Some(id) = joined
             && let Some(flight) = self.flights.get_mut(&id)
         {
-            flight.waiters.push((party, slot));
-            self.counts.joined += 1;
-            return id;
+            flight.waiters.push(waiter);
+            return (id, Source::Joined);
         }
         let id = FlightId(self.id());
-        self.lane(want.service).queue(party, id);
+        let (home, _) = waiter;
+        self.lane(want.service).queue(home, id);
         self.open.entry(want.key.clone()).or_default().unsent = Some(id);
         let flight = Flight {
             service: want.service,
             key: want.key,
             job: want.job,
-            home: party,
-            waiters: vec![(party, slot)],
+            home,
+            waiters: vec![waiter],
             attempts: 0,
             state: State::Queued,
             last_error: None,
         };
         self.flights.insert(id, flight);
-        id
+        (id, Source::Call)
     }
 
     /// The next call to make, if one may be made now. The lanes take turns.
@@ -292,6 +334,8 @@ impl<D: Domain> Core<D> {
         }
         Some(Attempt {
             flight: id,
+            service: flight.service,
+            number: flight.attempts,
             job: flight.job.clone(),
             deadline: deadline(&self.parties, flight, now),
         })

@@ -65,7 +65,7 @@ impl Bench {
             job: OLD_JOB,
         });
         let deadline = self.now + Duration::from_secs(seconds);
-        self.core.mount(wants.collect(), volume, deadline, self.now)
+        self.core.mount(wants.collect(), volume, deadline, self.now).party
     }
 
     /// A volume that has been mounted.
