@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::args::Args;
 use super::environment::{Environment, NotText};
 use super::identity::{Identity, switch};
+use super::logger::LogFormat;
 use crate::cloud::Endpoint;
 use crate::health::{METRICS_PATH, READY_PATH};
 use crate::http::Roots;
@@ -48,6 +49,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// Log level as klog counts it.
     pub verbosity: u8,
+    /// How log lines are written.
+    pub log_format: LogFormat,
     /// What is worth telling, though nothing is wrong.
     pub warnings: Vec<String>,
 }
@@ -129,6 +132,7 @@ impl Config {
             memory_budget: memory_budget(args)?,
             shutdown_grace: duration(args, "shutdown-grace")?,
             verbosity: verbosity(args)?,
+            log_format: log_format(args)?,
             warnings,
         })
     }
@@ -184,6 +188,14 @@ fn unknown_keys(args: &Args) -> Result<UnknownKeys, ConfigError> {
 
 fn verbosity(args: &Args) -> Result<u8, ConfigError> {
     parsed(args, "v", "a number from 0 to 255")
+}
+
+fn log_format(args: &Args) -> Result<LogFormat, ConfigError> {
+    match args.value("log-format") {
+        "json" => Ok(LogFormat::Json),
+        "text" => Ok(LogFormat::Text),
+        _ => Err(invalid(args, "log-format", &"expected text or json")),
+    }
 }
 
 fn memory_budget(args: &Args) -> Result<usize, ConfigError> {
@@ -400,6 +412,11 @@ mod tests {
                 &["--unknown-keys=no"],
                 &[],
                 "--unknown-keys=no: expected warn or error",
+            ),
+            (
+                &["--log-format=xml"],
+                &[],
+                "--log-format=xml: expected text or json",
             ),
             (&["--v=loud"], &[], "--v=loud: expected a number from 0 to 255"),
             (

@@ -3,12 +3,14 @@
 //! A straight line. Everything is validated before anything is asked; one failed object fails the call.
 
 mod error;
+mod journal;
 mod region;
 mod response;
 
 use std::sync::Arc;
 
 pub use error::Error;
+pub use journal::Journal;
 pub use region::NodeRegion;
 
 use crate::auth;
@@ -35,6 +37,8 @@ pub struct Mounter {
     pub options: Options,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Where Mounts are logged.
+    pub journal: Journal,
 }
 
 /// Where the services are.
@@ -52,25 +56,47 @@ impl Mounter {
     /// # Errors
     /// A status that kubelet takes for final, with a message for the reader of the pod's events.
     pub fn mount(&self, request: &MountRequest, call: &Call) -> Result<Secret, Status> {
+        let mut mount = self.journal.begin();
+        let result = self.answer(request, call, &mut mount);
+        if let Ok(response) = &result {
+            self.journal.mounted(&mount, response.len());
+        }
+        result.map_err(|status| self.journal.failed(&mount, status))
+    }
+
+    fn answer(
+        &self,
+        request: &MountRequest,
+        call: &Call,
+        mount: &mut journal::Mount,
+    ) -> Result<Secret, Status> {
         let input = Input {
             attributes: &request.attributes,
             permission: &request.permission,
         };
-        let plan =
-            params::parse(&input, &self.options).map_err(|problems| Error::Parameters(problems).status())?;
+        let plan = match params::parse(&input, &self.options) {
+            Ok(plan) => plan,
+            Err(problems) => {
+                mount.not_planned(&request.attributes);
+                return Err(Error::Parameters(problems).status());
+            }
+        };
+        mount.planned(&plan);
         for warning in &plan.warnings {
-            log::warn!("{}: {warning}", volume(&plan));
+            self.journal.warn(mount, warning);
         }
         call.reserve(memory(&plan))?;
-        let result = self.fill(&plan, &request.secrets, call);
-        match &result {
-            Ok(response) => log::info!("{}: mounted, {} bytes", volume(&plan), response.len()),
-            Err(error) => log::error!("{}: {error}", volume(&plan)),
-        }
-        result.map_err(|error| error.status())
+        self.fill(&plan, &request.secrets, call, mount)
+            .map_err(|error| error.status())
     }
 
-    fn fill(&self, plan: &Plan, secrets: &str, call: &Call) -> Result<Secret, Error> {
+    fn fill(
+        &self,
+        plan: &Plan,
+        secrets: &str,
+        call: &Call,
+        mount: &mut journal::Mount,
+    ) -> Result<Secret, Error> {
         if plan.pod_identity {
             return Err(Error::Auth(auth::Error::PodIdentityUnsupported));
         }
@@ -82,6 +108,7 @@ impl Mounter {
             .chain
             .resolve(secrets, call.deadline.saturating_duration_since(self.clock.now()))
             .map_err(Error::Auth)?;
+        mount.read_as(resolved.source);
         let endpoints: Vec<Endpoint> = plan
             .objects
             .iter()
@@ -162,12 +189,4 @@ fn memory(plan: &Plan) -> usize {
         .len()
         .saturating_mul(limits::FETCH_OBJECT_BYTES)
         .min(most)
-}
-
-/// The volume, as log lines name it.
-fn volume(plan: &Plan) -> String {
-    format!(
-        "pod {}/{} class {}",
-        plan.pod.namespace, plan.pod.name, plan.class_name
-    )
 }
