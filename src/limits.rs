@@ -150,6 +150,14 @@ pub const HEALTH_REQUEST_BYTES: usize = 8 * 1024;
 
 /// How long a probe may take to send its request.
 pub const HEALTH_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+// Log of Mounts (src/mount/journal.rs)
+
+/// Most volumes and oddities whose repetition is remembered; the oldest give way. A node has some hundred volumes.
+pub const JOURNAL_TOPICS: usize = 1024;
+
+/// How long a volume's failure goes without another line while it stays the same. kubelet tries about once a minute.
+pub const JOURNAL_PAUSE: Duration = Duration::from_secs(600);
+
 // ---- Parameters (src/params) ----
 
 /// Most bytes of the `attributes` text. A SecretProviderClass cannot exceed what etcd stores, 1.5 MiB.

@@ -18,7 +18,7 @@ use crate::grpc::{Call, Status};
 use crate::health::{HealthServer, Observed, Readiness};
 use crate::http::Client;
 use crate::metrics::Metrics;
-use crate::mount::{Mounter, NodeRegion};
+use crate::mount::{Journal, Mounter, NodeRegion};
 use crate::secret::Secret;
 use crate::server::{self, BindError, Service, Settings};
 
@@ -92,7 +92,9 @@ fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter
     let hardened_only = config.hardened_metadata_only;
     let metadata = Metadata::new(client, config.metadata, Arc::clone(clock), hardened_only);
     let metadata = Arc::new(metadata.counting(metrics.clone()));
+    let journal = Journal::new(Arc::clone(clock), Arc::clone(&entropy), metrics.clone());
     Mounter {
+        journal,
         chain: chain(config.identity, config.sts, &api, &metadata, clock, &*entropy),
         engine: Engine::new(api, Arc::clone(clock), entropy, &config.fetch),
         endpoints: config.endpoints,

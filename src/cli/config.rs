@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::args::Args;
 use super::environment::{Environment, NotText};
 use super::identity::{Identity, switch};
+use super::logger::LogFormat;
 use crate::cloud::Endpoint;
 use crate::fetch;
 use crate::health::{METRICS_PATH, READY_PATH};
@@ -49,6 +50,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// Log level as klog counts it.
     pub verbosity: u8,
+    /// How log lines are written.
+    pub log_format: LogFormat,
     /// What is worth telling, though nothing is wrong.
     pub warnings: Vec<String>,
 }
@@ -145,6 +148,7 @@ impl Config {
             max_response_bytes,
             shutdown_grace: duration(args, "shutdown-grace")?,
             verbosity: verbosity(args)?,
+            log_format: log_format(args)?,
             warnings,
         })
     }
@@ -237,6 +241,14 @@ fn max_response_bytes(args: &Args) -> Result<usize, ConfigError> {
                 ),
             )
         })
+}
+
+fn log_format(args: &Args) -> Result<LogFormat, ConfigError> {
+    match args.value("log-format") {
+        "json" => Ok(LogFormat::Json),
+        "text" => Ok(LogFormat::Text),
+        _ => Err(invalid(args, "log-format", &"expected text or json")),
+    }
 }
 
 fn memory_budget(args: &Args, max_response_bytes: usize) -> Result<usize, ConfigError> {
@@ -466,6 +478,11 @@ mod tests {
                 &["--unknown-keys=no"],
                 &[],
                 "--unknown-keys=no: expected warn or error",
+            ),
+            (
+                &["--log-format=xml"],
+                &[],
+                "--log-format=xml: expected text or json",
             ),
             (&["--v=loud"], &[], "--v=loud: expected a number from 0 to 255"),
             (

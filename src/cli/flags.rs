@@ -141,6 +141,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "0",
         "verbosity of the log: 0 to 3 events, 4 and more details",
     ),
+    flag(
+        "log-format",
+        "FORMAT",
+        "text",
+        "how log lines are written: text (as klog) or json",
+    ),
     flag("help", "", "", "print this and exit"),
     flag("version", "", "", "print the version and exit"),
     flag("h", "", "", "print this and exit"),

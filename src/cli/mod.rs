@@ -12,7 +12,7 @@ pub use config::{Config, ConfigError, Health};
 pub use environment::{Environment, ProcessEnvironment};
 pub use help::{help, version};
 pub use identity::Identity;
-pub use logger::Logger;
+pub use logger::{LogFormat, Logger};
 
 use args::Args;
 

@@ -3,12 +3,14 @@
 //! A straight line. Everything is validated before anything is asked; one failed object fails the call.
 
 mod error;
+mod journal;
 mod region;
 mod response;
 
 use std::sync::Arc;
 
 pub use error::Error;
+pub use journal::Journal;
 pub use region::NodeRegion;
 
 use crate::auth;
@@ -37,6 +39,8 @@ pub struct Mounter {
     pub max_response_bytes: usize,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Where Mounts are logged.
+    pub journal: Journal,
 }
 
 /// Where the services are.
@@ -54,28 +58,46 @@ impl Mounter {
     /// # Errors
     /// A status that kubelet takes for final, with a message for the reader of the pod's events.
     pub fn mount(&self, request: &MountRequest, call: &Call) -> Result<Secret, Status> {
+        let mut mount = self.journal.begin();
+        let result = self.answer(request, call, &mut mount);
+        if let Ok(response) = &result {
+            self.journal.mounted(&mount, response.len());
+        }
+        result.map_err(|status| self.journal.failed(&mount, status))
+    }
+
+    fn answer(
+        &self,
+        request: &MountRequest,
+        call: &Call,
+        mount: &mut journal::Mount,
+    ) -> Result<Secret, Status> {
         let input = Input {
             attributes: &request.attributes,
             permission: &request.permission,
         };
-        let plan =
-            params::parse(&input, &self.options).map_err(|problems| Error::Parameters(problems).status())?;
+        let plan = match params::parse(&input, &self.options) {
+            Ok(plan) => plan,
+            Err(problems) => {
+                mount.not_planned(&request.attributes);
+                return Err(Error::Parameters(problems).status());
+            }
+        };
+        mount.planned(&plan);
         for warning in &plan.warnings {
-            log::warn!("{}: {warning}", volume(&plan));
+            self.journal.warn(mount, warning);
         }
         call.reserve(memory(&plan, self.max_response_bytes))?;
-        let known = Volume::new(&plan.pod.uid, &request.target_path);
-        let result = self.fill(&plan, &request.secrets, known.as_ref(), call);
-        if let (Ok(_), Some(known)) = (&result, &known)
+        let volume = Volume::new(&plan.pod.uid, &request.target_path);
+        let response = self
+            .fill(&plan, &request.secrets, volume.as_ref(), call, mount)
+            .map_err(|error| error.status())?;
+        if let Some(volume) = &volume
             && !call.cancellation.is_cancelled()
         {
-            self.engine.mounted(known);
+            self.engine.mounted(volume);
         }
-        match &result {
-            Ok(response) => log::info!("{}: mounted, {} bytes", volume(&plan), response.len()),
-            Err(error) => log::error!("{}: {error}", volume(&plan)),
-        }
-        result.map_err(|error| error.status())
+        Ok(response)
     }
 
     fn fill(
@@ -84,6 +106,7 @@ impl Mounter {
         secrets: &str,
         volume: Option<&Volume>,
         call: &Call,
+        mount: &mut journal::Mount,
     ) -> Result<Secret, Error> {
         if plan.pod_identity {
             return Err(Error::Auth(auth::Error::PodIdentityUnsupported));
@@ -96,6 +119,7 @@ impl Mounter {
             .chain
             .resolve(secrets, call.deadline.saturating_duration_since(self.clock.now()))
             .map_err(Error::Auth)?;
+        mount.read_as(resolved.source);
         let endpoints: Vec<Endpoint> = plan
             .objects
             .iter()
@@ -176,12 +200,4 @@ fn memory(plan: &Plan, max_response_bytes: usize) -> usize {
         .len()
         .saturating_mul(limits::FETCH_OBJECT_BYTES)
         .min(most)
-}
-
-/// The volume, as log lines name it.
-fn volume(plan: &Plan) -> String {
-    format!(
-        "pod {}/{} class {}",
-        plan.pod.namespace, plan.pod.name, plan.class_name
-    )
 }
