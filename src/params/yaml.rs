@@ -15,9 +15,9 @@ use crate::limits;
 
 /// A node and where it begins.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) at: Position,
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) at: Position,
+    pub(crate) kind: Kind,
 }
 
 impl Node {
@@ -29,7 +29,7 @@ impl Node {
 
 /// What a node is.
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// No value: nothing at all, `~` or `null`.
     Null,
     /// Text as written, quotes and escapes resolved.
@@ -42,7 +42,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// What to call it in a message.
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Text(_) => "text",
@@ -54,13 +54,13 @@ impl Kind {
 
 /// Why a text is not the one document that was due.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Error {
-    pub(super) at: Option<Position>,
-    pub(super) wrong: Wrong,
+pub(crate) struct Error {
+    pub(crate) at: Option<Position>,
+    pub(crate) wrong: Wrong,
 }
 
 /// Reads one document; [`Kind::Null`] when there is none.
-pub(super) fn parse(text: &str) -> Result<Node, Error> {
+pub(crate) fn parse(text: &str) -> Result<Node, Error> {
     if text.len() > limits::OBJECTS_BYTES {
         let text = format!(
             "{} bytes are more than the limit of {}",
