@@ -110,7 +110,8 @@ libgcc.a%s %:if-exists(libgcc_eh.a%s)
 SPECS
 # aarch64's gcc has no such definition.
 [ "$arch" = x86_64 ] || sed -i 's/^%(cc1_cpu) //' "$work/specs"
-printf '#!/bin/sh\nexec %s -specs=%s/specs "$@"\n' "$gcc" "$work" >"$work/cc"
+# The last word on the kind of executable is ours: for aarch64 rustc asks for one at a fixed address.
+printf '#!/bin/sh\nexec %s -specs=%s/specs "$@" -static-pie\n' "$gcc" "$work" >"$work/cc"
 chmod +x "$work/cc"
 
 export "CC_$variable=$work/cc" "AR_$variable=${gcc/%gcc/ar}"
