@@ -53,6 +53,24 @@ pub(super) const SERVE: &[Flag] = &[
         "OOS parameters pulled at the same time, over all Mounts",
     ),
     flag(
+        "kms-max-pulls-per-second",
+        "N",
+        "50",
+        "KMS secrets pulled per second, with bursts of twice as many; 0 for no limit",
+    ),
+    flag(
+        "oos-max-pulls-per-second",
+        "N",
+        "50",
+        "OOS parameters pulled per second, with bursts of twice as many; 0 for no limit",
+    ),
+    flag(
+        "refresh-interval",
+        "DURATION",
+        "60s",
+        "volumes that are mounted again may share values read so recently; 0 reads anew each time",
+    ),
+    flag(
         "kms-endpoint",
         "URL",
         "https://kms-vpc.{region}.aliyuncs.com",
@@ -89,6 +107,12 @@ pub(super) const SERVE: &[Flag] = &[
         "most memory for requests, values and responses together",
     ),
     flag(
+        "max-response-bytes",
+        "BYTES",
+        "4194304",
+        "most bytes of one volume; the driver's --max-call-recv-msg-size",
+    ),
+    flag(
         "shutdown-grace",
         "DURATION",
         "10s",
@@ -112,6 +136,12 @@ pub(super) const SERVE: &[Flag] = &[
         "LEVEL",
         "0",
         "verbosity of the log: 0 to 3 events, 4 and more details",
+    ),
+    flag(
+        "log-format",
+        "FORMAT",
+        "text",
+        "how log lines are written: text (as klog) or json",
     ),
 ];
 

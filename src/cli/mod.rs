@@ -15,7 +15,7 @@ use std::ffi::{OsStr, OsString};
 pub use config::{Config, ConfigError, Health};
 pub use environment::{Environment, ProcessEnvironment};
 pub use identity::Identity;
-pub use logger::Logger;
+pub use logger::{LogFormat, Logger};
 
 use args::Args;
 use help::{help, version};

@@ -4,6 +4,7 @@
 //! `{"HttpStatus","Code","Message","RequestId"}`; both are read by one parser, keys in PascalCase or camelCase.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -43,6 +44,8 @@ pub struct ApiError {
     pub request_id: String,
     /// Host that answered.
     pub host: String,
+    /// How long the gateway says to wait before another call.
+    pub retry_after: Option<Duration>,
 }
 
 /// What kind of trouble an error is, which decides status code, retry and advice.
@@ -156,7 +159,7 @@ impl ApiError {
     }
 
     /// Reads an error answer; anything that is not one of the documented shapes becomes an error without a code.
-    pub(super) fn parse(status: u16, body: &Secret, host: &str) -> Self {
+    pub(super) fn parse(status: u16, body: &Secret, host: &str, retry_after: Option<Duration>) -> Self {
         #[derive(Deserialize, Default)]
         struct Body {
             #[serde(rename = "Code", alias = "code")]
@@ -190,6 +193,7 @@ impl ApiError {
             message: one_line(&message, 300),
             request_id: one_line(&body.request_id.unwrap_or_default(), 64),
             host: host.to_owned(),
+            retry_after,
         }
     }
 }
@@ -234,6 +238,7 @@ impl fmt::Display for ApiError {
             message,
             request_id,
             host,
+            retry_after: _,
         } = self;
         if code.is_empty() {
             write!(f, "{host} answered {status}: {message}")?;
@@ -260,7 +265,7 @@ mod tests {
     use super::*;
 
     fn parse(status: u16, body: &str) -> ApiError {
-        ApiError::parse(status, &Secret::from(body.to_owned()), "kms.example")
+        ApiError::parse(status, &Secret::from(body.to_owned()), "kms.example", None)
     }
 
     #[test]

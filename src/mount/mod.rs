@@ -3,18 +3,20 @@
 //! A straight line. Everything is validated before anything is asked; one failed object fails the call.
 
 mod error;
+mod journal;
 mod region;
 mod response;
 
 use std::sync::Arc;
 
 pub use error::Error;
+pub use journal::Journal;
 pub use region::NodeRegion;
 
 use crate::auth;
 use crate::clock::Clock;
 use crate::cloud::{Endpoint, EndpointTemplate, Value};
-use crate::fetch::{Engine, Pull};
+use crate::fetch::{Engine, Pull, Volume};
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Call, Status};
 use crate::limits;
@@ -33,8 +35,12 @@ pub struct Mounter {
     pub region: NodeRegion,
     /// How strictly parameters are read.
     pub options: Options,
+    /// Most bytes of one response, encoded.
+    pub max_response_bytes: usize,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Where Mounts are logged.
+    pub journal: Journal,
 }
 
 /// Where the services are.
@@ -52,25 +58,56 @@ impl Mounter {
     /// # Errors
     /// A status that kubelet takes for final, with a message for the reader of the pod's events.
     pub fn mount(&self, request: &MountRequest, call: &Call) -> Result<Secret, Status> {
+        let mut mount = self.journal.begin();
+        let result = self.answer(request, call, &mut mount);
+        if let Ok(response) = &result {
+            self.journal.mounted(&mount, response.len());
+        }
+        result.map_err(|status| self.journal.failed(&mount, status))
+    }
+
+    fn answer(
+        &self,
+        request: &MountRequest,
+        call: &Call,
+        mount: &mut journal::Mount,
+    ) -> Result<Secret, Status> {
         let input = Input {
             attributes: &request.attributes,
             permission: &request.permission,
         };
-        let plan =
-            params::parse(&input, &self.options).map_err(|problems| Error::Parameters(problems).status())?;
+        let plan = match params::parse(&input, &self.options) {
+            Ok(plan) => plan,
+            Err(problems) => {
+                mount.not_planned(&request.attributes);
+                return Err(Error::Parameters(problems).status());
+            }
+        };
+        mount.planned(&plan);
         for warning in &plan.warnings {
-            log::warn!("{}: {warning}", volume(&plan));
+            self.journal.warn(mount, warning);
         }
-        call.reserve(memory(&plan))?;
-        let result = self.fill(&plan, &request.secrets, call);
-        match &result {
-            Ok(response) => log::info!("{}: mounted, {} bytes", volume(&plan), response.len()),
-            Err(error) => log::error!("{}: {error}", volume(&plan)),
+        call.reserve(memory(&plan, self.max_response_bytes))?;
+        let volume = Volume::new(&plan.pod.uid, &request.target_path);
+        let response = self
+            .fill(&plan, &request.secrets, volume.as_ref(), call, mount)
+            .map_err(|error| error.status())?;
+        if let Some(volume) = &volume
+            && !call.cancellation.is_cancelled()
+        {
+            self.engine.mounted(volume);
         }
-        result.map_err(|error| error.status())
+        Ok(response)
     }
 
-    fn fill(&self, plan: &Plan, secrets: &str, call: &Call) -> Result<Secret, Error> {
+    fn fill(
+        &self,
+        plan: &Plan,
+        secrets: &str,
+        volume: Option<&Volume>,
+        call: &Call,
+        mount: &mut journal::Mount,
+    ) -> Result<Secret, Error> {
         if plan.pod_identity {
             return Err(Error::Auth(auth::Error::PodIdentityUnsupported));
         }
@@ -82,6 +119,7 @@ impl Mounter {
             .chain
             .resolve(secrets, call.deadline.saturating_duration_since(self.clock.now()))
             .map_err(Error::Auth)?;
+        mount.read_as(resolved.source);
         let endpoints: Vec<Endpoint> = plan
             .objects
             .iter()
@@ -100,13 +138,13 @@ impl Mounter {
                 identity: &resolved,
             })
             .collect();
-        let values = settle(plan, self.engine.fetch(&pulls, call), resolved.source)?;
+        let values = settle(plan, self.engine.fetch(&pulls, volume, call), resolved.source)?;
         let contents: Vec<Option<&Secret>> = values
             .iter()
             .map(|value| value.as_ref().map(|value| &value.contents))
             .collect();
         let files = plan.render(&contents).map_err(Error::Parameters)?;
-        response::encode(&files, &values)
+        response::encode(&files, &values, self.max_response_bytes)
     }
 
     fn endpoint(&self, plan: &Plan, object: &Object) -> Result<Endpoint, Error> {
@@ -135,9 +173,9 @@ impl Mounter {
 /// All values, or all failures. An optional object may be missing.
 fn settle(
     plan: &Plan,
-    results: Vec<Result<Value, crate::fetch::Error>>,
+    results: Vec<Result<Arc<Value>, crate::fetch::Error>>,
     source: auth::Source,
-) -> Result<Vec<Option<Value>>, Error> {
+) -> Result<Vec<Option<Arc<Value>>>, Error> {
     let mut values = Vec::with_capacity(results.len());
     let mut failures = Vec::new();
     for (object, result) in plan.objects.iter().zip(results) {
@@ -156,18 +194,10 @@ fn settle(
 
 /// How many bytes of the memory budget a volume may need. Taken at once and before anything is fetched: Mounts that
 /// took more as they went could wait for each other.
-fn memory(plan: &Plan) -> usize {
-    let most = 4 * limits::MOUNT_RESPONSE_BYTES;
+fn memory(plan: &Plan, max_response_bytes: usize) -> usize {
+    let most = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
     plan.objects
         .len()
         .saturating_mul(limits::FETCH_OBJECT_BYTES)
         .min(most)
-}
-
-/// The volume, as log lines name it.
-fn volume(plan: &Plan) -> String {
-    format!(
-        "pod {}/{} class {}",
-        plan.pod.namespace, plan.pod.name, plan.class_name
-    )
 }

@@ -140,6 +140,88 @@ fn the_numbers_of_trouble() {
     }
 }
 
+/// Each Mount is one line that says whose, what, as whom, how long and how it ended; the id on a failure's line is in
+/// the error that the pod's events show, and a failure that repeats is not logged again.
+#[test]
+fn a_mount_is_one_line() {
+    let world = World::with(|provider, _| provider.argument("--log-format=json"));
+    let lines = |what: &str| -> Vec<serde_json::Value> {
+        let log = world.provider.log();
+        let lines = log
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")));
+        let lines: Vec<serde_json::Value> = lines.collect();
+        lines.into_iter().filter(|line| line["msg"] == what).collect()
+    };
+    world
+        .mount("- objectName: test\n  objectType: oos\n- objectName: test-kms\n")
+        .expect("mount");
+    let errors: Vec<String> = (0..3)
+        .map(|_| {
+            world
+                .mount("- objectName: missing\n")
+                .expect_err("no such secret")
+                .message()
+                .to_owned()
+        })
+        .collect();
+    let wrong = world
+        .mount("- objectName: a\n  objectType: ssm\n")
+        .expect_err("wrong type");
+    // The log is read by a thread of its own: what was written before a Mount's answer arrives soon after.
+    world.mount("- objectName: test-kms\n").expect("mount");
+    while lines("mounted").len() < 2 {
+        thread::sleep(Duration::from_millis(2));
+    }
+
+    let mounted = lines("mounted");
+    assert_eq!(mounted.len(), 2, "{mounted:?}");
+    let first = &mounted[0];
+    assert_eq!(first["objects"], 2, "{first}");
+    assert_eq!(first["code"], "OK");
+    assert_eq!(first["source"], "AccessKey pair of the provider");
+    assert!(
+        first["pod"]
+            .as_str()
+            .is_some_and(|pod| pod.len() > 3 && pod.contains('/')),
+        "{first}"
+    );
+    assert!(
+        first["milliseconds"].is_u64() && first["bytes"].as_u64() > Some(10),
+        "{first}"
+    );
+    assert_eq!(
+        mounted[1]["failures_before"], 4,
+        "a success ends the series: {}",
+        mounted[1]
+    );
+
+    let failed = lines("mount failed");
+    assert_eq!(
+        failed.len(),
+        2,
+        "three of one kind and one of another: {failed:?}"
+    );
+    assert_eq!(failed[0]["code"], "NOT_FOUND");
+    assert_eq!(failed[1]["not_logged_before"], 2, "{}", failed[1]);
+    let id = failed[0]["mount"].as_str().expect("an id");
+    assert!(
+        errors[0].ends_with(&format!("(mount {id})")),
+        "{id} in {}",
+        errors[0]
+    );
+    assert_ne!(errors[0], errors[1], "each Mount has an id of its own");
+    let id = failed[1]["mount"].as_str().expect("an id");
+    assert!(
+        wrong.message().ends_with(&format!("(mount {id})")),
+        "{id} in {wrong}"
+    );
+    assert_eq!(
+        failed[1]["pod"], first["pod"],
+        "known though the parameters are wrong"
+    );
+}
+
 #[test]
 fn ready_or_why_not() {
     let cloud = FakeCloud::start().expect("fake cloud");
