@@ -37,3 +37,13 @@ release-check *topics:
 # What the gate does.
 ci:
     bash .ci/run
+
+# The chart's checks (see harness/chart/README.md).
+chart:
+    cargo build --locked
+    bash harness/chart/run.sh -provider target/debug/csi-secrets-store-provider-alibabacloud
+
+# Writes the chart's snapshots and the static manifests anew.
+chart-update:
+    cargo build --locked
+    bash harness/chart/run.sh -provider target/debug/csi-secrets-store-provider-alibabacloud -update
