@@ -5,6 +5,7 @@
 
 // process
 pub mod cli;
+pub mod prepare;
 pub mod run;
 // edge
 pub mod health;

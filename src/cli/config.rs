@@ -154,7 +154,7 @@ impl Config {
     }
 }
 
-fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
+pub(super) fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
     match args.value("provider-volume") {
         "" => Err(ConfigError::new(
             "--provider-volume is empty; name the directory that the driver shares",

@@ -153,6 +153,22 @@ pub(super) const VALIDATE: &[Flag] = &[flag(
     "how to print the outcome: text or json",
 )];
 
+/// Flags of `prepare-dir`.
+pub(super) const PREPARE: &[Flag] = &[
+    flag(
+        "provider-volume",
+        "DIR",
+        "/etc/kubernetes/secrets-store-csi-providers",
+        "directory that the provider will put its socket into",
+    ),
+    flag(
+        "group",
+        "GID",
+        "65532",
+        "group that the provider runs as, and that may write in the directory",
+    ),
+];
+
 /// Flags of every subcommand.
 pub(super) const COMMON: &[Flag] = &[
     flag("help", "", "", "print this and exit"),
