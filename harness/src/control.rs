@@ -38,8 +38,9 @@ pub fn answer(gateway: &Gateway, request: &Request) -> Response {
             done()
         }
         ("GET", "faults", "") => ok(&faults(gateway)),
-        ("POST", "faults", "") => read(request, |rule: FaultRule| {
-            ok(&json!({ "id": gateway.faults.inject(rule).0 }))
+        ("POST", "faults", "") => read(request, |rule: FaultRule| match rule.problem() {
+            None => ok(&json!({ "id": gateway.faults.inject(rule).0 })),
+            Some(problem) => self::problem(400, problem),
         }),
         ("DELETE", "faults", "") => {
             gateway.faults.clear();

@@ -15,6 +15,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::message::{Delivery, Request, Response};
 use super::percent;
+use crate::service::Service;
 
 /// What stands behind the sockets.
 pub trait Handler: Send + Sync + 'static {
@@ -64,8 +65,14 @@ impl Server {
         }
     }
 
-    /// Listens on one more address, with TLS if a configuration is given, and returns the address bound.
-    pub fn listen(&mut self, address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<SocketAddr> {
+    /// Listens on one more address, with TLS if a configuration is given and for one service only if it is named,
+    /// and returns the address bound.
+    pub fn listen(
+        &mut self,
+        address: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+        service: Option<Service>,
+    ) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let shared = Arc::clone(&self.shared);
@@ -76,7 +83,7 @@ impl Server {
         };
         let thread = thread::Builder::new()
             .name(name.into())
-            .spawn(move || accept(&listener, tls.as_ref(), &shared))?;
+            .spawn(move || accept(&listener, tls.as_ref(), service, &shared))?;
         self.listeners.push((address, thread));
         Ok(address)
     }
@@ -115,7 +122,12 @@ impl Drop for Server {
     }
 }
 
-fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, shared: &Arc<Shared>) {
+fn accept(
+    listener: &TcpListener,
+    tls: Option<&Arc<ServerConfig>>,
+    service: Option<Service>,
+    shared: &Arc<Shared>,
+) {
     for stream in listener.incoming() {
         if shared.stopping.load(Ordering::SeqCst) {
             return;
@@ -132,6 +144,7 @@ fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, shared: &Arc<
         let connection = Connection {
             number,
             tls: tls.is_some(),
+            service,
             shared: Arc::clone(shared),
         };
         let tls = tls.cloned();
@@ -154,6 +167,7 @@ fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, shared: &Arc<
 struct Connection {
     number: u64,
     tls: bool,
+    service: Option<Service>,
     shared: Arc<Shared>,
 }
 
@@ -196,6 +210,7 @@ impl Connection {
             };
             request.tls = self.tls;
             request.connection = self.number;
+            request.service = self.service;
             let is_head = request.method == "HEAD";
             let (response, delivery) = self.shared.handler.handle(request);
             let (bytes, head) = encode(&response, &self.shared.handler.date(), keep, is_head);
