@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::Clock;
 use crate::fault::{FaultId, FaultRule, Faults};
 use crate::gateway::{Gateway, handler};
-use crate::http::server::{ConnectionCounts, Server};
+use crate::http::server::{ConnectionCounts, Connections, Server};
 use crate::http::tls::{Authority, server_config};
 use crate::ids::Ids;
 use crate::log::{Log, RequestRecord};
@@ -211,12 +211,12 @@ impl FakeCloud {
 
     /// How many connections and TLS handshakes there have been.
     pub fn connections(&self) -> ConnectionCounts {
-        self.server.connections()
+        self.server.connections().counts()
     }
 
     /// Closes every open connection, as a load balancer does now and then.
     pub fn close_connections(&self) {
-        self.server.close_connections();
+        self.server.connections().close_all_but(None);
     }
 }
 
@@ -316,6 +316,7 @@ impl Builder {
         };
         let authority = Arc::new(Authority::generate(self.extra_names).map_err(StartError::tls)?);
         let ca_pem = authority.pem();
+        let connections = Arc::new(Connections::default());
         let gateway = Arc::new(Gateway {
             clock: self.fixed_time.map_or_else(Clock::system, Clock::fixed),
             ids: Ids::new(self.seed),
@@ -323,11 +324,12 @@ impl Builder {
             faults: Faults::default(),
             log: Log::default(),
             file_faults: Mutex::default(),
+            connections: Arc::clone(&connections),
             ca_pem: ca_pem.clone(),
         });
         gateway.reload(state);
         let tls = server_config(authority, Arc::clone(&gateway) as _).map_err(StartError::tls)?;
-        let mut server = Server::new(handler(&gateway));
+        let mut server = Server::new(handler(&gateway), connections);
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut listen = |wanted: SocketAddr, tls, service| {
             server

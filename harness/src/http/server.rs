@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -44,20 +44,49 @@ pub struct Server {
 struct Shared {
     handler: Arc<dyn Handler>,
     stopping: AtomicBool,
+    connections: Arc<Connections>,
+}
+
+/// The connections of a server, open and past.
+#[derive(Debug, Default)]
+pub struct Connections {
     accepted: AtomicU64,
     handshakes: AtomicU64,
     open: Mutex<HashMap<u64, TcpStream>>,
 }
 
+impl Connections {
+    /// How many there have been so far.
+    pub fn counts(&self) -> ConnectionCounts {
+        ConnectionCounts {
+            accepted: self.accepted.load(Ordering::Relaxed),
+            handshakes: self.handshakes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Closes every open connection but the one with this number; listening goes on.
+    pub fn close_all_but(&self, kept: Option<u64>) {
+        for (number, stream) in self.open().iter() {
+            if Some(*number) != kept {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, TcpStream>> {
+        self.open
+            .lock()
+            .expect("no code panics while it holds the sockets")
+    }
+}
+
 impl Server {
     /// A server that listens nowhere yet.
-    pub fn new(handler: Arc<dyn Handler>) -> Self {
+    pub fn new(handler: Arc<dyn Handler>, connections: Arc<Connections>) -> Self {
         let shared = Shared {
             handler,
             stopping: AtomicBool::new(false),
-            accepted: AtomicU64::new(0),
-            handshakes: AtomicU64::new(0),
-            open: Mutex::default(),
+            connections,
         };
         Self {
             shared: Arc::new(shared),
@@ -88,25 +117,9 @@ impl Server {
         Ok(address)
     }
 
-    /// How many connections there have been so far.
-    pub fn connections(&self) -> ConnectionCounts {
-        ConnectionCounts {
-            accepted: self.shared.accepted.load(Ordering::Relaxed),
-            handshakes: self.shared.handshakes.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Closes every open connection; listening goes on.
-    pub fn close_connections(&self) {
-        for stream in self
-            .shared
-            .open
-            .lock()
-            .expect("no code panics while it holds the sockets")
-            .values()
-        {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+    /// Its connections.
+    pub fn connections(&self) -> &Connections {
+        &self.shared.connections
     }
 }
 
@@ -118,7 +131,7 @@ impl Drop for Server {
             let _ = TcpStream::connect_timeout(&address, WAKE_TIMEOUT);
             let _ = thread.join();
         }
-        self.close_connections();
+        self.shared.connections.close_all_but(None);
     }
 }
 
@@ -134,13 +147,10 @@ fn accept(
         }
         // A connection that failed before it was accepted concerns nobody but its client.
         let Ok(stream) = stream else { continue };
-        let number = shared.accepted.fetch_add(1, Ordering::Relaxed) + 1;
+        let connections = &shared.connections;
+        let number = connections.accepted.fetch_add(1, Ordering::Relaxed) + 1;
         let Ok(copy) = stream.try_clone() else { continue };
-        shared
-            .open
-            .lock()
-            .expect("no code panics while it holds the sockets")
-            .insert(number, copy);
+        connections.open().insert(number, copy);
         let connection = Connection {
             number,
             tls: tls.is_some(),
@@ -155,11 +165,7 @@ fn accept(
                 let _ = connection.run(stream, tls);
             });
         if spawned.is_err() {
-            shared
-                .open
-                .lock()
-                .expect("no code panics while it holds the sockets")
-                .remove(&number);
+            connections.open().remove(&number);
         }
     }
 }
@@ -173,11 +179,7 @@ struct Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.shared
-            .open
-            .lock()
-            .expect("no code panics while it holds the sockets")
-            .remove(&self.number);
+        self.shared.connections.open().remove(&self.number);
     }
 }
 
@@ -189,7 +191,7 @@ impl Connection {
         };
         let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
         session.complete_io(&mut stream)?;
-        self.shared.handshakes.fetch_add(1, Ordering::Relaxed);
+        self.shared.connections.handshakes.fetch_add(1, Ordering::Relaxed);
         let mut stream = StreamOwned::new(session, stream);
         self.serve(&mut stream)?;
         stream.conn.send_close_notify();
