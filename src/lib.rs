@@ -5,6 +5,7 @@
 
 // process
 pub mod cli;
+pub mod prepare;
 pub mod run;
 // edge
 pub mod health;
@@ -13,6 +14,7 @@ pub mod server;
 pub mod auth;
 pub mod fetch;
 pub mod mount;
+pub mod validate;
 // cloud
 pub mod cloud;
 // I/O

@@ -160,7 +160,7 @@ impl Config {
     }
 }
 
-fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
+pub(super) fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
     match args.value("provider-volume") {
         "" => Err(ConfigError::new(
             "--provider-volume is empty; name the directory that the driver shares",
@@ -397,10 +397,11 @@ fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> Confi
 mod tests {
     use super::*;
     use crate::auth::AccessKey;
+    use crate::cli::subcommand::SERVE;
 
     fn config(arguments: &[&str], environment: &[(&'static str, &str)]) -> Result<Config, String> {
-        let args =
-            Args::parse(arguments.iter().map(std::ffi::OsString::from)).map_err(|error| error.to_string())?;
+        let args = Args::parse(&SERVE, arguments.iter().map(std::ffi::OsString::from))
+            .map_err(|error| error.to_string())?;
         Config::new(&args, &environment).map_err(|error| error.to_string())
     }
 

@@ -22,8 +22,19 @@ pub(crate) struct Node {
 
 impl Node {
     /// Whether it is this text, in any case.
-    pub(super) fn is_text(&self, text: &str) -> bool {
+    pub(crate) fn is_text(&self, text: &str) -> bool {
         matches!(&self.kind, Kind::Text(own) if own.eq_ignore_ascii_case(text))
+    }
+
+    /// The value of a mapping's key, spelt exactly so.
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+        let Kind::Map(entries) = &self.kind else {
+            return None;
+        };
+        let found = entries
+            .iter()
+            .find(|(key, _)| matches!(&key.kind, Kind::Text(text) if text == name));
+        found.map(|(_, value)| value)
     }
 }
 

@@ -7,5 +7,7 @@ mod load;
 mod observed;
 mod policy;
 mod process;
+mod retries;
+mod sharing;
 mod transport;
 mod world;
