@@ -5,6 +5,7 @@
 
 // process
 pub mod cli;
+pub mod harden;
 pub mod prepare;
 pub mod run;
 // edge
