@@ -48,15 +48,24 @@ fn canary(name: &str) -> String {
 fn nothing_stays_without_shared_copies() {
     let cloud = FakeCloud::start().expect("cloud");
     let (kms, oos, json) = (canary("kms"), canary("oos"), canary("json"));
-    cloud.set_kms_text("kms", &kms);
+    let mut objects = "- objectName: oos\n  objectType: oos\n".to_owned();
     cloud.set_oos("oos", &oos);
-    cloud.set_kms_text("json", &format!(r#"{{"inner":"{json}"}}"#));
+    // Long values take the ways of growing buffers, and many at once take many threads.
+    for at in 0..8 {
+        cloud.set_kms_text(&format!("kms-{at}"), &kms.repeat(300));
+        cloud.set_kms_text(
+            &format!("json-{at}"),
+            &format!(r#"{{"a\u0062c":"{0}","inner":"{0}"}}"#, json.repeat(150)),
+        );
+        objects += &format!(
+            "- objectName: kms-{at}\n- objectName: json-{at}\n  jmesPath:\n  - {{path: inner, objectAlias: inner-{at}}}\n"
+        );
+    }
     let provider = provider(&cloud, "0");
     let driver = Driver::new(provider.socket());
-    let objects = "- objectName: kms\n- objectName: oos\n  objectType: oos\n- objectName: json\n  jmesPath:\n  - {path: inner, objectAlias: inner}\n";
     for _ in 0..3 {
-        let response = driver.mount(request(objects)).expect("mount");
-        assert!(response.files.iter().any(|file| file.contents == json.as_bytes()));
+        let response = driver.mount(request(&objects)).expect("mount");
+        assert_eq!(response.files.len(), 25);
     }
     let memory = Memory::of(provider.id());
     // The search finds what is there: the region's name is kept for ever.
@@ -134,7 +143,7 @@ fn the_environment_is_visible_to_root() {
 fn overwrite(cloud: &FakeCloud, driver: &Driver) {
     let objects: String = (0..16).map(|at| format!("- objectName: filler-{at}\n")).collect();
     for at in 0..16 {
-        cloud.set_kms_text(&format!("filler-{at}"), &"filler".repeat(800));
+        cloud.set_kms_text(&format!("filler-{at}"), &"filler".repeat(4_900));
     }
     for _ in 0..2 {
         driver.mount(request(&objects)).expect("mount");
