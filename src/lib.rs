@@ -5,6 +5,8 @@
 
 // process
 pub mod cli;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod run;
 // edge
 pub mod health;
