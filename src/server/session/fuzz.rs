@@ -254,8 +254,9 @@ impl Stage {
         let at = usize::from(input.octet()) % self.mounts.len();
         let Mount { stream, call, .. } = self.mounts.swap_remove(at);
         let size = input.choose(&BODIES);
-        // Waiting for memory is for the worker, of which there is none here.
-        let result = if input.octet() < 192 && self.server.budget.used() + size <= BUDGET {
+        // Waiting for memory, also behind others that wait, is for the worker, of which there is none here.
+        let is_free = self.session.waiting == 0 && self.server.budget.used() + size <= BUDGET;
+        let result = if input.octet() < 192 && is_free {
             call.settle(size).map(|share| (Secret::new(vec![7; size]), share))
         } else {
             Err(Status::new(input.choose(&Code::ALL), "as the fuzzer says"))
