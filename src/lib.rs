@@ -7,6 +7,7 @@
 pub mod cli;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod prepare;
 pub mod run;
 // edge
 pub mod health;
@@ -15,6 +16,7 @@ pub mod server;
 pub mod auth;
 pub mod fetch;
 pub mod mount;
+pub mod validate;
 // cloud
 pub mod cloud;
 // I/O

@@ -41,7 +41,8 @@ pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
     })?;
     let socket = server::bind(&socket_path).map_err(StartError::Socket)?;
     let settings = Settings {
-        memory_budget: config.memory_budget,
+        // Shared copies have their part for themselves, so that they never make a Mount wait.
+        memory_budget: config.memory_budget.saturating_sub(config.fetch.copies_bytes),
         ..Settings::default()
     };
     let grace = config.shutdown_grace;
@@ -85,7 +86,8 @@ fn readiness(identity: &Identity) -> Readiness {
 
 fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
-    let client = Client::new(&config.roots, config.kms_pulls.saturating_add(config.oos_pulls));
+    let pulls = config.fetch.kms.pulls.saturating_add(config.fetch.oos.pulls);
+    let client = Client::new(&config.roots, pulls);
     let api = Api::new(client.clone(), Arc::clone(clock), Arc::clone(&entropy)).counting(metrics.clone());
     let hardened_only = config.hardened_metadata_only;
     let metadata = Metadata::new(client, config.metadata, Arc::clone(clock), hardened_only);
@@ -94,16 +96,11 @@ fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter
     Mounter {
         journal,
         chain: chain(config.identity, config.sts, &api, &metadata, clock, &*entropy),
-        engine: Engine::new(
-            api,
-            Arc::clone(clock),
-            entropy,
-            config.kms_pulls,
-            config.oos_pulls,
-        ),
+        engine: Engine::new(api, Arc::clone(clock), entropy, &config.fetch),
         endpoints: config.endpoints,
         region: NodeRegion::new(config.region, metadata),
         options: config.options,
+        max_response_bytes: config.max_response_bytes,
         clock: Arc::clone(clock),
     }
 }

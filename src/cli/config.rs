@@ -10,6 +10,7 @@ use super::environment::{Environment, NotText};
 use super::identity::{Identity, switch};
 use super::logger::LogFormat;
 use crate::cloud::Endpoint;
+use crate::fetch;
 use crate::health::{METRICS_PATH, READY_PATH};
 use crate::http::Roots;
 use crate::limits;
@@ -25,10 +26,8 @@ pub struct Config {
     pub health: Health,
     /// Region of classes that name none; `None` asks the node.
     pub region: Option<Region>,
-    /// KMS secrets pulled at the same time.
-    pub kms_pulls: usize,
-    /// OOS parameters pulled at the same time.
-    pub oos_pulls: usize,
+    /// How values are pulled, and shared.
+    pub fetch: fetch::Settings,
     /// Where KMS and OOS are.
     pub endpoints: Endpoints,
     /// Where the instance metadata service is.
@@ -45,6 +44,8 @@ pub struct Config {
     pub options: Options,
     /// Most bytes of requests, values and responses together.
     pub memory_budget: usize,
+    /// Most bytes of one volume.
+    pub max_response_bytes: usize,
     /// How long running Mounts may take after the order to stop.
     pub shutdown_grace: Duration,
     /// Log level as klog counts it.
@@ -107,6 +108,8 @@ impl Config {
                     .ok_or_else(|| invalid(args, "region", &"expected a region such as cn-hangzhou"))?,
             ),
         };
+        let max_response_bytes = max_response_bytes(args)?;
+        let memory_budget = memory_budget(args, max_response_bytes)?;
         Ok(Self {
             provider_volume: provider_volume(args)?,
             health: Health {
@@ -115,8 +118,20 @@ impl Config {
                 timeout: positive_duration(args, "healthz-timeout")?,
             },
             region,
-            kms_pulls: pulls(args, "max-concurrent-kms-secret-pulls")?,
-            oos_pulls: pulls(args, "max-concurrent-oos-secret-pulls")?,
+            fetch: fetch::Settings {
+                kms: lane(
+                    args,
+                    "max-concurrent-kms-secret-pulls",
+                    "kms-max-pulls-per-second",
+                )?,
+                oos: lane(
+                    args,
+                    "max-concurrent-oos-secret-pulls",
+                    "oos-max-pulls-per-second",
+                )?,
+                refresh_interval: duration(args, "refresh-interval")?,
+                copies_bytes: copies_bytes(memory_budget, max_response_bytes),
+            },
             endpoints: Endpoints {
                 kms: checked(args, "kms-endpoint")?,
                 oos: checked(args, "oos-endpoint")?,
@@ -129,7 +144,8 @@ impl Config {
             options: Options {
                 unknown_keys: unknown_keys(args)?,
             },
-            memory_budget: memory_budget(args)?,
+            memory_budget,
+            max_response_bytes,
             shutdown_grace: duration(args, "shutdown-grace")?,
             verbosity: verbosity(args)?,
             log_format: log_format(args)?,
@@ -138,7 +154,7 @@ impl Config {
     }
 }
 
-fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
+pub(super) fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
     match args.value("provider-volume") {
         "" => Err(ConfigError::new(
             "--provider-volume is empty; name the directory that the driver shares",
@@ -190,6 +206,43 @@ fn verbosity(args: &Args) -> Result<u8, ConfigError> {
     parsed(args, "v", "a number from 0 to 255")
 }
 
+fn lane(
+    args: &Args,
+    most_pulls: &'static str,
+    per_second: &'static str,
+) -> Result<fetch::LaneSettings, ConfigError> {
+    let expected = format!("a number from 0 to {}", limits::CONFIG_MAX_PULLS_PER_SECOND);
+    let rate: u32 = parsed(args, per_second, &expected)?;
+    if rate > limits::CONFIG_MAX_PULLS_PER_SECOND {
+        return Err(invalid(args, per_second, &format!("expected {expected}")));
+    }
+    Ok(fetch::LaneSettings {
+        pulls: pulls(args, most_pulls)?,
+        per_second: rate,
+    })
+}
+
+/// The part of the memory budget that shared copies may take, such that a volume of full size still fits.
+fn copies_bytes(memory_budget: usize, max_response_bytes: usize) -> usize {
+    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
+    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(memory_budget.saturating_sub(volume))
+}
+
+fn max_response_bytes(args: &Args) -> Result<usize, ConfigError> {
+    bytes(args.value("max-response-bytes"))
+        .filter(|bytes| *bytes >= limits::CONFIG_MIN_RESPONSE_BYTES)
+        .ok_or_else(|| {
+            invalid(
+                args,
+                "max-response-bytes",
+                &format!(
+                    "expected a number of bytes such as 4194304 or 4MiB, at least {}",
+                    limits::CONFIG_MIN_RESPONSE_BYTES
+                ),
+            )
+        })
+}
+
 fn log_format(args: &Args) -> Result<LogFormat, ConfigError> {
     match args.value("log-format") {
         "json" => Ok(LogFormat::Json),
@@ -198,7 +251,7 @@ fn log_format(args: &Args) -> Result<LogFormat, ConfigError> {
     }
 }
 
-fn memory_budget(args: &Args) -> Result<usize, ConfigError> {
+fn memory_budget(args: &Args, max_response_bytes: usize) -> Result<usize, ConfigError> {
     let bytes = bytes(args.value("memory-budget")).ok_or_else(|| {
         invalid(
             args,
@@ -206,8 +259,9 @@ fn memory_budget(args: &Args) -> Result<usize, ConfigError> {
             &"expected a number of bytes such as 67108864, 65536KiB or 64MiB",
         )
     })?;
-    if bytes < limits::CONFIG_MIN_MEMORY_BUDGET {
-        let least = limits::CONFIG_MIN_MEMORY_BUDGET;
+    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
+    let least = limits::CONFIG_MIN_MEMORY_BUDGET.max(volume);
+    if bytes < least {
         return Err(invalid(
             args,
             "memory-budget",
@@ -337,10 +391,11 @@ fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> Confi
 mod tests {
     use super::*;
     use crate::auth::AccessKey;
+    use crate::cli::subcommand::SERVE;
 
     fn config(arguments: &[&str], environment: &[(&'static str, &str)]) -> Result<Config, String> {
-        let args =
-            Args::parse(arguments.iter().map(std::ffi::OsString::from)).map_err(|error| error.to_string())?;
+        let args = Args::parse(&SERVE, arguments.iter().map(std::ffi::OsString::from))
+            .map_err(|error| error.to_string())?;
         Config::new(&args, &environment).map_err(|error| error.to_string())
     }
 
@@ -355,7 +410,19 @@ mod tests {
                 timeout: Duration::from_secs(5)
             }
         );
-        assert_eq!((config.kms_pulls, config.oos_pulls), (10, 10));
+        let lane = fetch::LaneSettings {
+            pulls: 10,
+            per_second: 50,
+        };
+        assert_eq!(
+            config.fetch,
+            fetch::Settings {
+                kms: lane,
+                oos: lane,
+                refresh_interval: Duration::from_secs(60),
+                copies_bytes: 16 * 1024 * 1024,
+            }
+        );
         assert!(
             config.region.is_none() && config.identity.access_key.is_none() && config.warnings.is_empty()
         );
@@ -428,6 +495,31 @@ mod tests {
                 &["--memory-budget=1MiB"],
                 &[],
                 "--memory-budget=1MiB: less than 16777216 bytes cannot hold one full volume",
+            ),
+            (
+                &["--max-response-bytes=32MiB"],
+                &[],
+                "--memory-budget=64MiB: less than 134217728 bytes cannot hold one full volume",
+            ),
+            (
+                &["--max-response-bytes=1"],
+                &[],
+                "--max-response-bytes=1: expected a number of bytes such as 4194304 or 4MiB, at least 4096",
+            ),
+            (
+                &["--kms-max-pulls-per-second=-1"],
+                &[],
+                "--kms-max-pulls-per-second=-1: expected a number from 0 to 100000",
+            ),
+            (
+                &["--oos-max-pulls-per-second=100001"],
+                &[],
+                "--oos-max-pulls-per-second=100001: expected a number from 0 to 100000",
+            ),
+            (
+                &["--refresh-interval=2h"],
+                &[],
+                "--refresh-interval=2h: expected a duration such as 500ms, 5s or 1m30s, at most an hour",
             ),
             (
                 &["--kms-endpoint=http://kms.example"],

@@ -1,4 +1,5 @@
-//! The table of flags: spelling, default and help of each. Everything else about flags follows from it.
+//! The tables of flags: spelling, default and help of each. Everything else about flags follows from them; which
+//! subcommand takes which table is in `subcommand.rs`.
 
 /// One flag.
 #[derive(Debug)]
@@ -25,13 +26,8 @@ impl Flag {
     }
 }
 
-/// The flag of that name.
-pub(super) fn find(name: &str) -> Option<&'static Flag> {
-    FLAGS.iter().find(|flag| flag.name == name)
-}
-
-/// Every flag, in the order of the help.
-pub(super) const FLAGS: &[Flag] = &[
+/// Flags of the provider itself: whatever reads secrets as it does takes them all.
+pub(super) const SERVE: &[Flag] = &[
     flag(
         "provider-volume",
         "DIR",
@@ -55,6 +51,24 @@ pub(super) const FLAGS: &[Flag] = &[
         "N",
         "10",
         "OOS parameters pulled at the same time, over all Mounts",
+    ),
+    flag(
+        "kms-max-pulls-per-second",
+        "N",
+        "50",
+        "KMS secrets pulled per second, with bursts of twice as many; 0 for no limit",
+    ),
+    flag(
+        "oos-max-pulls-per-second",
+        "N",
+        "50",
+        "OOS parameters pulled per second, with bursts of twice as many; 0 for no limit",
+    ),
+    flag(
+        "refresh-interval",
+        "DURATION",
+        "60s",
+        "volumes that are mounted again may share values read so recently; 0 reads anew each time",
     ),
     flag(
         "kms-endpoint",
@@ -93,6 +107,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "most memory for requests, values and responses together",
     ),
     flag(
+        "max-response-bytes",
+        "BYTES",
+        "4194304",
+        "most bytes of one volume; the driver's --max-call-recv-msg-size",
+    ),
+    flag(
         "shutdown-grace",
         "DURATION",
         "10s",
@@ -123,9 +143,41 @@ pub(super) const FLAGS: &[Flag] = &[
         "text",
         "how log lines are written: text (as klog) or json",
     ),
+];
+
+/// Flags of `validate`.
+pub(super) const VALIDATE: &[Flag] = &[flag(
+    "output",
+    "FORMAT",
+    "text",
+    "how to print the outcome: text or json",
+)];
+
+/// Flags of `prepare-dir`.
+pub(super) const PREPARE: &[Flag] = &[
+    flag(
+        "provider-volume",
+        "DIR",
+        "/etc/kubernetes/secrets-store-csi-providers",
+        "directory that the provider will put its socket into",
+    ),
+    flag(
+        "group",
+        "GID",
+        "65532",
+        "group that the provider runs as, and that may write in the directory",
+    ),
+];
+
+/// Flags of every subcommand.
+pub(super) const COMMON: &[Flag] = &[
     flag("help", "", "", "print this and exit"),
     flag("version", "", "", "print the version and exit"),
     flag("h", "", "", "print this and exit"),
+];
+
+/// What klog takes, for the sake of existing manifests.
+pub(super) const IGNORED: &[Flag] = &[
     ignored("add_dir_header", ""),
     ignored("alsologtostderr", ""),
     ignored("log_backtrace_at", "LOCATION"),

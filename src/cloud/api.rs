@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hint::retry_after;
 use super::{ApiError, Endpoint, Error};
 use crate::clock::Clock;
 use crate::http::{Client, Method, Request, Timeouts};
@@ -262,6 +263,7 @@ impl Api {
                 status,
                 &response.body,
                 endpoint.authority(),
+                retry_after(|name| response.header(name)),
             ))),
         }
     }

@@ -4,10 +4,11 @@
 //! `{"HttpStatus","Code","Message","RequestId"}`; both are read by one parser, keys in PascalCase or camelCase.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Credentials;
+use super::{Credentials, Endpoint};
 use crate::http;
 use crate::metrics::Outcome;
 use crate::secret::Secret;
@@ -43,6 +44,8 @@ pub struct ApiError {
     pub request_id: String,
     /// Host that answered.
     pub host: String,
+    /// How long the gateway says to wait before another call.
+    pub retry_after: Option<Duration>,
 }
 
 /// What kind of trouble an error is, which decides status code, retry and advice.
@@ -80,6 +83,21 @@ impl Kind {
 }
 
 impl Error {
+    /// What a success by its status is that lacks what was asked for: an error by its body, if that names a code.
+    pub(super) fn unusable(endpoint: &Endpoint, body: &Secret, problem: &str) -> Self {
+        let host = endpoint.authority();
+        let error = ApiError::parse(200, body, host, None);
+        if error.code.is_empty() {
+            Self::Answer {
+                host: host.to_owned(),
+                status: 200,
+                problem: problem.to_owned(),
+            }
+        } else {
+            Self::Api(error)
+        }
+    }
+
     /// What kind of trouble this is.
     pub fn kind(&self) -> Kind {
         match self {
@@ -156,7 +174,7 @@ impl ApiError {
     }
 
     /// Reads an error answer; anything that is not one of the documented shapes becomes an error without a code.
-    pub(super) fn parse(status: u16, body: &Secret, host: &str) -> Self {
+    pub(super) fn parse(status: u16, body: &Secret, host: &str, retry_after: Option<Duration>) -> Self {
         #[derive(Deserialize, Default)]
         struct Body {
             #[serde(rename = "Code", alias = "code")]
@@ -190,6 +208,7 @@ impl ApiError {
             message: one_line(&message, 300),
             request_id: one_line(&body.request_id.unwrap_or_default(), 64),
             host: host.to_owned(),
+            retry_after,
         }
     }
 }
@@ -234,6 +253,7 @@ impl fmt::Display for ApiError {
             message,
             request_id,
             host,
+            retry_after: _,
         } = self;
         if code.is_empty() {
             write!(f, "{host} answered {status}: {message}")?;
@@ -260,7 +280,7 @@ mod tests {
     use super::*;
 
     fn parse(status: u16, body: &str) -> ApiError {
-        ApiError::parse(status, &Secret::from(body.to_owned()), "kms.example")
+        ApiError::parse(status, &Secret::from(body.to_owned()), "kms.example", None)
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub enum Error {
     TooLarge {
         /// Encoded size in bytes.
         bytes: usize,
+        /// The limit.
+        max_bytes: usize,
         /// The largest files with their sizes, largest first.
         largest: Vec<(String, usize)>,
     },
@@ -85,7 +87,9 @@ fn code_of(error: &fetch::Error) -> Code {
     match error {
         fetch::Error::Auth(error) if error.is_outage() => Code::Internal,
         fetch::Error::Auth(_) => Code::Unauthenticated,
-        fetch::Error::Cancelled | fetch::Error::Waited { .. } => Code::Internal,
+        fetch::Error::Broken | fetch::Error::Cancelled | fetch::Error::Skipped | fetch::Error::Waited => {
+            Code::Internal
+        }
         fetch::Error::Cloud(error) => match error.kind() {
             Kind::Credentials => Code::Unauthenticated,
             Kind::Denied => Code::PermissionDenied,
@@ -116,9 +120,16 @@ impl fmt::Display for Error {
             Self::Endpoint { object, problem } => write!(f, "{object}: {problem}"),
             Self::Fetch { failures, source } => {
                 let identity = format!("read as: {source}");
-                for (at, (object, error)) in failures.iter().enumerate() {
+                let is_skipped = |error: &fetch::Error| matches!(error, fetch::Error::Skipped);
+                let skipped = failures.iter().filter(|(_, error)| is_skipped(error)).count();
+                let told = failures.iter().filter(|(_, error)| !is_skipped(error));
+                for (at, (object, error)) in told.enumerate() {
                     let separator = if at == 0 { "" } else { "; " };
                     write!(f, "{separator}{object}: {}", Fetched(error))?;
+                    // Before the others, for a long message is cut.
+                    if at == 0 && skipped > 0 {
+                        write!(f, "; {skipped} more not asked for, as the service did not answer for others")?;
+                    }
                 }
                 write!(f, " ({identity})")
             }
@@ -127,11 +138,14 @@ impl fmt::Display for Error {
                 f,
                 "no region: {problem}; name one in the SecretProviderClass (parameters.region) or start the provider with --region"
             ),
-            Self::TooLarge { bytes, largest } => {
+            Self::TooLarge {
+                bytes,
+                max_bytes,
+                largest,
+            } => {
                 write!(
                     f,
-                    "the files of this volume need {bytes} bytes, the driver accepts {}; split them over several SecretProviderClasses. Largest:",
-                    limits::MOUNT_RESPONSE_BYTES
+                    "the files of this volume need {bytes} bytes, the driver accepts {max_bytes}; split them over several SecretProviderClasses, or raise --max-call-recv-msg-size of the driver and --max-response-bytes of the provider. Largest:"
                 )?;
                 for (at, (path, size)) in largest.iter().enumerate() {
                     write!(f, "{} {path} ({size} bytes)", if at == 0 { "" } else { "," })?;
@@ -151,12 +165,13 @@ impl fmt::Display for Fetched<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             fetch::Error::Auth(error) => write!(f, "the credentials have ended: {error}"),
+            fetch::Error::Broken => f.write_str("internal error; the provider's log shows where"),
             fetch::Error::Cancelled => f.write_str("the driver took the call back"),
-            fetch::Error::Waited { what } => {
-                write!(
-                    f,
-                    "the driver's deadline passed while waiting for {what}; it will try again"
-                )
+            fetch::Error::Skipped => f.write_str(
+                "not asked for, as the service did not answer for others; the driver will try again",
+            ),
+            fetch::Error::Waited => {
+                f.write_str("the driver's deadline passed before there was an answer; it will try again")
             }
             fetch::Error::Cloud(error) => {
                 write!(f, "{error}")?;

@@ -16,7 +16,7 @@ pub use region::NodeRegion;
 use crate::auth;
 use crate::clock::Clock;
 use crate::cloud::{Endpoint, EndpointTemplate, Value};
-use crate::fetch::{Engine, Pull};
+use crate::fetch::{Engine, Pull, Volume};
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Call, Status};
 use crate::limits;
@@ -35,6 +35,8 @@ pub struct Mounter {
     pub region: NodeRegion,
     /// How strictly parameters are read.
     pub options: Options,
+    /// Most bytes of one response, encoded.
+    pub max_response_bytes: usize,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where Mounts are logged.
@@ -85,15 +87,24 @@ impl Mounter {
         for warning in &plan.warnings {
             self.journal.warn(mount, warning);
         }
-        call.reserve(memory(&plan))?;
-        self.fill(&plan, &request.secrets, call, mount)
-            .map_err(|error| error.status())
+        call.reserve(memory(&plan, self.max_response_bytes))?;
+        let volume = Volume::new(&plan.pod.uid, &request.target_path);
+        let response = self
+            .fill(&plan, &request.secrets, volume.as_ref(), call, mount)
+            .map_err(|error| error.status())?;
+        if let Some(volume) = &volume
+            && !call.cancellation.is_cancelled()
+        {
+            self.engine.mounted(volume);
+        }
+        Ok(response)
     }
 
     fn fill(
         &self,
         plan: &Plan,
         secrets: &str,
+        volume: Option<&Volume>,
         call: &Call,
         mount: &mut journal::Mount,
     ) -> Result<Secret, Error> {
@@ -127,13 +138,13 @@ impl Mounter {
                 identity: &resolved,
             })
             .collect();
-        let values = settle(plan, self.engine.fetch(&pulls, call), resolved.source)?;
+        let values = settle(plan, self.engine.fetch(&pulls, volume, call), resolved.source)?;
         let contents: Vec<Option<&Secret>> = values
             .iter()
             .map(|value| value.as_ref().map(|value| &value.contents))
             .collect();
         let files = plan.render(&contents).map_err(Error::Parameters)?;
-        response::encode(&files, &values)
+        response::encode(&files, &values, self.max_response_bytes)
     }
 
     fn endpoint(&self, plan: &Plan, object: &Object) -> Result<Endpoint, Error> {
@@ -162,9 +173,9 @@ impl Mounter {
 /// All values, or all failures. An optional object may be missing.
 fn settle(
     plan: &Plan,
-    results: Vec<Result<Value, crate::fetch::Error>>,
+    results: Vec<Result<Arc<Value>, crate::fetch::Error>>,
     source: auth::Source,
-) -> Result<Vec<Option<Value>>, Error> {
+) -> Result<Vec<Option<Arc<Value>>>, Error> {
     let mut values = Vec::with_capacity(results.len());
     let mut failures = Vec::new();
     for (object, result) in plan.objects.iter().zip(results) {
@@ -183,8 +194,8 @@ fn settle(
 
 /// How many bytes of the memory budget a volume may need. Taken at once and before anything is fetched: Mounts that
 /// took more as they went could wait for each other.
-fn memory(plan: &Plan) -> usize {
-    let most = 4 * limits::MOUNT_RESPONSE_BYTES;
+fn memory(plan: &Plan, max_response_bytes: usize) -> usize {
+    let most = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
     plan.objects
         .len()
         .saturating_mul(limits::FETCH_OBJECT_BYTES)
