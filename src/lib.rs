@@ -22,6 +22,7 @@ pub mod cloud;
 // I/O
 pub mod http;
 // domain
+pub mod access;
 pub mod params;
 // core
 pub mod grpc;
