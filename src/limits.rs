@@ -88,6 +88,10 @@ pub const FETCH_BACKOFF_CAP: Duration = Duration::from_secs(8);
 /// more is not waited for.
 pub const THROTTLE_HINT_CAP: Duration = Duration::from_secs(10);
 
+/// A process that made fewer calls per second than this when it was throttled is first slowed down from here: others
+/// use the quota up, and its next burst must not take minutes.
+pub const THROTTLED_RATE_BASE: f64 = 10.0;
+
 /// After throttles, calls of a service per second do not fall below this, per node: a thousand nodes then make two
 /// hundred a second, less than half of the smallest documented quota.
 pub const THROTTLED_RATE_FLOOR: f64 = 0.2;

@@ -120,9 +120,16 @@ impl fmt::Display for Error {
             Self::Endpoint { object, problem } => write!(f, "{object}: {problem}"),
             Self::Fetch { failures, source } => {
                 let identity = format!("read as: {source}");
-                for (at, (object, error)) in failures.iter().enumerate() {
+                let is_skipped = |error: &fetch::Error| matches!(error, fetch::Error::Skipped);
+                let skipped = failures.iter().filter(|(_, error)| is_skipped(error)).count();
+                let told = failures.iter().filter(|(_, error)| !is_skipped(error));
+                for (at, (object, error)) in told.enumerate() {
                     let separator = if at == 0 { "" } else { "; " };
                     write!(f, "{separator}{object}: {}", Fetched(error))?;
+                    // Before the others, for a long message is cut.
+                    if at == 0 && skipped > 0 {
+                        write!(f, "; {skipped} more not asked for, as the service did not answer for others")?;
+                    }
                 }
                 write!(f, " ({identity})")
             }

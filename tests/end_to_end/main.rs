@@ -6,5 +6,7 @@ mod identities;
 mod load;
 mod observed;
 mod process;
+mod retries;
+mod sharing;
 mod transport;
 mod world;
