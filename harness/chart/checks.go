@@ -218,6 +218,9 @@ func knownFlags(env *environment) (string, error) {
 			}
 			used[name] = true
 		}
+		if err := env.prepares(daemonSet.Spec.Template.Spec.InitContainers); err != nil {
+			return "", fmt.Errorf("%s: %w", file, err)
+		}
 		if err := env.starts(daemonSet.Spec.Template.Spec.Containers[0]); err != nil {
 			return "", fmt.Errorf("%s: %w", file, err)
 		}
@@ -265,6 +268,31 @@ func (env *environment) starts(container corev1.Container) error {
 		return nil
 	}
 	return fmt.Errorf("the provider does not take %v: %v: %s", arguments, err, out)
+}
+
+// Prepares runs what the init container runs, over a directory of our own as root's: it must go well.
+func (env *environment) prepares(containers []corev1.Container) error {
+	for _, container := range containers {
+		place, err := os.MkdirTemp("", "chartcheck")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(place)
+		var arguments []string
+		for _, argument := range container.Args {
+			for _, mount := range container.VolumeMounts {
+				if err := os.MkdirAll(filepath.Join(place, mount.MountPath), 0o755); err != nil {
+					return err
+				}
+				argument = strings.ReplaceAll(argument, mount.MountPath, filepath.Join(place, mount.MountPath))
+			}
+			arguments = append(arguments, argument)
+		}
+		if out, err := exec.Command(env.provider, arguments...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w: %s", arguments, err, out)
+		}
+	}
+	return nil
 }
 
 // Refused renders each file of refused/, which must fail with the text of its first line.
