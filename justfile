@@ -25,6 +25,15 @@ deny:
 interop:
     bash -c 'step() { shift; "$@"; }; name=csi-secrets-store-provider-alibabacloud; static=target/release/$name; cargo build --release --bin $name && . .ci/steps/40-interop.sh'
 
+# The release binary, static and for an image with nothing else in it: `just static`, `just static aarch64`.
+static arch="x86_64":
+    scripts/static.sh {{arch}}
+    scripts/sbom.sh {{arch}}
+
+# What is too long for the gate; each part keeps its dated output below docs/checks/. `just release-check TOPIC` runs one.
+release-check *topics:
+    scripts/release-check.sh {{topics}}
+
 # What the gate does.
 ci:
     bash .ci/run

@@ -5,6 +5,7 @@
 
 // process
 pub mod cli;
+pub mod prepare;
 pub mod run;
 // edge
 pub mod health;
@@ -19,6 +20,7 @@ pub mod cloud;
 // I/O
 pub mod http;
 // domain
+pub mod access;
 pub mod params;
 // core
 pub mod grpc;
