@@ -55,7 +55,11 @@ fn exposed() -> Exposed {
         let (series, _) = line.rsplit_once(' ').expect("a value");
         let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
         let metric = exposed.entry(name.to_owned()).or_default();
-        for pair in labels.trim_end_matches('}').split(',').filter(|pair| !pair.is_empty()) {
+        for pair in labels
+            .trim_end_matches('}')
+            .split(',')
+            .filter(|pair| !pair.is_empty())
+        {
             let (label, value) = pair.split_once('=').expect("a label");
             let values = metric.entry(label.to_owned()).or_default();
             values.insert(value.trim_matches('"').to_owned());
@@ -83,8 +87,15 @@ fn expressions() -> Vec<String> {
     expressions
 }
 
+/// A condition in the braces of an expression.
+struct Condition {
+    label: String,
+    is_pattern: bool,
+    value: String,
+}
+
 /// The metrics of an expression, each with the conditions in its braces.
-fn metrics_of(expression: &str) -> Vec<(String, Vec<(String, bool, String)>)> {
+fn metrics_of(expression: &str) -> Vec<(String, Vec<Condition>)> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut found = Vec::new();
     for (at, _) in expression
@@ -106,11 +117,15 @@ fn metrics_of(expression: &str) -> Vec<(String, Vec<(String, bool, String)>)> {
 }
 
 /// `label="value"` or `label=~"pattern"`.
-fn condition(text: &str) -> (String, bool, String) {
+fn condition(text: &str) -> Condition {
     let (label, value) = text.split_once('=').expect("a condition");
     let is_pattern = value.starts_with('~');
     let value = value.trim_start_matches('~').trim_matches('"');
-    (label.trim().to_owned(), is_pattern, value.to_owned())
+    Condition {
+        label: label.trim().to_owned(),
+        is_pattern,
+        value: value.to_owned(),
+    }
 }
 
 #[test]
@@ -124,16 +139,28 @@ fn alerts_and_dashboard_use_only_metrics_that_exist() {
             let labels = exposed
                 .get(&name)
                 .unwrap_or_else(|| panic!("/metrics has no {name}, which is used in {expression}"));
-            for (label, is_pattern, value) in conditions {
+            for Condition {
+                label,
+                is_pattern,
+                value,
+            } in conditions
+            {
                 if FROM_OUTSIDE.contains(&label.as_str()) {
                     continue;
                 }
                 let values = labels
                     .get(&label)
                     .unwrap_or_else(|| panic!("{name} has no label {label}, which is used in {expression}"));
-                let wanted: Vec<&str> = if is_pattern { value.split('|').collect() } else { vec![&value] };
+                let wanted: Vec<&str> = if is_pattern {
+                    value.split('|').collect()
+                } else {
+                    vec![&value]
+                };
                 for value in wanted {
-                    assert!(values.contains(value), "{name} never has {label}={value:?}: {values:?}");
+                    assert!(
+                        values.contains(value),
+                        "{name} never has {label}={value:?}: {values:?}"
+                    );
                 }
             }
             used.insert(name);
@@ -141,7 +168,9 @@ fn alerts_and_dashboard_use_only_metrics_that_exist() {
         for clause in expression.split("by (").skip(1) {
             let (labels, rest) = clause.split_once(')').expect("labels");
             let after: Vec<String> = metrics_of(rest).into_iter().map(|(name, _)| name).collect();
-            let first = after.first().unwrap_or_else(|| panic!("nothing is summed in {expression}"));
+            let first = after
+                .first()
+                .unwrap_or_else(|| panic!("nothing is summed in {expression}"));
             for label in labels.split(',').map(str::trim) {
                 assert!(
                     FROM_OUTSIDE.contains(&label) || exposed[first].contains_key(label),
@@ -159,17 +188,32 @@ fn every_metric_is_in_the_documentation_and_every_documented_one_exists() {
     let family = |name: &str| {
         let name = ["_bucket", "_sum", "_count"]
             .iter()
-            .find_map(|suffix| name.strip_suffix(suffix).filter(|name| name.ends_with("_seconds")))
+            .find_map(|suffix| {
+                name.strip_suffix(suffix)
+                    .filter(|name| name.ends_with("_seconds"))
+            })
             .unwrap_or(name);
         name.to_owned()
     };
     let families: BTreeSet<String> = exposed.keys().map(|name| family(name)).collect();
-    let (_, section) = OPERATIONS.split_once("\n## Metrics\n").expect("a section on metrics");
+    let (_, section) = OPERATIONS
+        .split_once("\n## Metrics\n")
+        .expect("a section on metrics");
     let section = section.split("\n## ").next().expect("section");
     let documented: BTreeSet<String> = section
         .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name.to_owned()))
-        .map(|name| if name.starts_with("process_") { name } else { format!("alibabacloud_provider_{name}") })
+        .filter_map(|line| {
+            line.strip_prefix("| `")?
+                .split_once('`')
+                .map(|(name, _)| name.to_owned())
+        })
+        .map(|name| {
+            if name.starts_with("process_") {
+                name
+            } else {
+                format!("alibabacloud_provider_{name}")
+            }
+        })
         .collect();
     assert_eq!(families, documented);
 }
@@ -180,7 +224,10 @@ fn every_alert_is_in_the_documentation() {
     let mut alerts = 0;
     for rule in rules["groups"][0]["rules"].as_array().expect("rules") {
         let name = rule["alert"].as_str().expect("a name");
-        assert!(OPERATIONS.contains(&format!("| `{name}` |")), "docs/operations.md says nothing of {name}");
+        assert!(
+            OPERATIONS.contains(&format!("| `{name}` |")),
+            "docs/operations.md says nothing of {name}"
+        );
         alerts += 1;
     }
     assert!(alerts >= 10, "{alerts} alerts");
