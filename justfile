@@ -51,3 +51,14 @@ chart:
 chart-update:
     cargo build --locked
     bash harness/chart/run.sh -provider target/debug/csi-secrets-store-provider-alibabacloud -update
+
+# Both images from scratch, by buildah: `just images`, then `just image-smoke` runs them (root, podman, runc).
+images arch="x86_64":
+    scripts/static.sh {{arch}}
+    scripts/static.sh {{arch}} fake-cloud
+    scripts/images.sh {{arch}}
+
+# Runs the images as a cluster would.
+image-smoke:
+    cargo build -p harness --bin driver-smoke
+    scripts/image-smoke.sh
