@@ -35,13 +35,13 @@ mod files;
 mod jmespath;
 mod json;
 mod keys;
-mod names;
+pub(crate) mod names;
 mod number;
 mod object;
 mod parts;
 mod plan;
 mod print;
-mod problem;
+pub(crate) mod problem;
 mod render;
 pub(crate) mod yaml;
 

@@ -67,7 +67,7 @@ fn validate_has_its_exit_codes() {
     }
     let mut child = Command::new(env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud"))
         .args(["validate", "-"])
-        .stdin(std::fs::File::open(well).expect("a file"))
+        .stdin(fs::File::open(well).expect("a file"))
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("the binary runs");
