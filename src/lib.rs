@@ -5,6 +5,8 @@
 
 // process
 pub mod cli;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod harden;
 pub mod prepare;
 pub mod run;
