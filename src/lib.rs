@@ -27,5 +27,6 @@ pub mod sign;
 // words
 pub mod budget;
 pub mod clock;
+pub mod file;
 pub mod limits;
 pub mod secret;

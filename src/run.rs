@@ -11,13 +11,13 @@ use crate::cli::{Config, Identity};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::api::Entropy;
 use crate::cloud::metadata::Metadata;
-use crate::cloud::{Api, Endpoint};
+use crate::cloud::{Api, Endpoint, NodeRegion};
 use crate::fetch::Engine;
 use crate::grpc::proto::{MountRequest, VersionResponse};
 use crate::grpc::{Call, Status};
 use crate::health::HealthServer;
 use crate::http::Client;
-use crate::mount::{Mounter, NodeRegion};
+use crate::mount::Mounter;
 use crate::secret::Secret;
 use crate::server::{self, BindError, Service, Settings};
 

@@ -15,6 +15,12 @@ pub struct Endpoint {
     authority: String,
 }
 
+/// Whether a host is the gateway of a KMS instance, which has a certificate of a private authority.
+pub fn is_kms_instance(host: &str) -> bool {
+    host.strip_suffix(".cryptoservice.kms.aliyuncs.com")
+        .is_some_and(|instance| !instance.is_empty() && !instance.contains('.'))
+}
+
 /// Why a text is no endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndpointError {

@@ -32,6 +32,7 @@ mod tests {
         Error::Http(HttpError {
             kind: ErrorKind::Connect,
             host: "h".to_owned(),
+            proxy: None,
             detail: String::new(),
         })
     }
@@ -69,6 +70,7 @@ mod tests {
         let tls = Error::Http(HttpError {
             kind: ErrorKind::Tls,
             host: "h".to_owned(),
+            proxy: None,
             detail: String::new(),
         });
         assert_eq!(pause(&tls, 1, 0.0, LONG), None);

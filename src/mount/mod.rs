@@ -3,17 +3,15 @@
 //! A straight line. Everything is validated before anything is asked; one failed object fails the call.
 
 mod error;
-mod region;
 mod response;
 
 use std::sync::Arc;
 
 pub use error::Error;
-pub use region::NodeRegion;
 
 use crate::auth;
 use crate::clock::Clock;
-use crate::cloud::{Endpoint, EndpointTemplate, Value};
+use crate::cloud::{Endpoint, EndpointTemplate, NodeRegion, Value};
 use crate::fetch::{Engine, Pull};
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Call, Status};
@@ -30,7 +28,7 @@ pub struct Mounter {
     /// Where the services are.
     pub endpoints: Endpoints,
     /// The region of those who name none.
-    pub region: NodeRegion,
+    pub region: Arc<NodeRegion>,
     /// How strictly parameters are read.
     pub options: Options,
     /// Where the time comes from.
