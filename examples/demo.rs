@@ -113,6 +113,7 @@ fn start_provider(cloud: &FakeCloud, directory: &Path, stop: &Stop) -> Result<Pr
         "--healthz-port=0".to_owned(),
         format!("--kms-endpoint={}", cloud.http_url()),
         format!("--oos-endpoint={}", cloud.http_url()),
+        "--refresh-interval=0s".to_owned(), // the rotated values shall show at once, not within a minute
     ];
     let Command::Serve(config) = cli::parse(arguments.map(Into::into), &environment)? else {
         return Err("the arguments ask for something else than serving".into());

@@ -138,7 +138,8 @@ impl Kubernetes {
             path: self.token.display().to_string(),
             problem: problem.to_owned(),
         };
-        let bytes = file::read(&self.token, limits::TOKEN_BYTES).map_err(|error| failed(&error.to_string()))?;
+        let bytes =
+            file::read(&self.token, limits::TOKEN_BYTES).map_err(|error| failed(&error.to_string()))?;
         let token = bytes.expose_str().map(str::trim).unwrap_or_default();
         // It becomes a header.
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -200,7 +201,9 @@ mod tests {
         for name in ["default", "a", "kube-system", "web.v2", "0"] {
             assert!(is_name(name), "{name}");
         }
-        for name in ["", "..", "a/b", "a?b", "A", "-a", "a-", ".a", "a..b", "ä", "a b", "a%2fb"] {
+        for name in [
+            "", "..", "a/b", "a?b", "A", "-a", "a-", ".a", "a..b", "ä", "a b", "a%2fb",
+        ] {
             assert!(!is_name(name), "{name}");
         }
     }
@@ -218,7 +221,12 @@ mod tests {
         ] {
             assert_eq!(role(none), Ok(None), "{none}");
         }
-        for wrong in ["", "[]", "{}", r#"{"metadata":{"annotations":{"ack.alibabacloud.com/role-arn":1}}}"#] {
+        for wrong in [
+            "",
+            "[]",
+            "{}",
+            r#"{"metadata":{"annotations":{"ack.alibabacloud.com/role-arn":1}}}"#,
+        ] {
             assert!(role(wrong).is_err(), "{wrong}");
         }
     }

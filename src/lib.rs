@@ -15,6 +15,7 @@ pub mod fetch;
 pub mod mount;
 // cloud
 pub mod cloud;
+pub mod kube;
 // I/O
 pub mod http;
 // domain
@@ -29,4 +30,5 @@ pub mod budget;
 pub mod clock;
 pub mod file;
 pub mod limits;
+pub mod metrics;
 pub mod secret;

@@ -7,8 +7,15 @@ use std::time::Duration;
 
 // Mount
 
-/// Most bytes of one `MountResponse`, encoded: what the driver accepts by default (`--max-call-recv-msg-size`).
+/// Default of the most bytes of one `MountResponse`, encoded (flag `max-response-bytes`): what the driver accepts by
+/// default (`--max-call-recv-msg-size`).
 pub const MOUNT_RESPONSE_BYTES: usize = 4_194_304;
+
+/// Most memory that a volume takes, in responses: values, files, the response as a message and encoded.
+pub const VOLUME_MEMORY_FACTOR: usize = 4;
+
+/// Least bytes of one response that a flag may ask for: a few small files.
+pub const CONFIG_MIN_RESPONSE_BYTES: usize = 4_096;
 
 /// From this size on, encoded, the driver can no longer sync a volume into a Kubernetes Secret; worth a warning.
 pub const MOUNT_RESPONSE_WARN_BYTES: usize = 1_048_576;
@@ -25,8 +32,8 @@ pub const HTTP_RESPONSE_BODY_BYTES: u64 = 512 * 1024;
 /// Most bytes of an answer's headers.
 pub const HTTP_RESPONSE_HEADER_BYTES: usize = 16 * 1024;
 
-/// Most unused connections kept, over all hosts.
-pub const HTTP_IDLE_CONNECTIONS: usize = 64;
+/// Unused connections kept beside those that pulls may have: for STS and instance metadata.
+pub const HTTP_SPARE_CONNECTIONS: usize = 8;
 
 /// How long an unused connection is kept. The gateways close theirs after about a minute.
 pub const HTTP_IDLE_AGE: Duration = Duration::from_secs(50);
@@ -88,11 +95,18 @@ pub const CA_FILE_BYTES: usize = 1_048_576;
 /// Most bytes of a file with half of an AccessKey pair.
 pub const ACCESS_KEY_FILE_BYTES: usize = 256;
 
+/// After the node's metadata service did not say the region, STS is asked at its global endpoint for so long.
+pub const REGION_RETRY_PAUSE: Duration = Duration::from_secs(60);
+
 /// Longest name of a role session.
 pub const SESSION_NAME_BYTES: usize = 64;
 
-/// Most tries of one call.
+/// Most tries of one call that finds the service out of reach or out of order.
 pub const FETCH_ATTEMPTS: u32 = 4;
+
+/// Most tries of one call that is throttled. More than of others: the whole process has slowed down meanwhile, and
+/// a Mount that fails is tried again by kubelet with all of its objects.
+pub const FETCH_ATTEMPTS_THROTTLED: u32 = 12;
 
 /// The first pause between two tries lies between zero and this; each further one may be twice as long.
 pub const FETCH_BACKOFF: Duration = Duration::from_millis(250);
@@ -100,13 +114,61 @@ pub const FETCH_BACKOFF: Duration = Duration::from_millis(250);
 /// No pause between two tries is longer.
 pub const FETCH_BACKOFF_CAP: Duration = Duration::from_secs(8);
 
+/// Longest time that a throttled answer may ask for. Quotas are counted per second and per minute; what asks for
+/// more is not waited for.
+pub const THROTTLE_HINT_CAP: Duration = Duration::from_secs(10);
+
+/// After throttles, calls of a service per second do not fall below this, per node: a thousand nodes then make two
+/// hundred a second, less than half of the smallest documented quota.
+pub const THROTTLED_RATE_FLOOR: f64 = 0.2;
+
+/// After a throttle, the rate doubles in this time.
+pub const THROTTLE_RECOVERY_DOUBLING: Duration = Duration::from_secs(30);
+
+/// Retries that the process may make at once.
+pub const RETRY_BUDGET: f64 = 20.0;
+
+/// Retries that each first try earns: an outage adds a fifth to the load, no more.
+pub const RETRIES_PER_TRY: f64 = 0.2;
+
+/// Retries that each second earns, for a node with little to do.
+pub const RETRIES_PER_SECOND: f64 = 0.5;
+
+/// Calls started per second that a flag may ask for.
+pub const CONFIG_MAX_PULLS_PER_SECOND: u32 = 100_000;
+
+/// Shared copies at once: ten times what a node of 110 pods with 5 objects each can use, and more.
+pub const COPIES: usize = 8_192;
+
+/// What a shared copy is taken to need beside its value: key, version and tables.
+pub const COPY_OVERHEAD_BYTES: usize = 768;
+
+/// Part of the memory budget that shared copies may take, as a divisor; less if a full volume would no longer fit.
+pub const COPIES_BUDGET_DIVISOR: usize = 4;
+
+/// Volumes that are known to have been mounted. A node has some hundred at most.
+pub const VOLUMES: usize = 8_192;
+
+/// A volume that has not been seen for so long is forgotten, and its next Mount reads from the cloud. The driver
+/// asks for running pods every one or two minutes, or after its rotation poll interval.
+pub const VOLUME_FORGOTTEN: Duration = Duration::from_secs(3_600);
+
+/// Longest pod uid and longest target path of a volume that is remembered.
+pub const VOLUME_KEY_BYTES: usize = 1_024;
+
+/// A thread that pulls ends after this time without work.
+pub const PULLER_IDLE: Duration = Duration::from_secs(10);
+
+/// The stack of a thread that pulls: TLS handshakes are its deepest point.
+pub const PULLER_STACK: usize = 256 * 1024;
+
 // Configuration
 
 /// Most pulls under way at once that a flag may ask for: each is a thread and a connection.
 pub const CONFIG_MAX_PULLS: usize = 512;
 
 /// The least memory budget: one volume of full size is held as values, as files and as a response.
-pub const CONFIG_MIN_MEMORY_BUDGET: usize = 4 * MOUNT_RESPONSE_BYTES;
+pub const CONFIG_MIN_MEMORY_BUDGET: usize = VOLUME_MEMORY_FACTOR * MOUNT_RESPONSE_BYTES;
 
 // Health endpoint
 
@@ -118,6 +180,14 @@ pub const HEALTH_REQUEST_BYTES: usize = 8 * 1024;
 
 /// How long a probe may take to send its request.
 pub const HEALTH_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+// Log of Mounts (src/mount/journal.rs)
+
+/// Most volumes and oddities whose repetition is remembered; the oldest give way. A node has some hundred volumes.
+pub const JOURNAL_TOPICS: usize = 1024;
+
+/// How long a volume's failure goes without another line while it stays the same. kubelet tries about once a minute.
+pub const JOURNAL_PAUSE: Duration = Duration::from_secs(600);
+
 // ---- Parameters (src/params) ----
 
 /// Most bytes of the `attributes` text. A SecretProviderClass cannot exceed what etcd stores, 1.5 MiB.

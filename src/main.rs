@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Ok(Command::Serve(config)) => config,
         Err(error) => return fail(&error, EXIT_USAGE),
     };
-    Logger::install(Arc::new(SystemClock), config.verbosity);
+    Logger::install(Arc::new(SystemClock), config.verbosity, config.log_format);
     let stop = Stop::new();
     let mut signals = match Signals::new([SIGTERM, SIGINT]) {
         Ok(signals) => signals,

@@ -18,9 +18,11 @@
 //! | [`fault`], [`log`], [`clock`], [`ids`], [`error`] | what goes wrong, what happened, what time it is, made-up names, error shapes |
 //! | [`http`] | sockets, TLS, messages |
 //! | [`driver`] | the CSI driver's side of the provider's socket |
+//! | [`bridge`] | a TCP port in front of that socket, for test tools that speak nothing else |
 //! | [`process`] | the provider's binary as a child process |
 
 pub mod api;
+pub mod bridge;
 pub mod clock;
 pub mod cloud;
 pub mod control;

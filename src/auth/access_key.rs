@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::key_files::KeyFiles;
 use super::Error;
 use super::key::{Identity, IdentityKey, SecretHasher};
+use super::key_files::KeyFiles;
 use crate::cloud::Credentials;
 use crate::secret::Secret;
 

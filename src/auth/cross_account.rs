@@ -8,6 +8,7 @@ use super::key::{Identity, IdentityKey};
 use super::sessions::{RoleSession, Sessions};
 use super::table::Table;
 use super::{Error, Lender, Resolved, Source};
+use crate::metrics;
 use crate::params::{CrossAccount, Pod};
 
 /// The roles that were assumed, by whom.
@@ -78,13 +79,15 @@ impl Lender for CrossLender {
     }
 
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
-        self.kept.get(|| {
-            let external_id = self.external_id.as_deref();
-            let temporary =
-                self.sessions
-                    .with_identity(&self.base, &self.session, external_id, remaining)?;
-            Ok(Lent::new(temporary, self.identity.clone()))
-        })
+        let metrics = self.sessions.api.metrics();
+        self.kept
+            .get_counted(metrics, metrics::Identity::CrossAccount, || {
+                let external_id = self.external_id.as_deref();
+                let temporary =
+                    self.sessions
+                        .with_identity(&self.base, &self.session, external_id, remaining)?;
+                Ok(Lent::new(temporary, self.identity.clone()))
+            })
     }
 }
 

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::cloud::Credentials;
 use crate::cloud::sts::Temporary;
 use crate::limits;
+use crate::metrics::{self, Metrics};
 
 /// One identity's temporary credentials. Whoever comes first when they are due renews them, while others go on
 /// with those that are still valid, or wait for the outcome if there are none: one life is one call.
@@ -60,6 +61,23 @@ impl Kept {
             state: Mutex::default(),
             renewing: Mutex::new(()),
         }
+    }
+
+    /// As [`Kept::get`], with each renewal counted.
+    pub(super) fn get_counted(
+        &self,
+        metrics: &Metrics,
+        identity: metrics::Identity,
+        renew: impl FnOnce() -> Result<Lent, Error>,
+    ) -> Result<Lent, Error> {
+        self.get(|| {
+            let renewed = renew();
+            match &renewed {
+                Ok(lent) => metrics.credentials_renewed(identity, lent.expires.as_second()),
+                Err(_) => metrics.credentials_not_renewed(identity),
+            }
+            renewed
+        })
     }
 
     /// The kept credentials, or those that `renew` gives. A failed renewal is an error only once the old ones have
@@ -240,7 +258,11 @@ mod tests {
         at(3600 - margin);
         assert_eq!(id(kept.get(|| Err(outage()))), Ok("a".to_owned()), "still valid");
         at(3600 - margin + pause - 1);
-        assert_eq!(id(kept.get(unasked)), Ok("a".to_owned()), "not asked again at once");
+        assert_eq!(
+            id(kept.get(unasked)),
+            Ok("a".to_owned()),
+            "not asked again at once"
+        );
         at(3600 - margin + pause);
         assert_eq!(id(kept.get(|| Err(outage()))), Ok("a".to_owned()), "but soon");
         at(3600);
@@ -261,7 +283,10 @@ mod tests {
     }
 
     /// Many ask at once: one renews, the others wait for it. `outcome` is what that one gets.
-    fn many(kept: &Kept, outcome: impl Fn() -> Result<Lent, Error> + Sync) -> (usize, Vec<Result<String, Error>>) {
+    fn many(
+        kept: &Kept,
+        outcome: impl Fn() -> Result<Lent, Error> + Sync,
+    ) -> (usize, Vec<Result<String, Error>>) {
         const MANY: usize = 16;
         let calls = AtomicUsize::new(0);
         let waiting = Barrier::new(MANY);
@@ -291,7 +316,10 @@ mod tests {
         let kept = Kept::new(Seconds::start());
         let (calls, results) = many(&kept, || Ok(ending_at(3600, "a")));
         assert_eq!(calls, 1);
-        assert!(results.iter().all(|result| *result == Ok("a".to_owned())), "{results:?}");
+        assert!(
+            results.iter().all(|result| *result == Ok("a".to_owned())),
+            "{results:?}"
+        );
     }
 
     #[test]
@@ -299,6 +327,9 @@ mod tests {
         let kept = Kept::new(Seconds::start());
         let (calls, results) = many(&kept, || Err(outage()));
         assert!(calls < results.len(), "{calls} calls");
-        assert!(results.iter().all(|result| *result == Err(outage())), "{results:?}");
+        assert!(
+            results.iter().all(|result| *result == Err(outage())),
+            "{results:?}"
+        );
     }
 }

@@ -88,10 +88,14 @@ impl KeyFiles {
                 (true, true) => return Ok((id_path, secret_path)),
                 (false, false) => {}
                 (true, false) => {
-                    return Err(self.failed(format!("there is {id} and no {secret}; put both there, or neither")));
+                    return Err(self.failed(format!(
+                        "there is {id} and no {secret}; put both there, or neither"
+                    )));
                 }
                 (false, true) => {
-                    return Err(self.failed(format!("there is {secret} and no {id}; put both there, or neither")));
+                    return Err(self.failed(format!(
+                        "there is {secret} and no {id}; put both there, or neither"
+                    )));
                 }
             }
         }
@@ -170,6 +174,9 @@ mod tests {
         fs::write(directory.path().join("ACCESS_KEY_ID"), "LTAI1").expect("file");
         fs::write(directory.path().join("SECRET_ACCESS_KEY"), "canary canary").expect("file");
         let error = KeyFiles::open(directory.path()).expect_err("blank").to_string();
-        assert!(error.contains("SECRET_ACCESS_KEY: it is empty") && !error.contains("canary"), "{error}");
+        assert!(
+            error.contains("SECRET_ACCESS_KEY: it is empty") && !error.contains("canary"),
+            "{error}"
+        );
     }
 }

@@ -122,16 +122,19 @@ impl Chain {
     ///
     /// # Errors
     /// There is none, or it cannot be had.
-    pub fn resolve(&self, request: &Request<'_>, remaining: Duration) -> Result<Resolved, Failure> {
+    pub fn resolve(&self, request: &Request<'_>, remaining: Duration) -> Result<Resolved, Box<Failure>> {
         let mut skipped = Vec::new();
         let found = self.first(request, &mut skipped, remaining);
         match found {
-            Ok(resolved) => Ok(Resolved { skipped, ..resolved }),
-            Err((source, error)) => Err(Failure {
+            Ok(mut resolved) => {
+                resolved.skipped = skipped;
+                Ok(resolved)
+            }
+            Err((source, error)) => Err(Box::new(Failure {
                 error,
                 source,
                 skipped,
-            }),
+            })),
         }
     }
 

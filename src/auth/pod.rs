@@ -16,6 +16,7 @@ use super::table::Table;
 use super::{Error, Lender, Request, Resolved, Source};
 use crate::kube::{self, Kubernetes};
 use crate::limits;
+use crate::metrics;
 use crate::params::RoleArn;
 use crate::secret::Secret;
 
@@ -30,8 +31,14 @@ pub struct PodIdentity {
     provider_arn: Option<String>,
     kubernetes: Kubernetes,
     sessions: Arc<Sessions>,
-    roles: Table<(String, String), Mutex<Option<(Instant, String)>>>,
+    roles: Table<(String, String), Mutex<Option<Annotation>>>,
     kept: Table<IdentityKey, Kept>,
+}
+
+/// The role that a ServiceAccount names, and when that was read.
+struct Annotation {
+    read: Instant,
+    role_arn: String,
 }
 
 /// Why a pod's identity is not to be had: which piece is missing, and what to configure.
@@ -128,7 +135,9 @@ impl PodError {
 
     /// Whether the Kubernetes API could not be asked, as opposed to having refused.
     pub(super) const fn is_outage(&self) -> bool {
-        let Self::Kubernetes { error, .. } = self else { return false };
+        let Self::Kubernetes { error, .. } = self else {
+            return false;
+        };
         match error {
             kube::Error::Http(error) => error.is_transient(),
             kube::Error::Status(status) => *status >= 500 || *status == 429,
@@ -152,7 +161,11 @@ impl PodIdentity {
 
     /// The identity of the pod that asks. Nothing that is kept is looked at before the token is known to be this
     /// pod's.
-    pub(super) fn resolve(self: &Arc<Self>, request: &Request<'_>, remaining: Duration) -> Result<Resolved, Error> {
+    pub(super) fn resolve(
+        self: &Arc<Self>,
+        request: &Request<'_>,
+        remaining: Duration,
+    ) -> Result<Resolved, Error> {
         let (namespace, account) = (&request.pod.namespace, &request.pod.service_account);
         if namespace.is_empty() || account.is_empty() {
             return Err(Error::Pod(PodError::NoAccount));
@@ -197,15 +210,16 @@ impl PodIdentity {
             .get(&(namespace.to_owned(), name.to_owned()), Mutex::default);
         let mut known = entry.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.sessions.clock.now();
-        if let Some((read, role)) = &*known
+        if let Some(Annotation { read, role_arn }) = &*known
             && now.saturating_duration_since(*read) < limits::ANNOTATION_AGE
         {
-            return Ok(role.clone());
+            return Ok(role_arn.clone());
         }
         *known = None;
         match self.kubernetes.role_annotation(namespace, name, remaining) {
             Ok(Some(role)) if RoleArn::new(&role).is_some() => {
-                *known = Some((now, role.clone()));
+                let role_arn = role.clone();
+                *known = Some(Annotation { read: now, role_arn });
                 Ok(role)
             }
             Ok(Some(_)) => Err(PodError::AnnotationMalformed { account }),
@@ -231,7 +245,8 @@ impl Lender for PodLender {
     }
 
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
-        self.kept.get(|| {
+        let metrics = self.sessions.api.metrics();
+        self.kept.get_counted(metrics, metrics::Identity::PodRole, || {
             let temporary =
                 self.sessions
                     .with_token(&self.provider_arn, &self.session, &self.token, remaining)?;
@@ -269,7 +284,9 @@ fn token(request: &Request<'_>) -> Result<Secret, PodError> {
         let fits = token.expose().iter().all(u8::is_ascii_graphic) && !token.is_empty();
         return match token.len() {
             _ if !fits => Err(PodError::Token("the token is empty or not text")),
-            length if length > limits::TOKEN_BYTES => Err(PodError::Token("the token is longer than STS takes")),
+            length if length > limits::TOKEN_BYTES => {
+                Err(PodError::Token("the token is longer than STS takes"))
+            }
             _ => Ok(token),
         };
     }
@@ -300,7 +317,10 @@ fn subject(token: &Secret) -> Result<String, PodError> {
         .split(|byte| *byte == b'.')
         .nth(1)
         .ok_or_else(wrong)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload).map(Secret::new).map_err(|_| wrong())?;
+    let payload = URL_SAFE_NO_PAD
+        .decode(payload)
+        .map(Secret::new)
+        .map_err(|_| wrong())?;
     let claims: Claims = serde_json::from_slice(payload.expose()).map_err(|_| wrong())?;
     Ok(claims.sub)
 }

@@ -11,6 +11,7 @@ use super::sessions::{RoleSession, Sessions};
 use super::{Error, Lender, Pair};
 use crate::file;
 use crate::limits;
+use crate::metrics;
 use crate::secret::Secret;
 
 /// A role, assumed with an AccessKey pair.
@@ -64,20 +65,22 @@ impl Lender for AssumedRole {
     }
 
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
-        self.kept.get(|| {
-            let base = self.pair.get()?;
-            let identity = Identity::Assumed {
-                base: base.identity(&self.hasher),
-                role_arn: self.session.role_arn.clone(),
-                session_name: self.session.session_name.clone(),
-                external_id: None,
-            };
-            let credentials = base.credentials();
-            let temporary =
-                self.sessions
-                    .with_credentials(&credentials, &self.session, None, remaining)?;
-            Ok(Lent::new(temporary, identity.into()))
-        })
+        let metrics = self.sessions.api.metrics();
+        self.kept
+            .get_counted(metrics, metrics::Identity::AssumedRole, || {
+                let base = self.pair.get()?;
+                let identity = Identity::Assumed {
+                    base: base.identity(&self.hasher),
+                    role_arn: self.session.role_arn.clone(),
+                    session_name: self.session.session_name.clone(),
+                    external_id: None,
+                };
+                let credentials = base.credentials();
+                let temporary =
+                    self.sessions
+                        .with_credentials(&credentials, &self.session, None, remaining)?;
+                Ok(Lent::new(temporary, identity.into()))
+            })
     }
 }
 
@@ -107,7 +110,8 @@ impl Lender for OidcRole {
     }
 
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
-        self.kept.get(|| {
+        let metrics = self.sessions.api.metrics();
+        self.kept.get_counted(metrics, metrics::Identity::OidcRole, || {
             let token = self.token.read()?;
             let temporary =
                 self.sessions
@@ -118,12 +122,21 @@ impl Lender for OidcRole {
 }
 
 impl TokenFile {
+    /// Whether there is a token to be read.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn check(&self) -> Result<(), Error> {
+        self.read().map(drop)
+    }
+
     fn read(&self) -> Result<Secret, Error> {
         let failed = |problem: &str| Error::TokenFile {
             path: self.path.display().to_string(),
             problem: problem.to_owned(),
         };
-        let bytes = file::read(&self.path, limits::TOKEN_BYTES).map_err(|error| failed(&error.to_string()))?;
+        let bytes =
+            file::read(&self.path, limits::TOKEN_BYTES).map_err(|error| failed(&error.to_string()))?;
         let token = bytes
             .expose_str()
             .map(str::trim)

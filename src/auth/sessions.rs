@@ -39,7 +39,12 @@ pub enum Sts {
         setting: &'static str,
     },
     /// In the node's region: the VPC's endpoint where there is one, else the global one.
-    Regional(Arc<NodeRegion>),
+    Regional {
+        /// Which region.
+        node: Arc<NodeRegion>,
+        /// `ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED`: the VPC's endpoint even where none is known.
+        vpc: bool,
+    },
 }
 
 /// A role and the name of its session.
@@ -62,18 +67,18 @@ impl Sts {
     pub fn endpoint(&self) -> (Endpoint, String) {
         let (host, why) = match self {
             Self::Fixed { endpoint, setting } => return (endpoint.clone(), format!("set by {setting}")),
-            Self::Regional(node) => match node.resolve() {
-                Ok(region) if has_sts_in_vpc(&region) => (
+            Self::Regional { node, vpc } => match node.guess() {
+                Some(region) if *vpc || has_sts_in_vpc(&region) => (
                     format!("sts-vpc.{region}.aliyuncs.com"),
                     format!("the VPC endpoint of the node's region {region}"),
                 ),
-                Ok(region) => (
+                Some(region) => (
                     "sts.aliyuncs.com".to_owned(),
                     format!("the global one, as no VPC endpoint is known for region {region}"),
                 ),
-                Err(_) => (
+                None => (
                     "sts.aliyuncs.com".to_owned(),
-                    "the global one, as the node's region is unknown".to_owned(),
+                    "the global one, as the node's region is unknown (--region)".to_owned(),
                 ),
             },
         };
@@ -191,7 +196,11 @@ fn session_name(namespace: &str, account: &str) -> String {
     let mark: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let part = |text: &str, most: usize| -> String { text.chars().take(most).collect() };
     // 27 + 1 + 27 + 1 + 8
-    format!("{}@{}-{mark}", part(&clean(account), 27), part(&clean(namespace), 27))
+    format!(
+        "{}@{}-{mark}",
+        part(&clean(account), 27),
+        part(&clean(namespace), 27)
+    )
 }
 
 impl fmt::Debug for Sessions {

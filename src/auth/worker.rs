@@ -8,6 +8,7 @@ use super::key::Identity;
 use super::{Error, Lender};
 use crate::clock::Clock;
 use crate::cloud::metadata::Metadata;
+use crate::metrics;
 
 /// The node's role.
 #[derive(Debug)]
@@ -34,7 +35,8 @@ impl Lender for WorkerRole {
     }
 
     fn lend(&self, _remaining: Duration) -> Result<Lent, Error> {
-        self.kept.get(|| {
+        let (counted, identity) = (self.metadata.metrics(), metrics::Identity::WorkerRole);
+        self.kept.get_counted(counted, identity, || {
             let role = match &self.name {
                 Some(name) => name.clone(),
                 None => self.metadata.role().map_err(Error::Metadata)?,

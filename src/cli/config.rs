@@ -8,8 +8,13 @@ use std::time::Duration;
 use super::args::Args;
 use super::environment::{Environment, NotText};
 use super::identity::{Identity, switch};
+use super::logger::LogFormat;
+use super::network::{self, Cluster, StsSetting};
 use crate::cloud::Endpoint;
-use crate::http::Roots;
+use crate::cloud::endpoint::AllowedHosts;
+use crate::fetch;
+use crate::health::{METRICS_PATH, READY_PATH};
+use crate::http::{CaFile, Proxies, Roots};
 use crate::limits;
 use crate::mount::Endpoints;
 use crate::params::{Options, Region, UnknownKeys};
@@ -23,10 +28,8 @@ pub struct Config {
     pub health: Health,
     /// Region of classes that name none; `None` asks the node.
     pub region: Option<Region>,
-    /// KMS secrets pulled at the same time.
-    pub kms_pulls: usize,
-    /// OOS parameters pulled at the same time.
-    pub oos_pulls: usize,
+    /// How values are pulled, and shared.
+    pub fetch: fetch::Settings,
     /// Where KMS and OOS are.
     pub endpoints: Endpoints,
     /// Where the instance metadata service is.
@@ -36,17 +39,29 @@ pub struct Config {
     /// Who the provider is.
     pub identity: Identity,
     /// Where STS is.
-    pub sts: Endpoint,
+    pub sts: StsSetting,
+    /// Where the Kubernetes API is.
+    pub cluster: Cluster,
+    /// Which hosts a SecretProviderClass may name.
+    pub allowed_hosts: AllowedHosts,
     /// Trusted certificate authorities.
     pub roots: Roots,
+    /// Those of KMS instances.
+    pub kms_ca: Option<CaFile>,
+    /// Which requests go through a proxy.
+    pub proxies: Proxies,
     /// How strictly parameters are read.
     pub options: Options,
     /// Most bytes of requests, values and responses together.
     pub memory_budget: usize,
+    /// Most bytes of one volume.
+    pub max_response_bytes: usize,
     /// How long running Mounts may take after the order to stop.
     pub shutdown_grace: Duration,
     /// Log level as klog counts it.
     pub verbosity: u8,
+    /// How log lines are written.
+    pub log_format: LogFormat,
     /// What is worth telling, though nothing is wrong.
     pub warnings: Vec<String>,
 }
@@ -103,6 +118,11 @@ impl Config {
                     .ok_or_else(|| invalid(args, "region", &"expected a region such as cn-hangzhou"))?,
             ),
         };
+        let roots = network::roots(environment, &mut warnings)?;
+        let fallback = args.is_given("allow-identity-fallback");
+        let credentials_dir = args.value("credentials-dir");
+        let max_response_bytes = max_response_bytes(args)?;
+        let memory_budget = memory_budget(args, max_response_bytes)?;
         Ok(Self {
             provider_volume: provider_volume(args)?,
             health: Health {
@@ -111,23 +131,41 @@ impl Config {
                 timeout: positive_duration(args, "healthz-timeout")?,
             },
             region,
-            kms_pulls: pulls(args, "max-concurrent-kms-secret-pulls")?,
-            oos_pulls: pulls(args, "max-concurrent-oos-secret-pulls")?,
+            fetch: fetch::Settings {
+                kms: lane(
+                    args,
+                    "max-concurrent-kms-secret-pulls",
+                    "kms-max-pulls-per-second",
+                )?,
+                oos: lane(
+                    args,
+                    "max-concurrent-oos-secret-pulls",
+                    "oos-max-pulls-per-second",
+                )?,
+                refresh_interval: duration(args, "refresh-interval")?,
+                copies_bytes: copies_bytes(memory_budget, max_response_bytes),
+            },
             endpoints: Endpoints {
                 kms: checked(args, "kms-endpoint")?,
                 oos: checked(args, "oos-endpoint")?,
             },
             metadata: checked(args, "metadata-endpoint")?,
             hardened_metadata_only: switch(environment, "ALIBABA_CLOUD_IMDSV1_DISABLED")?,
-            identity: Identity::new(environment)?,
-            sts: sts_endpoint(args, environment)?,
-            roots: roots(environment, &mut warnings)?,
+            identity: Identity::new(environment, credentials_dir, fallback, &mut warnings)?,
+            sts: network::sts(args, environment)?,
+            cluster: network::cluster(args, environment)?,
+            allowed_hosts: checked(args, "allowed-endpoints")?,
+            kms_ca: network::kms_ca(args, &roots)?,
+            roots,
+            proxies: network::proxies(environment)?,
             options: Options {
                 unknown_keys: unknown_keys(args)?,
             },
-            memory_budget: memory_budget(args)?,
+            memory_budget,
+            max_response_bytes,
             shutdown_grace: duration(args, "shutdown-grace")?,
             verbosity: verbosity(args)?,
+            log_format: log_format(args)?,
             warnings,
         })
     }
@@ -146,7 +184,13 @@ fn health_path(args: &Args) -> Result<String, ConfigError> {
     let path = args.value("healthz-path");
     let well_formed =
         path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
-    if well_formed {
+    if matches!(path, READY_PATH | METRICS_PATH) {
+        Err(invalid(
+            args,
+            "healthz-path",
+            &"this path is taken on the same port",
+        ))
+    } else if well_formed {
         Ok(path.to_owned())
     } else {
         Err(invalid(
@@ -179,7 +223,52 @@ fn verbosity(args: &Args) -> Result<u8, ConfigError> {
     parsed(args, "v", "a number from 0 to 255")
 }
 
-fn memory_budget(args: &Args) -> Result<usize, ConfigError> {
+fn lane(
+    args: &Args,
+    most_pulls: &'static str,
+    per_second: &'static str,
+) -> Result<fetch::LaneSettings, ConfigError> {
+    let expected = format!("a number from 0 to {}", limits::CONFIG_MAX_PULLS_PER_SECOND);
+    let rate: u32 = parsed(args, per_second, &expected)?;
+    if rate > limits::CONFIG_MAX_PULLS_PER_SECOND {
+        return Err(invalid(args, per_second, &format!("expected {expected}")));
+    }
+    Ok(fetch::LaneSettings {
+        pulls: pulls(args, most_pulls)?,
+        per_second: rate,
+    })
+}
+
+/// The part of the memory budget that shared copies may take, such that a volume of full size still fits.
+fn copies_bytes(memory_budget: usize, max_response_bytes: usize) -> usize {
+    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
+    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(memory_budget.saturating_sub(volume))
+}
+
+fn max_response_bytes(args: &Args) -> Result<usize, ConfigError> {
+    bytes(args.value("max-response-bytes"))
+        .filter(|bytes| *bytes >= limits::CONFIG_MIN_RESPONSE_BYTES)
+        .ok_or_else(|| {
+            invalid(
+                args,
+                "max-response-bytes",
+                &format!(
+                    "expected a number of bytes such as 4194304 or 4MiB, at least {}",
+                    limits::CONFIG_MIN_RESPONSE_BYTES
+                ),
+            )
+        })
+}
+
+fn log_format(args: &Args) -> Result<LogFormat, ConfigError> {
+    match args.value("log-format") {
+        "json" => Ok(LogFormat::Json),
+        "text" => Ok(LogFormat::Text),
+        _ => Err(invalid(args, "log-format", &"expected text or json")),
+    }
+}
+
+fn memory_budget(args: &Args, max_response_bytes: usize) -> Result<usize, ConfigError> {
     let bytes = bytes(args.value("memory-budget")).ok_or_else(|| {
         invalid(
             args,
@@ -187,8 +276,9 @@ fn memory_budget(args: &Args) -> Result<usize, ConfigError> {
             &"expected a number of bytes such as 67108864, 65536KiB or 64MiB",
         )
     })?;
-    if bytes < limits::CONFIG_MIN_MEMORY_BUDGET {
-        let least = limits::CONFIG_MIN_MEMORY_BUDGET;
+    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
+    let least = limits::CONFIG_MIN_MEMORY_BUDGET.max(volume);
+    if bytes < least {
         return Err(invalid(
             args,
             "memory-budget",
@@ -207,51 +297,16 @@ fn bytes(text: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(unit)
 }
 
-/// Where STS is: as the flag says, else where the SDK's own variables lead.
-fn sts_endpoint(args: &Args, environment: &dyn Environment) -> Result<Endpoint, ConfigError> {
-    if !args.value("sts-endpoint").is_empty() {
-        return checked(args, "sts-endpoint");
-    }
-    let vpc = switch(environment, "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED")?;
-    let host = match environment.variable("ALIBABA_CLOUD_STS_REGION")? {
-        None => "sts.aliyuncs.com".to_owned(),
-        Some(region) => {
-            let region = Region::new(&region).ok_or_else(|| {
-                ConfigError::new("ALIBABA_CLOUD_STS_REGION: expected a region such as cn-hangzhou")
-            })?;
-            format!("{}.{region}.aliyuncs.com", if vpc { "sts-vpc" } else { "sts" })
-        }
-    };
-    host.parse()
-        .map_err(|error| ConfigError::new(format!("ALIBABA_CLOUD_STS_REGION: {error}")))
-}
-
-/// Built-in roots and those of `SSL_CERT_FILE` and of the directories in `SSL_CERT_DIR`, as in OpenSSL and Go.
-fn roots(environment: &dyn Environment, warnings: &mut Vec<String>) -> Result<Roots, ConfigError> {
-    let mut roots = Roots::built_in();
-    if let Some(file) = environment.variable("SSL_CERT_FILE")? {
-        roots
-            .add_file(file.as_ref())
-            .map_err(|error| ConfigError::new(format!("SSL_CERT_FILE: {error}")))?;
-    }
-    if let Some(directories) = environment.variable("SSL_CERT_DIR")? {
-        for directory in directories.split(':').filter(|directory| !directory.is_empty()) {
-            // Base images set this variable to directories that need not be there.
-            if let Err(error) = roots.add_directory(directory.as_ref()) {
-                warnings.push(format!("SSL_CERT_DIR: {error}"));
-            }
-        }
-    }
-    Ok(roots)
-}
-
 fn parsed<T: FromStr>(args: &Args, name: &'static str, expected: &str) -> Result<T, ConfigError> {
     args.value(name)
         .parse()
         .map_err(|_| invalid(args, name, &format!("expected {expected}")))
 }
 
-fn checked<T: FromStr<Err: fmt::Display>>(args: &Args, name: &'static str) -> Result<T, ConfigError> {
+pub(super) fn checked<T: FromStr<Err: fmt::Display>>(
+    args: &Args,
+    name: &'static str,
+) -> Result<T, ConfigError> {
     args.value(name)
         .parse()
         .map_err(|error: T::Err| invalid(args, name, &error))
@@ -310,14 +365,14 @@ const UNITS: [(&str, f64); 8] = [
     ("h", 3600.0),
 ];
 
-fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> ConfigError {
+pub(super) fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> ConfigError {
     ConfigError::new(format!("--{name}={}: {problem}", args.value(name)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::AccessKey;
+    use crate::auth::Pair;
 
     fn config(arguments: &[&str], environment: &[(&'static str, &str)]) -> Result<Config, String> {
         let args =
@@ -336,7 +391,19 @@ mod tests {
                 timeout: Duration::from_secs(5)
             }
         );
-        assert_eq!((config.kms_pulls, config.oos_pulls), (10, 10));
+        let lane = fetch::LaneSettings {
+            pulls: 10,
+            per_second: 50,
+        };
+        assert_eq!(
+            config.fetch,
+            fetch::Settings {
+                kms: lane,
+                oos: lane,
+                refresh_interval: Duration::from_secs(60),
+                copies_bytes: 16 * 1024 * 1024,
+            }
+        );
         assert!(
             config.region.is_none() && config.identity.access_key.is_none() && config.warnings.is_empty()
         );
@@ -358,6 +425,11 @@ mod tests {
                 &["--healthz-path=healthz"],
                 &[],
                 "--healthz-path=healthz: expected a path that begins with a slash",
+            ),
+            (
+                &["--healthz-path=/metrics"],
+                &[],
+                "--healthz-path=/metrics: this path is taken on the same port",
             ),
             (
                 &["--healthz-timeout=5"],
@@ -389,6 +461,11 @@ mod tests {
                 &[],
                 "--unknown-keys=no: expected warn or error",
             ),
+            (
+                &["--log-format=xml"],
+                &[],
+                "--log-format=xml: expected text or json",
+            ),
             (&["--v=loud"], &[], "--v=loud: expected a number from 0 to 255"),
             (
                 &["--provider-volume="],
@@ -399,6 +476,31 @@ mod tests {
                 &["--memory-budget=1MiB"],
                 &[],
                 "--memory-budget=1MiB: less than 16777216 bytes cannot hold one full volume",
+            ),
+            (
+                &["--max-response-bytes=32MiB"],
+                &[],
+                "--memory-budget=64MiB: less than 134217728 bytes cannot hold one full volume",
+            ),
+            (
+                &["--max-response-bytes=1"],
+                &[],
+                "--max-response-bytes=1: expected a number of bytes such as 4194304 or 4MiB, at least 4096",
+            ),
+            (
+                &["--kms-max-pulls-per-second=-1"],
+                &[],
+                "--kms-max-pulls-per-second=-1: expected a number from 0 to 100000",
+            ),
+            (
+                &["--oos-max-pulls-per-second=100001"],
+                &[],
+                "--oos-max-pulls-per-second=100001: expected a number from 0 to 100000",
+            ),
+            (
+                &["--refresh-interval=2h"],
+                &[],
+                "--refresh-interval=2h: expected a duration such as 500ms, 5s or 1m30s, at most an hour",
             ),
             (
                 &["--kms-endpoint=http://kms.example"],
@@ -423,7 +525,7 @@ mod tests {
             (
                 &[],
                 &[("ALICLOUD_ROLE_ARN", "acs:ram::1:role/r")],
-                "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set ALICLOUD_OIDC_PROVIDER_ARN (RRSA) or ACCESS_KEY_ID and SECRET_ACCESS_KEY",
+                "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set ALICLOUD_OIDC_PROVIDER_ARN (RRSA), or ACCESS_KEY_ID and SECRET_ACCESS_KEY, or --credentials-dir",
             ),
             (
                 &[],
@@ -442,12 +544,10 @@ mod tests {
             &[("ACCESS_KEY_ID", " id\n"), ("SECRET_ACCESS_KEY", "secret\n")],
         )
         .expect("config");
-        let credentials = config
-            .identity
-            .access_key
-            .as_ref()
-            .map(AccessKey::credentials)
-            .expect("a pair");
+        let Some(Pair::Fixed(pair)) = &config.identity.access_key else {
+            panic!("a pair of the environment")
+        };
+        let credentials = pair.credentials();
         assert_eq!(credentials.access_key_id, "id");
         assert_eq!(credentials.access_key_secret.expose(), b"secret");
         let debug = format!("{config:?}");

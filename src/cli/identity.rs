@@ -40,7 +40,9 @@ impl Identity {
         // What the official provider passes over in silence is told, and passed over only if the flag says so.
         let mut missing = |message: String| {
             if fallback {
-                warnings.push(format!("{message} (passed over, as --allow-identity-fallback says)"));
+                warnings.push(format!(
+                    "{message} (passed over, as --allow-identity-fallback says)"
+                ));
                 Ok(())
             } else {
                 Err(ConfigError::new(message))

@@ -7,12 +7,14 @@ mod flags;
 mod help;
 mod identity;
 mod logger;
+mod network;
 
 pub use config::{Config, ConfigError, Health};
 pub use environment::{Environment, ProcessEnvironment};
 pub use help::{help, version};
 pub use identity::Identity;
-pub use logger::Logger;
+pub use logger::{LogFormat, Logger};
+pub use network::{Cluster, StsSetting};
 
 use args::Args;
 

@@ -56,7 +56,10 @@ pub(super) fn sts(args: &Args, environment: &dyn Environment) -> Result<StsSetti
                 ConfigError::new("ALIBABA_CLOUD_STS_REGION: expected a region such as cn-hangzhou")
             })?;
             let product = if vpc == Some(true) { "sts-vpc" } else { "sts" };
-            host(&format!("{product}.{region}.aliyuncs.com"), "ALIBABA_CLOUD_STS_REGION")
+            host(
+                &format!("{product}.{region}.aliyuncs.com"),
+                "ALIBABA_CLOUD_STS_REGION",
+            )
         }
         (None, Some(false)) => host("sts.aliyuncs.com", "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"),
         (None, vpc) => Ok(StsSetting::Regional {
@@ -71,7 +74,11 @@ pub(super) fn cluster(args: &Args, environment: &dyn Environment) -> Result<Clus
     let port = environment.variable("KUBERNETES_SERVICE_PORT")?;
     let server = match (host, port) {
         (Some(host), Some(port)) => {
-            let host = if host.contains(':') { format!("[{host}]") } else { host };
+            let host = if host.contains(':') {
+                format!("[{host}]")
+            } else {
+                host
+            };
             let server = format!("https://{host}:{port}").parse();
             Some(server.map_err(|error| {
                 ConfigError::new(format!(

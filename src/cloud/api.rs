@@ -5,10 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hint::retry_after;
 use super::{ApiError, Endpoint, Error};
 use crate::clock::Clock;
 use crate::http::{Client, Method, Request, Timeouts};
 use crate::limits;
+use crate::metrics::{Metrics, Outcome};
 use crate::secret::Secret;
 use crate::sign::{Parameter, canonical_query, rpc, v3};
 
@@ -62,6 +64,7 @@ pub struct Api {
     client: Client,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    metrics: Metrics,
 }
 
 impl Api {
@@ -71,7 +74,19 @@ impl Api {
             client,
             clock,
             entropy,
+            metrics: Metrics::new(),
         }
+    }
+
+    /// The same, counting into `metrics`.
+    #[must_use]
+    pub fn counting(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Where calls are counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// One call, one try. Each call has its own date, nonce and signature.
@@ -120,7 +135,14 @@ impl Api {
 
         // The canonical query is also sent: what is signed is what travels.
         let url = format!("{}/?{}", target.endpoint.url(), canonical_query(parameters));
-        self.post(target.endpoint, &url, &headers, b"", target.remaining)
+        self.post(
+            operation.action,
+            target.endpoint,
+            &url,
+            &headers,
+            b"",
+            target.remaining,
+        )
     }
 
     /// One signed call in the RPC style, one try: common parameters in the query, the operation's own in a form.
@@ -148,7 +170,7 @@ impl Api {
         let signed: Vec<Parameter> = query.iter().chain(form).cloned().collect();
         let signature = rpc::StringToSign::new("POST", &signed).signature(&credentials.access_key_secret);
         query.push(("Signature".to_owned(), signature));
-        self.post_form(target.endpoint, &query, form, target.remaining)
+        self.post_form(action, target.endpoint, &query, form, target.remaining)
     }
 
     /// One call in the RPC style that nobody signs.
@@ -163,7 +185,7 @@ impl Api {
         form: &[Parameter],
         remaining: Duration,
     ) -> Result<Secret, Error> {
-        self.post_form(endpoint, &self.common(action, version), form, remaining)
+        self.post_form(action, endpoint, &self.common(action, version), form, remaining)
     }
 
     fn common(&self, action: &str, version: &str) -> Vec<Parameter> {
@@ -179,6 +201,7 @@ impl Api {
 
     fn post_form(
         &self,
+        action: &str,
         endpoint: &Endpoint,
         query: &[Parameter],
         form: &[Parameter],
@@ -191,10 +214,31 @@ impl Api {
             ("content-type", "application/x-www-form-urlencoded"),
             ("accept", "application/json"),
         ];
-        self.post(endpoint, &url, &headers, body.expose(), remaining)
+        self.post(action, endpoint, &url, &headers, body.expose(), remaining)
     }
 
     fn post(
+        &self,
+        action: &str,
+        endpoint: &Endpoint,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        remaining: Duration,
+    ) -> Result<Secret, Error> {
+        let began = self.clock.now();
+        let result = self.exchange(endpoint, url, headers, body, remaining);
+        let outcome = match &result {
+            Ok(_) => Outcome::Ok,
+            Err(error) => error.kind().outcome(),
+        };
+        let elapsed = self.clock.now().saturating_duration_since(began);
+        let now = self.clock.wall().as_second();
+        self.metrics.backend_call(action, outcome, elapsed, now);
+        result
+    }
+
+    fn exchange(
         &self,
         endpoint: &Endpoint,
         url: &str,
@@ -219,6 +263,7 @@ impl Api {
                 status,
                 &response.body,
                 endpoint.authority(),
+                retry_after(|name| response.header(name)),
             ))),
         }
     }

@@ -4,11 +4,13 @@
 //! `{"HttpStatus","Code","Message","RequestId"}`; both are read by one parser, keys in PascalCase or camelCase.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::Credentials;
 use crate::http;
+use crate::metrics::Outcome;
 use crate::secret::Secret;
 
 /// A failed call to an API.
@@ -42,6 +44,8 @@ pub struct ApiError {
     pub request_id: String,
     /// Host that answered.
     pub host: String,
+    /// How long the gateway says to wait before another call.
+    pub retry_after: Option<Duration>,
 }
 
 /// What kind of trouble an error is, which decides status code, retry and advice.
@@ -61,6 +65,21 @@ pub enum Kind {
     Throttled,
     /// Out of reach, out of order or out of time.
     Unavailable,
+}
+
+impl Kind {
+    /// As metrics count it.
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Credentials => Outcome::Credentials,
+            Self::Denied => Outcome::Denied,
+            Self::Broken => Outcome::Broken,
+            Self::NotFound => Outcome::NotFound,
+            Self::Refused => Outcome::Refused,
+            Self::Throttled => Outcome::Throttled,
+            Self::Unavailable => Outcome::Unavailable,
+        }
+    }
 }
 
 impl Error {
@@ -140,7 +159,7 @@ impl ApiError {
     }
 
     /// Reads an error answer; anything that is not one of the documented shapes becomes an error without a code.
-    pub(super) fn parse(status: u16, body: &Secret, host: &str) -> Self {
+    pub(super) fn parse(status: u16, body: &Secret, host: &str, retry_after: Option<Duration>) -> Self {
         #[derive(Deserialize, Default)]
         struct Body {
             #[serde(rename = "Code", alias = "code")]
@@ -174,6 +193,7 @@ impl ApiError {
             message: one_line(&message, 300),
             request_id: one_line(&body.request_id.unwrap_or_default(), 64),
             host: host.to_owned(),
+            retry_after,
         }
     }
 }
@@ -218,6 +238,7 @@ impl fmt::Display for ApiError {
             message,
             request_id,
             host,
+            retry_after: _,
         } = self;
         if code.is_empty() {
             write!(f, "{host} answered {status}: {message}")?;
@@ -244,7 +265,7 @@ mod tests {
     use super::*;
 
     fn parse(status: u16, body: &str) -> ApiError {
-        ApiError::parse(status, &Secret::from(body.to_owned()), "kms.example")
+        ApiError::parse(status, &Secret::from(body.to_owned()), "kms.example", None)
     }
 
     #[test]

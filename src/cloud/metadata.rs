@@ -15,6 +15,7 @@ use super::sts::{Temporary, complete};
 use crate::clock::Clock;
 use crate::http::{self, Client, Method, Request, Response, Timeouts};
 use crate::limits;
+use crate::metrics::{Metrics, Outcome};
 use crate::secret::Secret;
 
 /// A client of the service.
@@ -24,6 +25,7 @@ pub struct Metadata {
     clock: Arc<dyn Clock>,
     hardened_only: bool,
     token: Mutex<Option<Token>>,
+    metrics: Metrics,
 }
 
 struct Token {
@@ -83,7 +85,19 @@ impl Metadata {
             clock,
             hardened_only,
             token: Mutex::new(None),
+            metrics: Metrics::new(),
         }
+    }
+
+    /// The same, counting into `metrics`.
+    #[must_use]
+    pub fn counting(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Where questions are counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The region the node is in, as the service writes it.
@@ -196,7 +210,7 @@ impl Metadata {
         let seconds = limits::METADATA_TOKEN_TTL.as_secs().to_string();
         let headers = [("X-aliyun-ecs-metadata-token-ttl-seconds", seconds.as_str())];
         let asked = self.clock.now();
-        let answer = self.send(Method::Put, &url, &headers);
+        let answer = self.send("Token", Method::Put, &url, &headers);
         match answer {
             Ok(response)
                 if response.status == 200
@@ -226,23 +240,51 @@ impl Metadata {
             .and_then(Secret::expose_str)
             .map(|token| ("X-aliyun-ecs-metadata-token", token.trim()));
         let headers: Vec<(&str, &str)> = token.into_iter().collect();
-        self.send(Method::Get, &url, &headers).map_err(Error::Http)
+        let action = match path.strip_prefix(ROLES) {
+            None => "Region",
+            Some("") => "Role",
+            Some(_) => "RoleCredentials",
+        };
+        self.send(action, Method::Get, &url, &headers)
+            .map_err(Error::Http)
     }
 
-    fn send(&self, method: Method, url: &str, headers: &[(&str, &str)]) -> Result<Response, http::Error> {
+    fn send(
+        &self,
+        action: &str,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response, http::Error> {
         const STEP: Duration = limits::METADATA_TIMEOUT;
         let timeouts = Timeouts {
             connect: STEP,
             response: STEP,
             total: STEP,
         };
-        self.client.send(&Request {
+        let began = self.clock.now();
+        let result = self.client.send(&Request {
             method,
             url,
             headers,
             body: b"",
             timeouts,
-        })
+        });
+        let outcome = match &result {
+            Ok(response) => match response.status {
+                200 => Outcome::Ok,
+                401 | 403 => Outcome::Denied,
+                404 => Outcome::NotFound,
+                500.. => Outcome::Unavailable,
+                _ => Outcome::Broken,
+            },
+            Err(error) if error.is_transient() => Outcome::Unavailable,
+            Err(_) => Outcome::Broken,
+        };
+        let elapsed = self.clock.now().saturating_duration_since(began);
+        let now = self.clock.wall().as_second();
+        self.metrics.backend_call(action, outcome, elapsed, now);
+        result
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod endpoint;
 pub mod error;
+mod hint;
 pub mod kms;
 pub mod metadata;
 pub mod oos;

@@ -2,25 +2,48 @@
 //! from inside a VPC.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use super::metadata::Metadata;
+use crate::clock::Clock;
+use crate::limits;
 use crate::params::Region;
 
 /// The default region.
 pub struct NodeRegion {
     configured: Option<Region>,
-    metadata: Arc<Metadata>,
+    metadata: Option<Arc<Metadata>>,
+    clock: Arc<dyn Clock>,
     known: Mutex<Option<Region>>,
+    unknown_since: Mutex<Option<Instant>>,
 }
 
 impl NodeRegion {
-    /// `configured` is the flag's region; without it the node is asked when somebody first needs to know.
-    pub fn new(configured: Option<Region>, metadata: Arc<Metadata>) -> Self {
+    /// `configured` is the flag's region; without it the node is asked when somebody first needs to know, if there
+    /// is a `metadata` service to ask.
+    pub fn new(configured: Option<Region>, metadata: Option<Arc<Metadata>>, clock: Arc<dyn Clock>) -> Self {
         Self {
             configured,
             metadata,
+            clock,
             known: Mutex::new(None),
+            unknown_since: Mutex::new(None),
         }
+    }
+
+    /// The default region, for whom it is a convenience: outside of the cloud, where nobody answers, the question is
+    /// put only now and then.
+    pub fn guess(&self) -> Option<Region> {
+        let mut unknown_since = self.unknown_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        if let Some(since) = *unknown_since
+            && now.saturating_duration_since(since) < limits::REGION_RETRY_PAUSE
+        {
+            return None;
+        }
+        let region = self.resolve().ok();
+        *unknown_since = region.is_none().then_some(now);
+        region
     }
 
     /// The default region. The node is asked until it has answered once: its metadata service may come up late.
@@ -36,7 +59,11 @@ impl NodeRegion {
         if let Some(region) = &*known {
             return Ok(region.clone());
         }
-        let text = self.metadata.region().map_err(|error| error.to_string())?;
+        let metadata = self
+            .metadata
+            .as_ref()
+            .ok_or("ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids asking the node")?;
+        let text = metadata.region().map_err(|error| error.to_string())?;
         let region = Region::new(&text).ok_or("instance metadata: the region it gives is no region name")?;
         log::info!("region of the node: {region}");
         *known = Some(region.clone());

@@ -1,16 +1,28 @@
-//! How values are obtained: the objects of a Mount side by side, as many pulls at once as each service may have,
-//! tried again where that helps, never past the caller's deadline.
+//! How values are obtained: the objects of all Mounts side by side, as many at once and as fast as each service may
+//! be asked, shared where they are the same, tried again where that helps, never past the caller's deadline.
+//!
+//! [`core`] decides, without threads or sockets; this file makes the calls it asks for, on a few threads that all
+//! Mounts share, and lets Mounts wait.
 
-mod permits;
+mod copies;
+pub mod core;
+mod lane;
+mod pace;
 pub mod retry;
+mod threads;
+mod volumes;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::fmt;
+use std::sync::{Arc, Condvar, PoisonError};
 use std::time::Duration;
 
-use permits::Permits;
+use self::core::{Core, Domain, Entered, Outcome, PartyId, Settled, Source, Want};
+pub use self::core::{Counts, LaneSettings, Settings};
+use retry::Class;
+use threads::Threads;
+pub use volumes::Volume;
 
-use crate::auth::{self, Resolved};
+use crate::auth::{self, IdentityKey, Resolved};
 use crate::clock::Clock;
 use crate::cloud::api::Entropy;
 use crate::cloud::kms::GetSecretValue;
@@ -18,37 +30,11 @@ use crate::cloud::oos::GetSecretParameter;
 use crate::cloud::{self, Api, Endpoint, Target, Value};
 use crate::grpc::Call;
 use crate::limits;
+use crate::metrics::{self, Metrics, SharedCopy};
 use crate::params::Service;
 
 /// Fetches values for the whole process.
-pub struct Engine {
-    api: Api,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    kms: Arc<Permits>,
-    oos: Arc<Permits>,
-    helpers: AtomicUsize,
-    most_helpers: usize,
-}
-
-/// A thread that helps a Mount's own; counted, so that there are never more than pulls that may be under way.
-struct Helper<'a>(&'a AtomicUsize);
-
-impl<'a> Helper<'a> {
-    fn claim(count: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let more = |now: usize| (now < most).then_some(now + 1);
-        count
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
-            .ok()
-            .map(|_| Self(count))
-    }
-}
-
-impl Drop for Helper<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
+pub struct Engine(Arc<Threads>);
 
 /// One value to fetch.
 #[derive(Clone, Debug)]
@@ -72,161 +58,270 @@ pub struct Pull<'a> {
 pub enum Error {
     /// Refused credentials could not be renewed.
     Auth(auth::Error),
+    /// The call broke down: a defect of ours, told in the log.
+    Broken,
     /// The caller has gone; nobody will read this.
     Cancelled,
     /// The cloud's last word.
     Cloud(cloud::Error),
-    /// The caller's time ran out before a call could be made.
-    Waited {
-        /// What the pull waited for.
-        what: &'static str,
-    },
+    /// Not asked for: others of the same Mount found the cloud out of reach.
+    Skipped,
+    /// The caller's time ran out before there was an outcome.
+    Waited,
+}
+
+/// What the provider's own engine moves about.
+struct Cloud;
+
+impl Domain for Cloud {
+    type Key = Arc<Key>;
+    type Job = Job;
+    type Value = Arc<Value>;
+    type Error = Error;
+}
+
+/// Everything that a request says, and as whom: whoever asks for the same may have the same answer. The region is
+/// in the endpoint.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    identity: IdentityKey,
+    endpoint: Endpoint,
+    service: Service,
+    name: String,
+    version: Option<String>,
+    stage: Option<String>,
+}
+
+/// A call as it can be made.
+#[derive(Clone)]
+struct Job {
+    key: Arc<Key>,
+    identity: Resolved,
+    /// Fresh credentials have been tried; there are no fresher ones.
+    is_renewed: bool,
 }
 
 impl Engine {
-    /// An engine that pulls at most so many secrets and parameters at once.
-    pub fn new(
-        api: Api,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        kms_pulls: usize,
-        oos_pulls: usize,
-    ) -> Self {
-        let permits = |count| Arc::new(Permits::new(count));
-        Self {
-            api,
-            clock,
-            entropy,
-            kms: permits(kms_pulls),
-            oos: permits(oos_pulls),
-            helpers: AtomicUsize::new(0),
-            most_helpers: kms_pulls.saturating_add(oos_pulls),
-        }
+    /// An engine within `settings`.
+    pub fn new(api: Api, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, settings: &Settings) -> Self {
+        let core = Core::new(settings, clock.now());
+        let most_threads = settings.kms.pulls.saturating_add(settings.oos.pulls);
+        Self(Threads::new(api, clock, entropy, core, most_threads))
     }
 
-    /// Fetches all of `pulls` and gives one result for each, in their order. One failure does not keep the
-    /// others from being tried, so that a Mount can name all of its failures.
-    pub fn fetch(&self, pulls: &[Pull<'_>], call: &Call) -> Vec<Result<Value, Error>> {
-        let results: Vec<OnceLock<Result<Value, Error>>> = pulls.iter().map(|_| OnceLock::new()).collect();
-        let next = AtomicUsize::new(0);
-        let work = || {
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let (Some(pull), Some(result)) = (pulls.get(at), results.get(at)) else {
-                    break;
-                };
-                let _ = result.set(self.pull(pull, call));
+    /// Fetches all of `pulls` for a volume and gives one result for each, in their order. One refusal does not keep
+    /// the others from being tried, so that a Mount can name all of its refusals.
+    pub fn fetch(
+        &self,
+        pulls: &[Pull<'_>],
+        volume: Option<&Volume>,
+        call: &Call,
+    ) -> Vec<Result<Arc<Value>, Error>> {
+        let wants: Vec<Want<Cloud>> = pulls.iter().map(Want::from).collect();
+        // What is left of the caller's time, less what it takes to say what happened.
+        let clock = &*self.0.clock;
+        let now = clock.now();
+        let deadline = call.deadline.checked_sub(limits::FETCH_MARGIN).unwrap_or(now);
+        let bell = Arc::new(Condvar::new());
+
+        let mut state = self.0.lock();
+        let entered = state.core.mount(wants, volume, deadline, now);
+        let party = entered.party;
+        state.bells.insert(party, Arc::clone(&bell));
+        self.0.wake(&mut state);
+        if !state.core.is_complete(party) {
+            drop(state);
+            let (threads, waker) = (Arc::clone(&self.0), Arc::clone(&bell));
+            call.cancellation.on_cancel(move || {
+                // Taking the lock makes sure that the Mount is not between its check and its wait.
+                drop(threads.lock());
+                waker.notify_all();
+            });
+            state = self.0.lock();
+        }
+        let unfinished = loop {
+            if call.cancellation.is_cancelled() {
+                break Error::Cancelled;
             }
-        };
-        std::thread::scope(|scope| {
-            // The caller's own thread works too: a Mount of one object needs no other, and a Mount that gets no
-            // helper is slow rather than stuck.
-            for _ in 1..pulls.len() {
-                let Some(helper) = Helper::claim(&self.helpers, self.most_helpers) else {
-                    break;
-                };
-                let thread = std::thread::Builder::new()
-                    .name("pull".to_owned())
-                    .stack_size(HELPER_STACK_BYTES);
-                let spawned = thread.spawn_scoped(scope, || {
-                    let _helper = helper;
-                    work();
-                });
-                if spawned.is_err() {
-                    break;
-                }
+            let left = deadline.saturating_duration_since(clock.now());
+            if state.core.is_complete(party) || left.is_zero() {
+                break Error::Waited;
             }
-            work();
-        });
-        let abandoned = || {
-            Err(Error::Waited {
-                what: "a pull that broke down",
-            })
+            state = bell
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         };
+        state.bells.remove(&party);
+        let settled = state.core.leave(party);
+        let (copies, _) = state.core.copies();
+        drop(state);
+        let result = |settled| match settled {
+            Settled::Value(value) => Ok(value),
+            Settled::Failed(error) => Err(error),
+            Settled::Skipped => Err(Error::Skipped),
+            Settled::Unfinished => Err(unfinished.clone()),
+        };
+        let results: Vec<_> = settled.into_iter().map(result).collect();
+        count(self.0.api.metrics(), pulls, &entered, &results);
+        self.0.api.metrics().objects_under_refresh(copies);
         results
-            .into_iter()
-            .map(|result| result.into_inner().unwrap_or_else(abandoned))
-            .collect()
     }
 
-    fn pull(&self, pull: &Pull<'_>, call: &Call) -> Result<Value, Error> {
-        let permits = match pull.service {
-            Service::Kms => &self.kms,
-            Service::Oos => &self.oos,
-        };
-        let mut renewed: Option<Resolved> = None;
-        for attempt in 1.. {
-            let identity = renewed.as_ref().unwrap_or(pull.identity);
-            let result = {
-                let _permit = permits.acquire(call, &*self.clock)?;
-                let remaining = self.remaining(call).ok_or(Error::Waited { what: "its turn" })?;
-                self.call(pull, identity, remaining)
-            };
-            let error = match result {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            let remaining = self.remaining(call).unwrap_or_default();
-            if renewed.is_none()
-                && let Some(fresh) = identity.renewed_after(&error, remaining)
-            {
-                renewed = Some(fresh.map_err(Error::Auth)?);
-                continue;
-            }
-            let pause = retry::pause(
-                &error,
-                attempt,
-                self.fraction(),
-                self.remaining(call).unwrap_or_default(),
-            );
-            let Some(pause) = pause else {
-                return Err(Error::Cloud(error));
-            };
-            log::debug!(
-                "{} pull, try {attempt}: {error}; next try in {} ms",
-                pull.service,
-                pause.as_millis()
-            );
-            permits::sleep(call, &*self.clock, pause)?;
-        }
-        unreachable!("retry::pause ends after a number of attempts")
+    /// A Mount of this volume was answered with success: its next may be served by a shared copy.
+    pub fn mounted(&self, volume: &Volume) {
+        let now = self.0.clock.now();
+        self.0.lock().core.mounted(volume, now);
     }
 
-    fn call(&self, pull: &Pull<'_>, identity: &Resolved, remaining: Duration) -> Result<Value, cloud::Error> {
-        let target = Target {
-            endpoint: pull.endpoint,
-            credentials: &identity.credentials,
-            remaining,
-        };
-        match pull.service {
-            Service::Kms => GetSecretValue {
-                secret_name: pull.name,
-                version_id: pull.version.as_deref(),
-                version_stage: pull.stage,
-            }
-            .call(&self.api, &target),
-            Service::Oos => GetSecretParameter {
-                name: pull.name,
-                parameter_version: pull.version.as_deref(),
-            }
-            .call(&self.api, &target),
-        }
+    /// What has been counted since the start.
+    pub fn counts(&self) -> Counts {
+        self.0.lock().core.counts()
     }
 
-    /// What is left of the caller's time, less what it takes to say what happened; nothing once it is over.
-    fn remaining(&self, call: &Call) -> Option<Duration> {
-        let left = call.deadline.saturating_duration_since(self.clock.now());
-        left.checked_sub(limits::FETCH_MARGIN)
-            .filter(|left| !left.is_zero())
+    /// Shared copies that are kept: how many, and their bytes.
+    pub fn copies(&self) -> (usize, usize) {
+        self.0.lock().core.copies()
     }
 
-    /// A random number from 0 up to but not including 1.
-    fn fraction(&self) -> f64 {
-        let mut bytes = [0; 4];
-        self.entropy.fill(&mut bytes);
-        f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+    /// Calls of a service: how many wait, and how many are under way.
+    pub fn load(&self, service: Service) -> (usize, usize) {
+        self.0.lock().core.load(service)
+    }
+
+    /// Whether a service has throttled and is asked more slowly than configured.
+    pub fn is_slow(&self, service: Service) -> bool {
+        let now = self.0.clock.now();
+        self.0.lock().core.is_slow(service, now)
     }
 }
 
-/// Stack of a helper: TLS handshakes are its deepest point.
-const HELPER_STACK_BYTES: usize = 256 * 1024;
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+impl From<&Pull<'_>> for Want<Cloud> {
+    fn from(pull: &Pull<'_>) -> Self {
+        let key = Arc::new(Key {
+            identity: pull.identity.identity.clone(),
+            endpoint: pull.endpoint.clone(),
+            service: pull.service,
+            name: pull.name.to_owned(),
+            version: pull.version.clone(),
+            stage: pull.stage.map(str::to_owned),
+        });
+        let job = Job {
+            key: Arc::clone(&key),
+            identity: pull.identity.clone(),
+            is_renewed: false,
+        };
+        Self {
+            service: pull.service,
+            key,
+            job,
+        }
+    }
+}
+
+/// Tells the metrics what came from where, and what a running pod could not be given anew.
+fn count(metrics: &Metrics, pulls: &[Pull<'_>], entered: &Entered, results: &[Result<Arc<Value>, Error>]) {
+    for ((pull, source), result) in pulls.iter().zip(&entered.sources).zip(results) {
+        let service = label(pull.service);
+        match source {
+            Source::Call => {}
+            Source::Copy => metrics.shared_copy(service, SharedCopy::Cached),
+            Source::Joined => metrics.shared_copy(service, SharedCopy::Coalesced),
+        }
+        if let (true, Err(Error::Cloud(error))) = (entered.is_repeated, result) {
+            metrics.refresh_failed(service, error.kind().outcome());
+        }
+    }
+}
+
+const fn label(service: Service) -> metrics::Service {
+    match service {
+        Service::Kms => metrics::Service::Kms,
+        Service::Oos => metrics::Service::Oos,
+    }
+}
+
+/// One try.
+fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Cloud> {
+    if remaining.is_zero() {
+        return failed(Error::Waited);
+    }
+    let error = match call(api, job, remaining) {
+        Ok(value) => {
+            let bytes = value.contents.len() + value.version.len();
+            return Outcome::Value(Arc::new(value), bytes);
+        }
+        Err(error) => error,
+    };
+    if !job.is_renewed
+        && let Some(renewed) = job.identity.renewed_after(&error, remaining)
+    {
+        return match renewed {
+            Ok(identity) => Outcome::Renewed(Job {
+                key: Arc::clone(&job.key),
+                identity,
+                is_renewed: true,
+            }),
+            Err(error) => failed(Error::Auth(error)),
+        };
+    }
+    log::debug!("{} pull: {error}", job.key.service);
+    let hint = match &error {
+        cloud::Error::Api(error) => error.retry_after,
+        cloud::Error::Answer { .. } | cloud::Error::Http(_) => None,
+    };
+    Outcome::Failed {
+        class: Class::of(&error),
+        hint,
+        error: Error::Cloud(error),
+    }
+}
+
+fn failed(error: Error) -> Outcome<Cloud> {
+    Outcome::Failed {
+        error,
+        class: Class::Definite,
+        hint: None,
+    }
+}
+
+fn call(api: &Api, job: &Job, remaining: Duration) -> Result<Value, cloud::Error> {
+    let Key {
+        endpoint,
+        service,
+        name,
+        version,
+        stage,
+        ..
+    } = &*job.key;
+    let target = Target {
+        endpoint,
+        credentials: &job.identity.credentials,
+        remaining,
+    };
+    match service {
+        Service::Kms => GetSecretValue {
+            secret_name: name,
+            version_id: version.as_deref(),
+            version_stage: stage.as_deref(),
+        }
+        .call(api, &target),
+        Service::Oos => GetSecretParameter {
+            name,
+            parameter_version: version.as_deref(),
+        }
+        .call(api, &target),
+    }
+}

@@ -1,78 +1,293 @@
-//! When a failed call is tried again, as a pure function.
+//! When a failed call is tried again, as pure functions: what kind of failure it is, how long to pause, and whether
+//! the process can afford it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cloud::Error;
+use crate::cloud::error::Kind;
+use crate::http::ErrorKind;
 use crate::limits;
 
-/// How long to pause before try number `attempt + 1`, or `None` if there shall be none: the error would be the
-/// same again, the tries are used up, or the pause would not end within what `remaining` leaves.
+/// What a failure says about another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The same call would fail the same way.
+    Definite,
+    /// The connection broke off before an answer: a kept one had gone stale, most likely.
+    Interrupted,
+    /// Too many calls, of this process or of others.
+    Throttled,
+    /// Out of reach, out of order or out of time.
+    Unavailable,
+}
+
+impl Class {
+    /// Classifies by the API's code before the HTTP status, as the cloud does not keep to the latter.
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::Http(error) if error.kind == ErrorKind::Interrupted => Self::Interrupted,
+            error if error.kind() == Kind::Throttled => Self::Throttled,
+            error if error.is_transient() => Self::Unavailable,
+            _ => Self::Definite,
+        }
+    }
+
+    /// Whether other calls are likely to meet the same.
+    pub const fn is_outage(self) -> bool {
+        !matches!(self, Self::Definite)
+    }
+}
+
+/// What there is to know when a try has failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    /// Its kind.
+    pub class: Class,
+    /// How long the gateway said to wait.
+    pub hint: Option<Duration>,
+    /// Which try it was, from 1.
+    pub attempt: u32,
+    /// What is left of the time of whoever waits.
+    pub remaining: Duration,
+}
+
+/// How long to pause before the next try, or `None` if there shall be none: the error would be the same again, the
+/// tries are used up, or the pause would not end in time.
 ///
 /// Exponential back-off with full jitter: `fraction`, from 0 to 1, picks a point between no pause and the longest.
-pub fn pause(error: &Error, attempt: u32, fraction: f64, remaining: Duration) -> Option<Duration> {
-    if !error.is_transient() || attempt >= limits::FETCH_ATTEMPTS {
+/// The first try on another connection after one that broke off needs no pause.
+pub fn pause(failure: &Failure, fraction: f64) -> Option<Duration> {
+    let Failure {
+        class,
+        hint,
+        attempt,
+        remaining,
+    } = *failure;
+    let tries = match class {
+        Class::Definite => return None,
+        Class::Interrupted | Class::Unavailable => limits::FETCH_ATTEMPTS,
+        Class::Throttled => limits::FETCH_ATTEMPTS_THROTTLED,
+    };
+    if attempt >= tries {
         return None;
     }
-    let doublings = attempt.saturating_sub(1).min(16);
-    let longest = limits::FETCH_BACKOFF
-        .saturating_mul(1 << doublings)
-        .min(limits::FETCH_BACKOFF_CAP);
-    let pause = longest.mul_f64(fraction.clamp(0.0, 1.0));
+    let longest = match (class, attempt) {
+        (Class::Interrupted, 1) => Duration::ZERO,
+        _ => limits::FETCH_BACKOFF
+            .saturating_mul(1 << attempt.saturating_sub(1).min(16))
+            .min(limits::FETCH_BACKOFF_CAP),
+    };
+    let jittered = longest.mul_f64(fraction.clamp(0.0, 1.0));
+    let pause = jittered.max(hint.unwrap_or_default().min(limits::THROTTLE_HINT_CAP));
     (pause < remaining).then_some(pause)
+}
+
+/// How many retries the process can afford, so that an outage does not meet a multiple of the load. Every first try
+/// earns a part of a retry, and so does time, for a process with little to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    retries: f64,
+    filled: Instant,
+}
+
+impl Budget {
+    /// A full budget.
+    pub const fn new(now: Instant) -> Self {
+        Self {
+            retries: limits::RETRY_BUDGET,
+            filled: now,
+        }
+    }
+
+    /// A first try is made.
+    pub fn earn(&mut self) {
+        self.add(limits::RETRIES_PER_TRY);
+    }
+
+    /// Takes a retry; false if there is none left.
+    pub fn spend(&mut self, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.filled = now;
+        self.add(elapsed * limits::RETRIES_PER_SECOND);
+        let afforded = self.retries >= 1.0;
+        if afforded {
+            self.retries -= 1.0;
+        }
+        afforded
+    }
+
+    fn add(&mut self, retries: f64) {
+        self.retries = (self.retries + retries).min(limits::RETRY_BUDGET);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Error as HttpError, ErrorKind};
+    use crate::clock::{Clock as _, SystemClock};
+    use crate::cloud::ApiError;
+    use crate::http::Error as HttpError;
 
     const LONG: Duration = Duration::from_secs(60);
 
-    fn unreachable_host() -> Error {
+    fn http(kind: ErrorKind) -> Error {
         Error::Http(HttpError {
-            kind: ErrorKind::Connect,
+            kind,
             host: "h".to_owned(),
             proxy: None,
             detail: String::new(),
         })
     }
 
+    fn api(status: u16, code: &str) -> Error {
+        Error::Api(ApiError {
+            status,
+            code: code.to_owned(),
+            message: String::new(),
+            request_id: String::new(),
+            host: "h".to_owned(),
+            retry_after: None,
+        })
+    }
+
+    fn failure(class: Class, attempt: u32) -> Failure {
+        Failure {
+            class,
+            hint: None,
+            attempt,
+            remaining: LONG,
+        }
+    }
+
     fn millis(millis: u64) -> Option<Duration> {
         Some(Duration::from_millis(millis))
     }
 
+    /// One row for each rule of what is tried again and what is not.
+    #[test]
+    fn classes() {
+        for (error, class) in [
+            (api(400, "Throttling"), Class::Throttled),
+            (api(400, "Throttling.User"), Class::Throttled),
+            (api(400, "Throttling.Api"), Class::Throttled),
+            (api(200, "Rejected.Throttling"), Class::Throttled),
+            (api(429, "Rejected.Throttling"), Class::Throttled),
+            (api(429, ""), Class::Throttled),
+            (api(503, "Throttling.User"), Class::Throttled),
+            (api(500, "InternalFailure"), Class::Unavailable),
+            (api(500, ""), Class::Unavailable),
+            (api(502, ""), Class::Unavailable),
+            (api(503, "SerivceUnvailableTemporary"), Class::Unavailable),
+            (api(504, ""), Class::Unavailable),
+            (api(400, "SignatureNonceUsed"), Class::Unavailable),
+            (http(ErrorKind::Connect), Class::Unavailable),
+            (http(ErrorKind::Resolve), Class::Unavailable),
+            (http(ErrorKind::Timeout), Class::Unavailable),
+            (http(ErrorKind::Protocol), Class::Unavailable),
+            (http(ErrorKind::Interrupted), Class::Interrupted),
+            (http(ErrorKind::Tls), Class::Definite),
+            (http(ErrorKind::TooLarge), Class::Definite),
+            (http(ErrorKind::Request), Class::Definite),
+            (api(404, "Forbidden.ResourceNotFound"), Class::Definite),
+            (api(403, "Forbidden.NoPermission"), Class::Definite),
+            (api(400, "InvalidSecurityToken.Expired"), Class::Definite),
+            (api(400, "SignatureDoesNotMatch"), Class::Definite),
+            (api(400, "InvalidParameter"), Class::Definite),
+            (api(404, ""), Class::Definite),
+        ] {
+            assert_eq!(Class::of(&error), class, "{error}");
+        }
+    }
+
     #[test]
     fn pauses_double_and_end() {
-        let error = unreachable_host();
-        assert_eq!(pause(&error, 1, 1.0, LONG), millis(250));
-        assert_eq!(pause(&error, 2, 1.0, LONG), millis(500));
-        assert_eq!(pause(&error, 3, 1.0, LONG), millis(1000));
-        assert_eq!(pause(&error, limits::FETCH_ATTEMPTS, 1.0, LONG), None);
+        for (attempt, longest) in [(1, 250), (2, 500), (3, 1000)] {
+            assert_eq!(pause(&failure(Class::Unavailable, attempt), 1.0), millis(longest));
+        }
+        assert_eq!(
+            pause(&failure(Class::Unavailable, limits::FETCH_ATTEMPTS), 1.0),
+            None
+        );
+    }
+
+    #[test]
+    fn throttled_calls_have_more_tries_and_longer_pauses() {
+        let last = limits::FETCH_ATTEMPTS_THROTTLED - 1;
+        assert_eq!(
+            pause(&failure(Class::Throttled, last), 1.0),
+            Some(limits::FETCH_BACKOFF_CAP)
+        );
+        assert_eq!(pause(&failure(Class::Throttled, last + 1), 1.0), None);
     }
 
     #[test]
     fn jitter_is_full() {
-        let error = unreachable_host();
-        assert_eq!(pause(&error, 1, 0.0, LONG), millis(0));
-        assert_eq!(pause(&error, 1, 0.5, LONG), millis(125));
+        assert_eq!(pause(&failure(Class::Unavailable, 1), 0.0), millis(0));
+        assert_eq!(pause(&failure(Class::Unavailable, 1), 0.5), millis(125));
+    }
+
+    #[test]
+    fn a_connection_that_broke_off_is_replaced_at_once_and_then_with_pauses() {
+        assert_eq!(pause(&failure(Class::Interrupted, 1), 1.0), millis(0));
+        assert_eq!(pause(&failure(Class::Interrupted, 2), 1.0), millis(500));
+    }
+
+    #[test]
+    fn the_gateways_hint_is_the_least_pause() {
+        let hinted = |hint| Failure {
+            hint: Some(hint),
+            ..failure(Class::Throttled, 1)
+        };
+        assert_eq!(pause(&hinted(Duration::from_millis(700)), 0.0), millis(700));
+        assert_eq!(pause(&hinted(Duration::from_millis(100)), 1.0), millis(250));
+        assert_eq!(
+            pause(&hinted(Duration::from_secs(3600)), 0.0),
+            Some(limits::THROTTLE_HINT_CAP)
+        );
     }
 
     #[test]
     fn never_past_the_deadline() {
-        let error = unreachable_host();
-        assert_eq!(pause(&error, 1, 1.0, Duration::from_millis(251)), millis(250));
-        assert_eq!(pause(&error, 1, 1.0, Duration::from_millis(250)), None);
-        assert_eq!(pause(&error, 1, 0.0, Duration::ZERO), None);
+        let within = |remaining| Failure {
+            remaining,
+            ..failure(Class::Unavailable, 1)
+        };
+        assert_eq!(pause(&within(Duration::from_millis(251)), 1.0), millis(250));
+        assert_eq!(pause(&within(Duration::from_millis(250)), 1.0), None);
+        assert_eq!(pause(&within(Duration::ZERO), 0.0), None);
     }
 
     #[test]
     fn what_cannot_change_is_not_tried_again() {
-        let tls = Error::Http(HttpError {
-            kind: ErrorKind::Tls,
-            host: "h".to_owned(),
-            proxy: None,
-            detail: String::new(),
-        });
-        assert_eq!(pause(&tls, 1, 0.0, LONG), None);
+        assert_eq!(pause(&failure(Class::Definite, 1), 0.0), None);
+    }
+
+    #[test]
+    fn retries_are_earned() {
+        let start = SystemClock.now();
+        let mut budget = Budget::new(start);
+        let mut spent = 0;
+        while budget.spend(start) {
+            spent += 1;
+        }
+        assert_eq!(f64::from(spent), limits::RETRY_BUDGET);
+        for _ in 0..100 {
+            budget.earn();
+        }
+        let mut earned = 0;
+        while budget.spend(start) {
+            earned += 1;
+        }
+        assert!(
+            (f64::from(earned) - 100.0 * limits::RETRIES_PER_TRY).abs() <= 1.0,
+            "{earned}"
+        );
+        let later = start + Duration::from_secs_f64(1.01 / limits::RETRIES_PER_SECOND);
+        assert!(budget.spend(later), "time earns one too");
+        let mut more = 0;
+        while budget.spend(later) {
+            more += 1;
+        }
+        assert!(more <= 1, "and no more than that, and what was left: {more}");
     }
 }

@@ -39,11 +39,7 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    pub(super) fn from_ureq(
-        error: &ureq::Error,
-        request: &Request<'_>,
-        proxy: Option<&ureq::Proxy>,
-    ) -> Self {
+    pub(super) fn from_ureq(error: &ureq::Error, request: &Request<'_>, proxy: Option<&ureq::Proxy>) -> Self {
         let (kind, detail) = classify(error);
         Self {
             kind,

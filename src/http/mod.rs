@@ -87,6 +87,14 @@ pub struct Response {
     pub status: u16,
     /// The body.
     pub body: Secret,
+    headers: http::HeaderMap,
+}
+
+impl Response {
+    /// The first value of a header, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
 }
 
 impl Client {
@@ -100,14 +108,14 @@ impl Client {
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .max_response_header_size(limits::HTTP_RESPONSE_HEADER_BYTES)
-            .max_idle_connections(limits::HTTP_IDLE_CONNECTIONS)
+            .max_idle_connections(idle_per_host.saturating_add(limits::HTTP_SPARE_CONNECTIONS))
             .max_idle_connections_per_host(idle_per_host)
             .max_idle_age(limits::HTTP_IDLE_AGE)
             .build();
-        let connector = ()
-            .chain(ConnectProxyConnector::default())
-            .chain(TcpConnector::default())
-            .chain(tls::TlsConnector::new(trust));
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(tls::TlsConnector::new(trust));
         Self {
             agent: Agent::with_parts(config, connector, DefaultResolver::default()),
             proxies: Arc::new(proxies),
@@ -140,6 +148,7 @@ impl Client {
             .build();
         let mut response = self.agent.run(message).map_err(|error| failed(&error))?;
         let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
         let body = response
             .body_mut()
             .with_config()
@@ -149,6 +158,7 @@ impl Client {
         Ok(Response {
             status,
             body: Secret::new(body),
+            headers,
         })
     }
 

@@ -72,7 +72,10 @@ impl Proxies {
     /// The proxy for a request to `host` and `port`, if it shall have one.
     pub(super) fn of(&self, tls: bool, host: &str, port: u16) -> Option<&Proxy> {
         let proxy = self.proxy.as_ref().filter(|_| tls)?;
-        let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+        let host = host
+            .trim_matches(['[', ']'])
+            .trim_end_matches('.')
+            .to_ascii_lowercase();
         let address: Option<IpAddr> = host.parse().ok();
         let loopback = host == "localhost" || address.is_some_and(|address| address.is_loopback());
         let direct = || self.direct.iter().any(|entry| entry.covers(&host, address, port));
@@ -92,7 +95,10 @@ impl Direct {
             return None;
         }
         if entry == "*" {
-            return Some(Self { whom: Whom::All, port: None });
+            return Some(Self {
+                whom: Whom::All,
+                port: None,
+            });
         }
         if let Some((address, bits)) = entry.split_once('/') {
             let address: IpAddr = address.parse().ok()?;
@@ -113,7 +119,10 @@ impl Direct {
         if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Some(Self::of_address(address, port));
         }
-        let host = host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host);
+        let host = host
+            .strip_prefix('*')
+            .filter(|rest| rest.starts_with('.'))
+            .unwrap_or(host);
         let whom = match host.strip_prefix('.') {
             Some("") => return None,
             Some(suffix) => Whom::Below(suffix.to_owned()),
@@ -223,8 +232,16 @@ mod tests {
     fn a_password_never_prints() {
         let proxies = Proxies::new("http://user:canary@proxy.example:3128", "").expect("proxy");
         let printed = format!("{proxies:?}");
-        assert!(printed.contains("proxy.example:3128") && !printed.contains("canary"), "{printed}");
-        for wrong in ["socks5://canary@host", "http://", "http://[canary", "ftp://canary"] {
+        assert!(
+            printed.contains("proxy.example:3128") && !printed.contains("canary"),
+            "{printed}"
+        );
+        for wrong in [
+            "socks5://canary@host",
+            "http://",
+            "http://[canary",
+            "ftp://canary",
+        ] {
             let error = Proxies::new(wrong, "").expect_err(wrong).to_string();
             assert!(!error.contains("canary"), "{error}");
         }

@@ -46,8 +46,8 @@ impl<In: Transport> Connector<In> for TlsConnector {
             .trust
             .config(&host.to_ascii_lowercase())
             .map_err(|error| Error::Io(std::io::Error::other(error)))?;
-        let mut conn = ClientConnection::new(config, name)
-            .map_err(|error| Error::Io(std::io::Error::other(error)))?;
+        let mut conn =
+            ClientConnection::new(config, name).map_err(|error| Error::Io(std::io::Error::other(error)))?;
         let mut sock = TransportAdapter::new(transport.boxed(), Arc::clone(&details.current_time));
         sock.set_timeout(details.timeout);
         // The handshake runs here rather than with the first byte, so that its failure counts as a connection's.

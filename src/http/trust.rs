@@ -186,7 +186,13 @@ impl fmt::Debug for CaFile {
 /// Whom a client's connections trust.
 pub struct Trust {
     everywhere: Everywhere,
-    private: Option<(CaFile, fn(&str) -> bool)>,
+    private: Option<Private>,
+}
+
+/// Authorities for some hosts.
+struct Private {
+    file: CaFile,
+    is_meant: fn(&str) -> bool,
 }
 
 enum Everywhere {
@@ -214,13 +220,13 @@ impl Trust {
     /// And those of `file` instead for the hosts that `is_meant` recognises, in lower case.
     #[must_use]
     pub fn with_private(mut self, file: CaFile, is_meant: fn(&str) -> bool) -> Self {
-        self.private = Some((file, is_meant));
+        self.private = Some(Private { file, is_meant });
         self
     }
 
     pub(super) fn config(&self, host: &str) -> Result<Arc<ClientConfig>, RootError> {
         match (&self.private, &self.everywhere) {
-            (Some((file, is_meant)), _) if is_meant(host) => file.config(),
+            (Some(private), _) if (private.is_meant)(host) => private.file.config(),
             (_, Everywhere::Roots(config)) => Ok(Arc::clone(config)),
             (_, Everywhere::File(file)) => file.config(),
         }
@@ -230,7 +236,7 @@ impl Trust {
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trust")
-            .field("private", &self.private.as_ref().map(|(file, _)| file))
+            .field("private", &self.private.as_ref().map(|private| &private.file))
             .finish_non_exhaustive()
     }
 }

@@ -4,9 +4,11 @@ use std::fmt;
 
 use crate::auth;
 use crate::cloud;
+use crate::cloud::endpoint::is_kms_instance;
 use crate::cloud::error::Kind;
 use crate::fetch;
 use crate::grpc::{Code, Status};
+use crate::http::ErrorKind;
 use crate::limits;
 use crate::params::Problems;
 
@@ -14,7 +16,7 @@ use crate::params::Problems;
 #[derive(Debug)]
 pub enum Error {
     /// No identity.
-    Auth(auth::Error),
+    Auth(Box<auth::Failure>),
     /// Every object is optional and none exists: the driver cannot mount a volume without a file.
     Empty,
     /// An endpoint that cannot be asked.
@@ -29,7 +31,7 @@ pub enum Error {
         /// Objects, as messages name them, with what happened to each.
         failures: Vec<(String, fetch::Error)>,
         /// The identity they were asked for with.
-        source: auth::Source,
+        identity: String,
     },
     /// Parameters or values that make no files.
     Parameters(Problems),
@@ -39,6 +41,8 @@ pub enum Error {
     TooLarge {
         /// Encoded size in bytes.
         bytes: usize,
+        /// The limit.
+        max_bytes: usize,
         /// The largest files with their sizes, largest first.
         largest: Vec<(String, usize)>,
     },
@@ -59,7 +63,7 @@ impl Error {
 
     fn code(&self) -> Code {
         match self {
-            Self::Auth(error) if error.is_outage() => Code::Internal,
+            Self::Auth(failure) if failure.error.is_outage() => Code::Internal,
             Self::Auth(_) => Code::Unauthenticated,
             Self::Endpoint { .. } | Self::Parameters(_) => Code::InvalidArgument,
             Self::Fetch { failures, .. } => {
@@ -85,7 +89,9 @@ fn code_of(error: &fetch::Error) -> Code {
     match error {
         fetch::Error::Auth(error) if error.is_outage() => Code::Internal,
         fetch::Error::Auth(_) => Code::Unauthenticated,
-        fetch::Error::Cancelled | fetch::Error::Waited { .. } => Code::Internal,
+        fetch::Error::Broken | fetch::Error::Cancelled | fetch::Error::Skipped | fetch::Error::Waited => {
+            Code::Internal
+        }
         fetch::Error::Cloud(error) => match error.kind() {
             Kind::Credentials => Code::Unauthenticated,
             Kind::Denied => Code::PermissionDenied,
@@ -114,24 +120,26 @@ impl fmt::Display for Error {
                 "none of the objects exists, and the driver cannot mount a volume without a file; create one of them or make one that exists not optional",
             ),
             Self::Endpoint { object, problem } => write!(f, "{object}: {problem}"),
-            Self::Fetch { failures, source } => {
-                let identity = format!("read as: {source}");
+            Self::Fetch { failures, identity } => {
                 for (at, (object, error)) in failures.iter().enumerate() {
                     let separator = if at == 0 { "" } else { "; " };
                     write!(f, "{separator}{object}: {}", Fetched(error))?;
                 }
-                write!(f, " ({identity})")
+                write!(f, " (read as: {identity})")
             }
             Self::Parameters(problems) => problems.fmt(f),
             Self::Region(problem) => write!(
                 f,
                 "no region: {problem}; name one in the SecretProviderClass (parameters.region) or start the provider with --region"
             ),
-            Self::TooLarge { bytes, largest } => {
+            Self::TooLarge {
+                bytes,
+                max_bytes,
+                largest,
+            } => {
                 write!(
                     f,
-                    "the files of this volume need {bytes} bytes, the driver accepts {}; split them over several SecretProviderClasses. Largest:",
-                    limits::MOUNT_RESPONSE_BYTES
+                    "the files of this volume need {bytes} bytes, the driver accepts {max_bytes}; split them over several SecretProviderClasses, or raise --max-call-recv-msg-size of the driver and --max-response-bytes of the provider. Largest:"
                 )?;
                 for (at, (path, size)) in largest.iter().enumerate() {
                     write!(f, "{} {path} ({size} bytes)", if at == 0 { "" } else { "," })?;
@@ -150,13 +158,14 @@ struct Fetched<'a>(&'a fetch::Error);
 impl fmt::Display for Fetched<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            fetch::Error::Auth(error) => write!(f, "the credentials have ended: {error}"),
+            fetch::Error::Auth(error) => error.fmt(f),
+            fetch::Error::Broken => f.write_str("internal error; the provider's log shows where"),
             fetch::Error::Cancelled => f.write_str("the driver took the call back"),
-            fetch::Error::Waited { what } => {
-                write!(
-                    f,
-                    "the driver's deadline passed while waiting for {what}; it will try again"
-                )
+            fetch::Error::Skipped => f.write_str(
+                "not asked for, as the service did not answer for others; the driver will try again",
+            ),
+            fetch::Error::Waited => {
+                f.write_str("the driver's deadline passed before there was an answer; it will try again")
             }
             fetch::Error::Cloud(error) => {
                 write!(f, "{error}")?;
@@ -171,6 +180,15 @@ impl fmt::Display for Fetched<'_> {
 
 /// What the reader can do about it, where the cloud's own words do not say.
 fn advice(error: &cloud::Error) -> Option<&'static str> {
+    if let cloud::Error::Http(http) = error
+        && http.kind == ErrorKind::Tls
+    {
+        return Some(if is_kms_instance(&http.host) {
+            "a KMS instance has a certificate of its own CA: download it in the KMS console (Instances, the instance's details) and name the file by --kms-ca-file (see docs/migrate.md)"
+        } else {
+            "trust a private CA by SSL_CERT_FILE if the endpoint has one"
+        });
+    }
     match error.kind() {
         Kind::Credentials => Some("check the provider's AccessKey pair and the node's clock"),
         Kind::Denied => Some(
@@ -181,9 +199,6 @@ fn advice(error: &cloud::Error) -> Option<&'static str> {
         Kind::Unavailable => Some(
             "check the node's way to this endpoint (VPC, DNS, security group); the driver will try again",
         ),
-        Kind::Broken if matches!(error, cloud::Error::Http(_)) => {
-            Some("trust a private CA by SSL_CERT_FILE if the endpoint has one")
-        }
         Kind::Broken | Kind::Refused => None,
     }
 }

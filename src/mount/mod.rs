@@ -3,16 +3,19 @@
 //! A straight line. Everything is validated before anything is asked; one failed object fails the call.
 
 mod error;
+mod journal;
 mod response;
 
 use std::sync::Arc;
 
 pub use error::Error;
+pub use journal::Journal;
 
-use crate::auth;
+use crate::auth::{self, Resolved};
 use crate::clock::Clock;
+use crate::cloud::endpoint::AllowedHosts;
 use crate::cloud::{Endpoint, EndpointTemplate, NodeRegion, Value};
-use crate::fetch::{Engine, Pull};
+use crate::fetch::{self, Engine, Pull, Volume};
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Call, Status};
 use crate::limits;
@@ -27,12 +30,18 @@ pub struct Mounter {
     pub chain: auth::Chain,
     /// Where the services are.
     pub endpoints: Endpoints,
+    /// Which hosts a class may name.
+    pub allowed_hosts: AllowedHosts,
     /// The region of those who name none.
     pub region: Arc<NodeRegion>,
     /// How strictly parameters are read.
     pub options: Options,
+    /// Most bytes of one response, encoded.
+    pub max_response_bytes: usize,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Where Mounts are logged.
+    pub journal: Journal,
 }
 
 /// Where the services are.
@@ -50,61 +59,117 @@ impl Mounter {
     /// # Errors
     /// A status that kubelet takes for final, with a message for the reader of the pod's events.
     pub fn mount(&self, request: &MountRequest, call: &Call) -> Result<Secret, Status> {
+        let mut mount = self.journal.begin();
+        let result = self.answer(request, call, &mut mount);
+        if let Ok(response) = &result {
+            self.journal.mounted(&mount, response.len());
+        }
+        result.map_err(|status| self.journal.failed(&mount, status))
+    }
+
+    fn answer(
+        &self,
+        request: &MountRequest,
+        call: &Call,
+        mount: &mut journal::Mount,
+    ) -> Result<Secret, Status> {
         let input = Input {
             attributes: &request.attributes,
             permission: &request.permission,
         };
-        let plan =
-            params::parse(&input, &self.options).map_err(|problems| Error::Parameters(problems).status())?;
+        let plan = match params::parse(&input, &self.options) {
+            Ok(plan) => plan,
+            Err(problems) => {
+                mount.not_planned(&request.attributes);
+                return Err(Error::Parameters(problems).status());
+            }
+        };
+        mount.planned(&plan);
         for warning in &plan.warnings {
-            log::warn!("{}: {warning}", volume(&plan));
+            self.journal.warn(mount, warning);
         }
-        call.reserve(memory(&plan))?;
-        let result = self.fill(&plan, &request.secrets, call);
-        match &result {
-            Ok(response) => log::info!("{}: mounted, {} bytes", volume(&plan), response.len()),
-            Err(error) => log::error!("{}: {error}", volume(&plan)),
+        call.reserve(memory(&plan, self.max_response_bytes))?;
+        let volume = Volume::new(&plan.pod.uid, &request.target_path);
+        let response = self
+            .fill(&plan, &request.secrets, volume.as_ref(), call, mount)
+            .map_err(|error| error.status())?;
+        if let Some(volume) = &volume
+            && !call.cancellation.is_cancelled()
+        {
+            self.engine.mounted(volume);
         }
-        result.map_err(|error| error.status())
+        Ok(response)
     }
 
-    fn fill(&self, plan: &Plan, secrets: &str, call: &Call) -> Result<Secret, Error> {
-        if plan.pod_identity {
-            return Err(Error::Auth(auth::Error::PodIdentityUnsupported));
-        }
-        if let Some(object) = plan.objects.iter().find(|object| object.cross_account.is_some()) {
-            let object = object.describe();
-            return Err(Error::Auth(auth::Error::CrossAccountUnsupported { object }));
-        }
-        let resolved = self
-            .chain
-            .resolve(secrets, call.deadline.saturating_duration_since(self.clock.now()))
-            .map_err(Error::Auth)?;
+    fn fill(
+        &self,
+        plan: &Plan,
+        secrets: &str,
+        volume: Option<&Volume>,
+        call: &Call,
+        mount: &mut journal::Mount,
+    ) -> Result<Secret, Error> {
         let endpoints: Vec<Endpoint> = plan
             .objects
             .iter()
             .map(|object| self.endpoint(plan, object))
             .collect::<Result<_, _>>()?;
+        let identities = self.identities(plan, secrets, call, mount)?;
         let pulls: Vec<Pull<'_>> = plan
             .objects
             .iter()
             .zip(&endpoints)
-            .map(|(object, endpoint)| Pull {
+            .zip(&identities.of_objects)
+            .map(|((object, endpoint), identity)| Pull {
                 service: object.service,
                 name: &object.name,
                 version: object.version.as_ref().map(ToString::to_string),
                 stage: object.stage.as_deref(),
                 endpoint,
-                identity: &resolved,
+                identity,
             })
             .collect();
-        let values = settle(plan, self.engine.fetch(&pulls, call), resolved.source)?;
+        let values = settle(plan, self.engine.fetch(&pulls, volume, call), &identities)?;
         let contents: Vec<Option<&Secret>> = values
             .iter()
             .map(|value| value.as_ref().map(|value| &value.contents))
             .collect();
         let files = plan.render(&contents).map_err(Error::Parameters)?;
-        response::encode(&files, &values)
+        response::encode(&files, &values, self.max_response_bytes)
+    }
+
+    /// As whom the objects are read. All that cannot be had are told at once.
+    fn identities(
+        &self,
+        plan: &Plan,
+        secrets: &str,
+        call: &Call,
+        mount: &mut journal::Mount,
+    ) -> Result<Identities, Error> {
+        let remaining = || call.deadline.saturating_duration_since(self.clock.now());
+        let request = auth::Request {
+            pod: &plan.pod,
+            pod_identity: plan.pod_identity,
+            tokens: plan.tokens.as_ref(),
+            secrets,
+        };
+        let base = self.chain.resolve(&request, remaining()).map_err(Error::Auth)?;
+        mount.read_as(base.source);
+        let mut of_objects = Vec::with_capacity(plan.objects.len());
+        let mut failures = Vec::new();
+        for object in &plan.objects {
+            let wanted = object.cross_account.as_ref();
+            match self.chain.for_object(&base, wanted, &plan.pod, remaining()) {
+                Ok(identity) => of_objects.push(identity),
+                Err(error) => failures.push((object.describe(), fetch::Error::Auth(error))),
+            }
+        }
+        if failures.is_empty() {
+            Ok(Identities { base, of_objects })
+        } else {
+            let identity = base.to_string();
+            Err(Error::Fetch { failures, identity })
+        }
     }
 
     fn endpoint(&self, plan: &Plan, object: &Object) -> Result<Endpoint, Error> {
@@ -113,7 +178,9 @@ impl Mounter {
             problem,
         };
         if let Some(endpoint) = &object.kms_endpoint {
-            return Endpoint::kms(endpoint.as_str())
+            return self
+                .allowed_hosts
+                .endpoint(endpoint.as_str())
                 .map_err(|error| invalid(format!("kmsEndpoint: {error}")));
         }
         let region = match object.region.as_ref().or(plan.region.as_ref()) {
@@ -130,42 +197,52 @@ impl Mounter {
     }
 }
 
+/// As whom a volume is read.
+struct Identities {
+    /// That of the pod or the provider.
+    base: Resolved,
+    /// That of each object: the same, or a role that the object names.
+    of_objects: Vec<Resolved>,
+}
+
 /// All values, or all failures. An optional object may be missing.
 fn settle(
     plan: &Plan,
-    results: Vec<Result<Value, crate::fetch::Error>>,
-    source: auth::Source,
-) -> Result<Vec<Option<Value>>, Error> {
+    results: Vec<Result<Arc<Value>, fetch::Error>>,
+    identities: &Identities,
+) -> Result<Vec<Option<Arc<Value>>>, Error> {
     let mut values = Vec::with_capacity(results.len());
     let mut failures = Vec::new();
-    for (object, result) in plan.objects.iter().zip(results) {
+    for ((object, identity), result) in plan.objects.iter().zip(&identities.of_objects).zip(results) {
         match result {
             Ok(value) => values.push(Some(value)),
             Err(error) if object.optional && error::is_not_found(&error) => values.push(None),
-            Err(error) => failures.push((object.describe(), error)),
+            Err(error) => {
+                let other = identity
+                    .session
+                    .as_ref()
+                    .filter(|_| object.cross_account.is_some());
+                let whom = other
+                    .map(|session| format!(" (as {session})"))
+                    .unwrap_or_default();
+                failures.push((format!("{}{whom}", object.describe()), error));
+            }
         }
     }
     if failures.is_empty() {
         Ok(values)
     } else {
-        Err(Error::Fetch { failures, source })
+        let identity = identities.base.to_string();
+        Err(Error::Fetch { failures, identity })
     }
 }
 
 /// How many bytes of the memory budget a volume may need. Taken at once and before anything is fetched: Mounts that
 /// took more as they went could wait for each other.
-fn memory(plan: &Plan) -> usize {
-    let most = 4 * limits::MOUNT_RESPONSE_BYTES;
+fn memory(plan: &Plan, max_response_bytes: usize) -> usize {
+    let most = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
     plan.objects
         .len()
         .saturating_mul(limits::FETCH_OBJECT_BYTES)
         .min(most)
-}
-
-/// The volume, as log lines name it.
-fn volume(plan: &Plan) -> String {
-    format!(
-        "pod {}/{} class {}",
-        plan.pod.namespace, plan.pod.name, plan.class_name
-    )
 }

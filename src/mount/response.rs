@@ -1,5 +1,7 @@
 //! Files and versions become one encoded `MountResponse`, within what the driver accepts.
 
+use std::sync::Arc;
+
 use prost::Message as _;
 use zeroize::Zeroize as _;
 
@@ -14,7 +16,11 @@ use crate::secret::Secret;
 const LARGEST: usize = 3;
 
 /// Encodes the response. Every file is listed with the backend's revision of the object it comes from.
-pub(super) fn encode(files: &[RenderedFile], values: &[Option<Value>]) -> Result<Secret, Error> {
+pub(super) fn encode(
+    files: &[RenderedFile],
+    values: &[Option<Arc<Value>>],
+    max_bytes: usize,
+) -> Result<Secret, Error> {
     if files.is_empty() {
         return Err(Error::Empty);
     }
@@ -35,7 +41,7 @@ pub(super) fn encode(files: &[RenderedFile], values: &[Option<Value>]) -> Result
         });
     }
     let bytes = response.encoded_len();
-    let encoded = (bytes <= limits::MOUNT_RESPONSE_BYTES).then(|| Secret::new(response.encode_to_vec()));
+    let encoded = (bytes <= max_bytes).then(|| Secret::new(response.encode_to_vec()));
     for file in &mut response.files {
         file.contents.zeroize();
     }
@@ -46,6 +52,7 @@ pub(super) fn encode(files: &[RenderedFile], values: &[Option<Value>]) -> Result
     }
     encoded.ok_or_else(|| Error::TooLarge {
         bytes,
+        max_bytes,
         largest: largest(files),
     })
 }

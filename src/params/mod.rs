@@ -99,6 +99,13 @@ pub fn parse(input: &Input<'_>, options: &Options) -> Result<Plan, Problems> {
     }
 }
 
+/// Whose attributes these are, and the name of the class, whatever else is wrong with them. Nothing if that cannot be
+/// told.
+pub fn whose(attributes: &str) -> Option<(Pod, String)> {
+    let mut unread = Report::new(Options::default());
+    Attributes::parse(attributes, &mut unread).map(|it| (it.pod, it.class_name))
+}
+
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

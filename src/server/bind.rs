@@ -22,7 +22,7 @@ pub struct BoundSocket {
 }
 
 /// The socket's name in the file system, and how to tell whether it is still ours.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
     device: u64,
@@ -122,11 +122,21 @@ impl SocketFile {
     /// Removes the file if it is still the one that was bound, and not that of a successor. A successor that
     /// takes the name over between the look and the removal loses it; it would have to start in that instant.
     pub(super) fn remove_if_ours(&self) -> io::Result<bool> {
+        let is_ours = self.look()?;
+        if is_ours {
+            fs::remove_file(&self.path)?;
+        }
+        Ok(is_ours)
+    }
+
+    /// Whether the name still leads to the file that was bound.
+    pub(super) fn is_ours(&self) -> bool {
+        self.look().unwrap_or(false)
+    }
+
+    fn look(&self) -> io::Result<bool> {
         match fs::symlink_metadata(&self.path) {
-            Ok(now) if (now.dev(), now.ino()) == (self.device, self.inode) => {
-                fs::remove_file(&self.path).map(|()| true)
-            }
-            Ok(_) => Ok(false),
+            Ok(now) => Ok((now.dev(), now.ino()) == (self.device, self.inode)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -221,7 +231,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         let first = bind(&path).unwrap();
+        assert!(first.file.is_ours());
         let second = bind(&path).unwrap();
+        assert!(!first.file.is_ours() && second.file.is_ours());
         assert!(!first.file.remove_if_ours().unwrap());
         assert!(path.exists());
         assert!(second.file.remove_if_ours().unwrap());

@@ -1,6 +1,7 @@
 //! What the server counts about itself.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::grpc::Code;
+pub use crate::metrics::Counter;
 
 /// Numbers since the start, for metrics. Reading them takes no lock.
 #[derive(Debug, Default)]
@@ -23,19 +24,14 @@ pub struct Counters {
     pub panics: Counter,
     /// Answers whose status code kubelet would not take for final; each is a defect of the handler.
     pub codes_replaced: Counter,
+    answers: [Counter; Code::ALL.len()],
 }
 
-/// One number.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// The number.
-    pub fn value(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn increment(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+impl Counters {
+    /// Mounts that were answered with `code`.
+    pub fn answered(&self, code: Code) -> &Counter {
+        // A code's number is its place, so the first is never given for another.
+        let [first, ..] = &self.answers;
+        self.answers.get(usize::from(code.number())).unwrap_or(first)
     }
 }

@@ -29,6 +29,7 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -147,6 +148,14 @@ impl Handle {
         Arc::clone(&self.server.counters)
     }
 
+    /// A look at the server that outlives this handle.
+    pub fn observer(&self) -> Observer {
+        Observer {
+            server: Arc::clone(&self.server),
+            file: self.file.clone(),
+        }
+    }
+
     /// The memory budget, for other holders of bytes.
     pub fn budget(&self) -> Budget {
         self.server.budget.clone()
@@ -160,6 +169,58 @@ impl Handle {
     /// Mounts that wait for a worker.
     pub fn queued_mounts(&self) -> usize {
         self.server.pool.queued()
+    }
+}
+
+/// A look at a server from outside, for as long as one likes.
+#[derive(Clone)]
+pub struct Observer {
+    server: Arc<Server>,
+    file: SocketFile,
+}
+
+impl Observer {
+    /// What the server has counted.
+    pub fn counters(&self) -> &Counters {
+        &self.server.counters
+    }
+
+    /// The memory budget.
+    pub fn budget(&self) -> &Budget {
+        &self.server.budget
+    }
+
+    /// Connections that are open.
+    pub fn connections(&self) -> usize {
+        self.server.connections().open.len()
+    }
+
+    /// Mounts that wait for a worker.
+    pub fn queued_mounts(&self) -> usize {
+        self.server.pool.queued()
+    }
+
+    /// Whether the server is on its way down.
+    pub fn is_draining(&self) -> bool {
+        self.server.is_draining()
+    }
+
+    /// Whether the name of the socket still leads to this server.
+    pub fn owns_socket(&self) -> bool {
+        self.file.is_ours()
+    }
+
+    /// The name of the socket.
+    pub fn socket_path(&self) -> &Path {
+        self.file.path()
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer")
+            .field("socket", &self.file.path())
+            .finish_non_exhaustive()
     }
 }
 

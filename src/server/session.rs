@@ -420,6 +420,7 @@ impl Session {
         self.h2.release(stream, held);
         let message = match body.finish() {
             Ok(message) => message,
+            Err(status) if method == Method::Mount => return self.answer_mount(stream, Err(status)),
             Err(status) => return self.answer(stream, Err(status)),
         };
         match method {
@@ -510,6 +511,8 @@ impl Session {
             self.server.counters.codes_replaced.increment();
             Status::new(Code::Internal, status.message)
         });
+        let code = result.as_ref().map_or_else(|status| status.code, |_| Code::Ok);
+        self.server.counters.answered(code).increment();
         self.answer(stream, result);
     }
 
@@ -551,17 +554,22 @@ impl Session {
         let Some(entry) = self.calls.get_mut(&stream) else {
             return;
         };
+        let code = status.code;
         let refused = Phase::Refused {
             answer: Answer::Status(status),
             dropped: 0,
         };
         if let Phase::Receiving {
+            method,
             held,
             cover,
             is_complete,
             ..
         } = std::mem::replace(&mut entry.phase, refused)
         {
+            if method == Method::Mount {
+                self.server.counters.answered(code).increment();
+            }
             self.uncovered -= held;
             self.waiting -= usize::from(matches!(cover, Cover::Asked(_)));
             self.h2.release(stream, held);

@@ -4,6 +4,7 @@ mod documented;
 mod errors;
 mod identities;
 mod load;
+mod observed;
 mod process;
 mod transport;
 mod world;

@@ -20,6 +20,7 @@ fn tls_with_an_authority_of_its_own() {
     let provider = || {
         binary()
             .argument(format!("--oos-endpoint={}", cloud.https_url()))
+            .argument("--refresh-interval=0s")
             .variable("ACCESS_KEY_ID", &id)
             .variable("SECRET_ACCESS_KEY", &secret)
     };

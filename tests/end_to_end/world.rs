@@ -41,7 +41,7 @@ impl World {
     }
 }
 
-/// A provider that is pointed at `cloud`.
+/// A provider that is pointed at `cloud` and reads anew at each Mount, as most tests want it.
 pub(crate) fn provider_of(cloud: &FakeCloud) -> ProviderBuilder {
     let (id, secret) = cloud.access_key();
     let url = cloud.http_url();
@@ -49,6 +49,7 @@ pub(crate) fn provider_of(cloud: &FakeCloud) -> ProviderBuilder {
         .argument(format!("--kms-endpoint={url}"))
         .argument(format!("--oos-endpoint={url}"))
         .argument(format!("--metadata-endpoint={url}"))
+        .argument("--refresh-interval=0s")
         .variable("ACCESS_KEY_ID", id)
         .variable("SECRET_ACCESS_KEY", secret)
 }

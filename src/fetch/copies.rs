@@ -1,0 +1,187 @@
+//! Shared copies: what was read a short while ago, for volumes that ask again.
+//!
+//! A copy is never older than the interval, never for another key (and so never for another identity), and leaves
+//! when its time is over, whether it was used or not. Pure: time is an argument.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+use crate::limits;
+
+/// Copies by key, within a bound on number and bytes.
+#[derive(Debug)]
+pub(super) struct Copies<K, V> {
+    interval: Duration,
+    most_bytes: usize,
+    bytes: usize,
+    held: HashMap<K, Held<V>>,
+    /// Oldest first; the number tells apart those of one instant.
+    order: BTreeMap<(Instant, u64), K>,
+    counter: u64,
+}
+
+#[derive(Debug)]
+struct Held<V> {
+    value: V,
+    bytes: usize,
+    read: Instant,
+    number: u64,
+}
+
+impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
+    /// Keeps copies for `interval`, in at most `most_bytes`.
+    pub(super) fn new(interval: Duration, most_bytes: usize) -> Self {
+        Self {
+            interval,
+            most_bytes,
+            bytes: 0,
+            held: HashMap::new(),
+            order: BTreeMap::new(),
+            counter: 0,
+        }
+    }
+
+    /// The copy of `key`, if it is young enough.
+    pub(super) fn get(&self, key: &K, now: Instant) -> Option<V> {
+        let held = self.held.get(key)?;
+        (now < held.read + self.interval).then(|| held.value.clone())
+    }
+
+    /// Keeps what a call that was sent at `read` brought, unless a newer one is there. The oldest make room.
+    pub(super) fn put(&mut self, key: &K, value: V, bytes: usize, read: Instant, now: Instant) {
+        let bytes = bytes.saturating_add(limits::COPY_OVERHEAD_BYTES);
+        let newer = self.held.get(key).is_some_and(|held| held.read > read);
+        if newer || bytes > self.most_bytes || now >= read + self.interval {
+            return;
+        }
+        self.remove(key);
+        while self.held.len() >= limits::COPIES || self.bytes + bytes > self.most_bytes {
+            let Some((_, oldest)) = self.order.pop_first() else {
+                break;
+            };
+            self.remove(&oldest);
+        }
+        self.counter += 1;
+        let number = self.counter;
+        self.bytes += bytes;
+        self.order.insert((read, number), key.clone());
+        self.held.insert(
+            key.clone(),
+            Held {
+                value,
+                bytes,
+                read,
+                number,
+            },
+        );
+    }
+
+    /// Drops the copy of `key`, if it was read before `sent`: the cloud has refused a call that was sent then.
+    pub(super) fn refused(&mut self, key: &K, sent: Instant) {
+        if self.held.get(key).is_some_and(|held| held.read <= sent) {
+            self.remove(key);
+        }
+    }
+
+    /// Drops what is too old.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        while let Some(expiry) = self.expiry()
+            && expiry <= now
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.remove(&oldest);
+        }
+        if self.held.is_empty() {
+            self.held.shrink_to(0);
+        }
+    }
+
+    /// When the next copy leaves.
+    pub(super) fn expiry(&self) -> Option<Instant> {
+        let ((read, _), _) = self.order.first_key_value()?;
+        Some(*read + self.interval)
+    }
+
+    /// How many copies there are, and their bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.held.len(), self.bytes)
+    }
+
+    fn remove(&mut self, key: &K) {
+        if let Some(held) = self.held.remove(key) {
+            self.bytes -= held.bytes;
+            self.order.remove(&(held.read, held.number));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock as _, SystemClock};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn young_enough_or_not_at_all() {
+        let start = SystemClock.now();
+        let mut copies = Copies::new(MINUTE, 1 << 20);
+        copies.put(&"a", 1, 10, start, start);
+        assert_eq!(copies.get(&"a", start + MINUTE - SECOND), Some(1));
+        assert_eq!(copies.get(&"a", start + MINUTE), None);
+        assert_eq!(copies.get(&"b", start), None);
+        assert_eq!(copies.expiry(), Some(start + MINUTE));
+        copies.sweep(start + MINUTE - SECOND);
+        assert_eq!(copies.size().0, 1);
+        copies.sweep(start + MINUTE);
+        assert_eq!(copies.size(), (0, 0));
+        assert_eq!(copies.expiry(), None);
+    }
+
+    #[test]
+    fn what_was_sent_later_wins_however_they_arrive() {
+        let start = SystemClock.now();
+        let mut copies = Copies::new(MINUTE, 1 << 20);
+        copies.put(&"a", 2, 10, start + SECOND, start + 2 * SECOND);
+        copies.put(&"a", 1, 10, start, start + 3 * SECOND);
+        assert_eq!(copies.get(&"a", start + 4 * SECOND), Some(2));
+        copies.put(&"a", 3, 10, start + 2 * SECOND, start + 4 * SECOND);
+        assert_eq!(copies.get(&"a", start + 4 * SECOND), Some(3));
+        assert_eq!(copies.size().0, 1);
+    }
+
+    #[test]
+    fn a_refusal_drops_what_was_read_before_it() {
+        let start = SystemClock.now();
+        let mut copies = Copies::new(MINUTE, 1 << 20);
+        copies.put(&"a", 1, 10, start + SECOND, start + SECOND);
+        copies.refused(&"a", start);
+        assert_eq!(copies.get(&"a", start + SECOND), Some(1), "the refusal is older");
+        copies.refused(&"a", start + 2 * SECOND);
+        assert_eq!(copies.get(&"a", start + 2 * SECOND), None);
+        assert_eq!(copies.size(), (0, 0));
+    }
+
+    #[test]
+    fn number_and_bytes_are_bounded() {
+        let start = SystemClock.now();
+        let each = 1000 + limits::COPY_OVERHEAD_BYTES;
+        let mut copies = Copies::new(MINUTE, 3 * each);
+        for key in 0..5_u32 {
+            copies.put(&key, key, 1000, start + SECOND * key, start + SECOND * key);
+        }
+        assert_eq!(copies.size(), (3, 3 * each));
+        assert_eq!(copies.get(&1, start + 4 * SECOND), None, "the oldest made room");
+        assert_eq!(copies.get(&2, start + 4 * SECOND), Some(2));
+        copies.put(&9, 9, 1 << 30, start + 4 * SECOND, start + 4 * SECOND);
+        assert_eq!(copies.get(&9, start + 4 * SECOND), None, "too large to keep");
+
+        let mut copies = Copies::new(MINUTE, usize::MAX);
+        for key in 0..=limits::COPIES {
+            copies.put(&key, (), 0, start, start);
+        }
+        assert_eq!(copies.size().0, limits::COPIES);
+    }
+}

@@ -1,0 +1,280 @@
+//! How fast one service is asked: a rate with a burst, halved when the service throttles, recovering gradually.
+//!
+//! Pure: time is an argument. One of these serves the whole process.
+
+use std::time::{Duration, Instant};
+
+use crate::limits;
+
+/// Paces the calls of one service.
+#[derive(Clone, Debug)]
+pub(super) struct Pace {
+    /// Calls per second, as configured; `None` for no limit.
+    configured: Option<f64>,
+    /// Calls that may be made now; below one, the next has to wait.
+    tokens: f64,
+    filled: Instant,
+    slow: Option<Slow>,
+    /// No call before this: the gateway said how long its bucket takes.
+    held: Option<Instant>,
+    recent: Recent,
+}
+
+/// Slower than configured, since the service throttled.
+#[derive(Clone, Copy, Debug)]
+struct Slow {
+    /// Calls per second right after the last cut.
+    rate: f64,
+    /// When that was. Throttled answers to calls sent before it tell nothing new.
+    cut: Instant,
+    /// Calls per second at which the pace is back to normal.
+    peak: f64,
+}
+
+/// How many calls were made in this second and in the one before.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    second: Instant,
+    now: u32,
+    before: u32,
+}
+
+impl Pace {
+    /// `per_second` calls on average, twice as many in a burst; 0 for no limit.
+    pub(super) fn new(per_second: u32, now: Instant) -> Self {
+        let configured = (per_second > 0).then(|| f64::from(per_second));
+        let pace = Self {
+            configured,
+            tokens: 0.0,
+            filled: now,
+            slow: None,
+            held: None,
+            recent: Recent {
+                second: now,
+                now: 0,
+                before: 0,
+            },
+        };
+        Self {
+            tokens: pace.burst(now).unwrap_or_default(),
+            ..pace
+        }
+    }
+
+    /// Calls per second that are allowed now; `None` for any number.
+    pub(super) fn rate(&self, now: Instant) -> Option<f64> {
+        match self.slow {
+            None => self.configured,
+            Some(slow) => Some(slow.rate_at(now)),
+        }
+    }
+
+    /// Takes one call, or says when to ask again.
+    ///
+    /// # Errors
+    /// The time of the next call.
+    pub(super) fn take(&mut self, now: Instant) -> Result<(), Instant> {
+        if let Some(until) = self.held {
+            if now < until {
+                return Err(until);
+            }
+            self.held = None;
+        }
+        if self.slow.is_some_and(|slow| slow.rate_at(now) >= slow.peak) {
+            self.slow = None;
+        }
+        if let (Some(rate), Some(burst)) = (self.rate(now), self.burst(now)) {
+            let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
+            self.tokens = (self.tokens + elapsed * rate).min(burst);
+            self.filled = now;
+            // A whole token may come out as a hair less.
+            if self.tokens < 1.0 - 1e-6 {
+                let wait = Duration::from_secs_f64((1.0 - self.tokens) / rate);
+                return Err(now + wait + Duration::from_micros(1));
+            }
+            self.tokens -= 1.0;
+        }
+        self.recent.count(now);
+        Ok(())
+    }
+
+    /// The service throttled a call that was sent at `sent`. Halves the rate at which calls were really made, once
+    /// for all calls that were under way together, and waits out the gateway's `hint`.
+    pub(super) fn throttled(&mut self, sent: Instant, hint: Option<Duration>, now: Instant) {
+        if let Some(hint) = hint {
+            let until = now + hint.min(limits::THROTTLE_HINT_CAP);
+            self.held = Some(self.held.map_or(until, |held| held.max(until)));
+        }
+        if self.slow.is_some_and(|slow| sent <= slow.cut) {
+            return;
+        }
+        let used = self.recent.rate(now);
+        let allowed = self.rate(now).unwrap_or(f64::INFINITY);
+        let peak = self
+            .slow
+            .map_or_else(|| self.configured.unwrap_or(2.0 * used), |slow| slow.peak);
+        self.slow = Some(Slow {
+            rate: (allowed.min(used) / 2.0).max(limits::THROTTLED_RATE_FLOOR),
+            cut: now,
+            peak,
+        });
+        self.tokens = 0.0;
+        self.filled = now;
+    }
+
+    /// Whether the service throttled and the pace is not yet back to normal.
+    pub(super) fn is_slow(&self, now: Instant) -> bool {
+        self.slow.is_some_and(|slow| slow.rate_at(now) < slow.peak)
+    }
+
+    /// Most calls at once: two seconds' worth, one second's worth while it is slow.
+    fn burst(&self, now: Instant) -> Option<f64> {
+        match self.slow {
+            None => self.configured.map(|rate| 2.0 * rate),
+            Some(slow) => Some(slow.rate_at(now).max(1.0)),
+        }
+    }
+}
+
+impl Slow {
+    fn rate_at(&self, now: Instant) -> f64 {
+        let doublings = now.saturating_duration_since(self.cut).as_secs_f64()
+            / limits::THROTTLE_RECOVERY_DOUBLING.as_secs_f64();
+        (self.rate * doublings.min(64.0).exp2()).min(self.peak)
+    }
+}
+
+impl Recent {
+    fn count(&mut self, now: Instant) {
+        self.roll(now);
+        self.now = self.now.saturating_add(1);
+    }
+
+    /// Calls per second of late, at least one.
+    fn rate(&mut self, now: Instant) -> f64 {
+        self.roll(now);
+        f64::from(self.now.max(self.before).max(1))
+    }
+
+    fn roll(&mut self, now: Instant) {
+        let age = now.saturating_duration_since(self.second);
+        if age >= Duration::from_secs(2) {
+            (self.second, self.before, self.now) = (now, 0, 0);
+        } else if age >= Duration::from_secs(1) {
+            (self.second, self.before, self.now) = (self.second + Duration::from_secs(1), self.now, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock as _, SystemClock};
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Takes whatever there is at `now`.
+    fn drain(pace: &mut Pace, now: Instant) -> u32 {
+        let mut taken = 0;
+        while taken < 10_000 && pace.take(now).is_ok() {
+            taken += 1;
+        }
+        taken
+    }
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let start = SystemClock.now();
+        let mut pace = Pace::new(50, start);
+        assert_eq!(drain(&mut pace, start), 100);
+        let next = pace.take(start).expect_err("the burst is used up");
+        assert_eq!((next - start).as_millis(), 20);
+        assert_eq!(pace.take(next), Ok(()));
+        assert_eq!(drain(&mut pace, start + millis(1020)), 50);
+        assert_eq!(
+            drain(&mut pace, start + millis(60_000)),
+            100,
+            "no more than the burst"
+        );
+    }
+
+    #[test]
+    fn nothing_is_no_limit() {
+        let start = SystemClock.now();
+        let mut pace = Pace::new(0, start);
+        assert_eq!(drain(&mut pace, start), 10_000);
+    }
+
+    #[test]
+    fn a_throttle_halves_what_was_used_and_recovers() {
+        let start = SystemClock.now();
+        let mut pace = Pace::new(50, start);
+        for _ in 0..20 {
+            pace.take(start).expect("burst");
+        }
+        let cut = start + millis(100);
+        pace.throttled(start, None, cut);
+        assert_eq!(
+            pace.rate(cut),
+            Some(10.0),
+            "half of twenty, though fifty are allowed"
+        );
+        // Those that were under way together are one sign, not many.
+        pace.throttled(start + millis(50), None, cut + millis(10));
+        assert_eq!(pace.rate(cut), Some(10.0));
+        let doubling = limits::THROTTLE_RECOVERY_DOUBLING;
+        let near = |rate: Option<f64>, expected: f64| rate.is_some_and(|rate| (rate - expected).abs() < 0.01);
+        assert!(near(pace.rate(cut + doubling), 20.0));
+        assert!(near(pace.rate(cut + 2 * doubling), 40.0));
+        assert!(pace.is_slow(cut + 2 * doubling));
+        assert!(
+            near(pace.rate(cut + 3 * doubling), 50.0),
+            "never above the configured rate"
+        );
+        assert!(!pace.is_slow(cut + 3 * doubling));
+    }
+
+    #[test]
+    fn throttles_without_end_reach_a_floor_and_not_nothing() {
+        let start = SystemClock.now();
+        let mut pace = Pace::new(0, start);
+        let mut now = start;
+        for _ in 0..100 {
+            pace.throttled(now, None, now + millis(1));
+            now += millis(2);
+        }
+        assert!(
+            pace.rate(now)
+                .is_some_and(|rate| rate < limits::THROTTLED_RATE_FLOOR * 1.01)
+        );
+        assert!(pace.take(now).is_err_and(|next| next - now <= Duration::from_secs_f64(1.01 / limits::THROTTLED_RATE_FLOOR)));
+    }
+
+    #[test]
+    fn without_a_limit_a_throttle_makes_one_for_a_while() {
+        let start = SystemClock.now();
+        let mut pace = Pace::new(0, start);
+        for _ in 0..400 {
+            pace.take(start).expect("no limit");
+        }
+        pace.throttled(start, None, start + millis(1));
+        assert_eq!(pace.rate(start + millis(1)), Some(200.0));
+        let later = start + 3 * limits::THROTTLE_RECOVERY_DOUBLING;
+        assert_eq!(drain(&mut pace, later), 10_000, "free again");
+    }
+
+    #[test]
+    fn the_gateways_hint_is_waited_out_within_reason() {
+        let start = SystemClock.now();
+        let mut pace = Pace::new(50, start);
+        pace.throttled(start, Some(millis(700)), start + millis(1));
+        assert_eq!(pace.take(start + millis(10)), Err(start + millis(701)));
+        pace.throttled(start, Some(Duration::from_secs(86_400)), start + millis(20));
+        assert_eq!(
+            pace.take(start + millis(800)),
+            Err(start + millis(20) + limits::THROTTLE_HINT_CAP)
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! The threads that make calls: shared by all Mounts, never more than calls that may be under way, gone when idle.
+
+use std::collections::HashMap;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::core::{Attempt, Core, Next};
+use super::{Cloud, Error, PartyId, attempt, failed, label};
+use crate::clock::Clock;
+use crate::cloud::Api;
+use crate::cloud::api::Entropy;
+use crate::limits;
+
+/// What the threads and the waiting Mounts share.
+pub(super) struct Threads {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) api: Api,
+    entropy: Arc<dyn Entropy>,
+    state: Mutex<State>,
+    work: Condvar,
+    most: usize,
+}
+
+/// Behind the lock.
+pub(super) struct State {
+    pub(super) core: Core<Cloud>,
+    /// Rung when a Mount is complete.
+    pub(super) bells: HashMap<PartyId, Arc<Condvar>>,
+    running: usize,
+    idle: usize,
+    is_closed: bool,
+}
+
+impl Threads {
+    pub(super) fn new(
+        api: Api,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        core: Core<Cloud>,
+        most: usize,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            api,
+            entropy,
+            state: Mutex::new(State {
+                core,
+                bells: HashMap::new(),
+                running: 0,
+                idle: 0,
+                is_closed: false,
+            }),
+            work: Condvar::new(),
+            most,
+        })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the threads end once they are idle.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.work.notify_all();
+    }
+
+    /// Sees to it that a thread is awake for each call that could start: idle ones are woken, missing ones started.
+    pub(super) fn wake(self: &Arc<Self>, state: &mut State) {
+        let mut wanted = state.core.startable();
+        for _ in 0..wanted.min(state.idle) {
+            self.work.notify_one();
+        }
+        wanted = wanted.saturating_sub(state.idle);
+        while wanted > 0 && state.running < self.most {
+            let threads = Arc::clone(self);
+            let builder = thread::Builder::new()
+                .name("pull".to_owned())
+                .stack_size(limits::PULLER_STACK);
+            match builder.spawn(move || threads.run()) {
+                Ok(_detached) => state.running += 1,
+                Err(error) => {
+                    // The threads that there are do the work, one call after the other; without any, Mounts end at
+                    // their deadlines.
+                    log::error!("cannot start a thread: {error}; raise the limit of processes");
+                    return;
+                }
+            }
+            wanted -= 1;
+        }
+    }
+
+    fn run(self: Arc<Self>) {
+        let mut state = self.lock();
+        loop {
+            let now = self.clock.now();
+            state.core.sweep(now);
+            let wait = match state.core.next(now) {
+                Next::Call(attempt) => {
+                    self.wake(&mut state); // somebody else for the next one
+                    drop(state);
+                    state = self.make(&attempt);
+                    continue;
+                }
+                Next::At(time) => time.saturating_duration_since(now),
+                Next::Nothing if state.is_closed => break,
+                Next::Nothing => limits::PULLER_IDLE,
+            };
+            state.idle += 1;
+            let (woken, outcome) = self
+                .work
+                .wait_timeout(state, wait)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.idle -= 1;
+            if outcome.timed_out() && wait == limits::PULLER_IDLE && !self.is_needed(&mut state) {
+                break;
+            }
+        }
+        state.running -= 1;
+    }
+
+    /// Whether an idle thread must stay: there is work, or it is the last one and copies have still to be dropped.
+    fn is_needed(&self, state: &mut State) -> bool {
+        state.core.sweep(self.clock.now());
+        state.core.startable() > 0 || (state.running == 1 && state.core.expiry().is_some())
+    }
+
+    /// Makes a call and tells whoever it completes.
+    fn make(&self, call: &Attempt<Cloud>) -> MutexGuard<'_, State> {
+        let remaining = call.deadline.saturating_duration_since(self.clock.now());
+        if call.number > 1 {
+            self.api.metrics().retry(label(call.service));
+        }
+        // A call that panics leaves nothing behind: what it shares is behind locks that tolerate it.
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| attempt(&self.api, &call.job, remaining)));
+        let outcome = outcome.unwrap_or_else(|_payload| {
+            log::error!("defect: a call to the cloud panicked");
+            failed(Error::Broken)
+        });
+        let fraction = self.fraction();
+        let mut state = self.lock();
+        state
+            .core
+            .finish(call.flight, outcome, fraction, self.clock.now());
+        for party in state.core.complete() {
+            if let Some(bell) = state.bells.get(&party) {
+                bell.notify_all();
+            }
+        }
+        state
+    }
+
+    /// A random number from 0 up to but not including 1.
+    fn fraction(&self) -> f64 {
+        let mut bytes = [0; 4];
+        self.entropy.fill(&mut bytes);
+        f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+    }
+}

@@ -1,0 +1,154 @@
+//! Labels: enumerations with all of their values, and tables with a number for each.
+
+/// An enumeration that is a label.
+pub(super) trait Label: Copy + PartialEq + 'static {
+    /// Every value there is.
+    const ALL: &'static [Self];
+}
+
+/// One `M` for each value of `L`.
+#[derive(Debug)]
+pub(super) struct Table<L, M> {
+    entries: Vec<(L, M)>,
+    /// For a value that [`Label::ALL`] does not hold, which the tests rule out.
+    stray: M,
+}
+
+impl<L: Label, M: Default> Default for Table<L, M> {
+    fn default() -> Self {
+        Self {
+            entries: L::ALL.iter().map(|label| (*label, M::default())).collect(),
+            stray: M::default(),
+        }
+    }
+}
+
+impl<L: Label, M> Table<L, M> {
+    pub(super) fn of(&self, label: L) -> &M {
+        let entry = self.entries.iter().find(|(entry, _)| *entry == label);
+        entry.map_or(&self.stray, |(_, metric)| metric)
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = (L, &M)> {
+        self.entries.iter().map(|(label, metric)| (*label, metric))
+    }
+}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$value_doc])* $value,)*
+        }
+
+        impl Label for $name {
+            const ALL: &'static [Self] = &[$(Self::$value,)*];
+        }
+
+        impl $name {
+            /// As the label says it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$value => $text,)*
+                }
+            }
+        }
+    };
+}
+
+label! {
+    /// Who is called.
+    Service {
+        /// Key Management Service.
+        Kms = "kms",
+        /// CloudOps Orchestration Service.
+        Oos = "oos",
+        /// Security Token Service.
+        Sts = "sts",
+        /// The node's instance metadata.
+        Metadata = "metadata",
+        /// The Kubernetes API.
+        Kubernetes = "kubernetes",
+    }
+}
+
+impl Service {
+    /// Whether the service holds what pods mount.
+    pub(super) const fn holds_values(self) -> bool {
+        matches!(self, Self::Kms | Self::Oos)
+    }
+}
+
+label! {
+    /// How a call ended.
+    Outcome {
+        /// Well.
+        Ok = "ok",
+        /// The credentials were refused.
+        Credentials = "credentials",
+        /// The identity may not do this.
+        Denied = "denied",
+        /// There is no such thing.
+        NotFound = "not_found",
+        /// The request was refused for what it says.
+        Refused = "refused",
+        /// Too many calls.
+        Throttled = "throttled",
+        /// Out of reach, out of order or out of time.
+        Unavailable = "unavailable",
+        /// An answer that makes no sense.
+        Broken = "broken",
+    }
+}
+
+label! {
+    /// How a value came without asking for it once more.
+    SharedCopy {
+        /// It was kept, and fresh enough.
+        Cached = "cached",
+        /// Another Mount's call for the same was under way.
+        Coalesced = "coalesced",
+        /// The cloud said that it has not changed.
+        Revalidated = "revalidated",
+        /// It was kept, and the cloud was out of reach.
+        Stale = "stale",
+    }
+}
+
+label! {
+    /// Whose temporary credentials.
+    Identity {
+        /// Another account's role, assumed with one of the others.
+        CrossAccount = "cross_account",
+        /// The provider's role, assumed with its AccessKey pair.
+        AssumedRole = "assumed_role",
+        /// The provider's role, assumed with its ServiceAccount token.
+        OidcRole = "oidc_role",
+        /// The pod's role, assumed with the pod's ServiceAccount token.
+        PodRole = "pod_role",
+        /// The node's role.
+        WorkerRole = "worker_role",
+    }
+}
+
+/// Every action that is called, with its service. What is missing here is counted as `other`.
+pub(super) const CALLS: &[(Service, &str)] = &[
+    (Service::Kms, "GetSecretValue"),
+    (Service::Kms, "DescribeSecret"),
+    (Service::Kms, "ListSecretVersionIds"),
+    (Service::Oos, "GetSecretParameter"),
+    (Service::Oos, "GetSecretParameters"),
+    (Service::Oos, "GetSecretParametersByPath"),
+    (Service::Oos, "GetParameter"),
+    (Service::Oos, "GetParameters"),
+    (Service::Oos, "GetParametersByPath"),
+    (Service::Sts, "AssumeRole"),
+    (Service::Sts, "AssumeRoleWithOIDC"),
+    (Service::Sts, "GetCallerIdentity"),
+    (Service::Metadata, "Token"),
+    (Service::Metadata, "Region"),
+    (Service::Metadata, "Role"),
+    (Service::Metadata, "RoleCredentials"),
+    (Service::Kubernetes, "GetServiceAccount"),
+];

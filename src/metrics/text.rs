@@ -1,0 +1,106 @@
+//! The text exposition format, version 0.0.4.
+
+use std::fmt::{self, Write as _};
+
+use super::Histogram;
+
+/// What every name begins with.
+const PREFIX: &str = "alibabacloud_provider_";
+
+/// A text in the making: a family's head, then its samples.
+#[derive(Debug, Default)]
+pub struct Text {
+    text: String,
+    family: String,
+}
+
+/// A label with its value.
+pub(super) type Pair<'a> = (&'static str, &'a str);
+
+impl Text {
+    /// The MIME type of the format.
+    pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+
+    /// Begins a family of counters; `name` lacks the common prefix.
+    pub fn counter(&mut self, name: &str, help: &str) {
+        self.begin(format!("{PREFIX}{name}"), "counter", help);
+    }
+
+    /// Begins a family of gauges; `name` lacks the common prefix.
+    pub fn gauge(&mut self, name: &str, help: &str) {
+        self.begin(format!("{PREFIX}{name}"), "gauge", help);
+    }
+
+    /// Begins a family of histograms; `name` lacks the common prefix.
+    pub fn histogram(&mut self, name: &str, help: &str) {
+        self.begin(format!("{PREFIX}{name}"), "histogram", help);
+    }
+
+    /// Begins a family under a name that others have agreed upon.
+    pub fn shared_name(&mut self, name: &str, kind: &str, help: &str) {
+        self.begin(name.to_owned(), kind, help);
+    }
+
+    /// A sample of the family.
+    pub fn value(&mut self, labels: &[Pair<'_>], value: impl fmt::Display) {
+        self.sample("", labels, value);
+    }
+
+    /// The samples of one histogram of the family.
+    pub fn buckets(&mut self, labels: &[Pair<'_>], histogram: &Histogram) {
+        let with = |bound| [labels, &[("le", bound)]].concat();
+        // Read first: a duration that comes in between must not make a bucket larger than the whole.
+        let buckets: Vec<_> = histogram.cumulative().collect();
+        let most = buckets.last().map_or(0, |(_, below)| *below);
+        let count = histogram.count().max(most);
+        for (bound, below) in buckets {
+            self.sample("_bucket", &with(bound), below);
+        }
+        self.sample("_bucket", &with("+Inf"), count);
+        self.sample("_sum", labels, histogram.sum());
+        self.sample("_count", labels, count);
+    }
+
+    /// The text.
+    pub fn into_string(self) -> String {
+        self.text
+    }
+
+    fn begin(&mut self, family: String, kind: &str, help: &str) {
+        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+        // Writing to a String does not fail, here and below.
+        let _ = write!(self.text, "# HELP {family} {help}\n# TYPE {family} {kind}\n");
+        self.family = family;
+    }
+
+    fn sample(&mut self, suffix: &str, labels: &[Pair<'_>], value: impl fmt::Display) {
+        let Self { text, family } = self;
+        let _ = write!(text, "{family}{suffix}");
+        for (at, (name, value)) in labels.iter().enumerate() {
+            let before = if at == 0 { '{' } else { ',' };
+            let value = value
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('\n', "\\n");
+            let _ = write!(text, "{before}{name}=\"{value}\"");
+        }
+        let after = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(text, "{after} {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_break_a_line_is_escaped() {
+        let mut text = Text::default();
+        text.gauge("g", "a\nb\\");
+        text.value(&[("l", "\"\\\n"), ("m", "é")], 1.5);
+        assert_eq!(
+            text.into_string(),
+            "# HELP alibabacloud_provider_g a\\nb\\\\\n# TYPE alibabacloud_provider_g gauge\nalibabacloud_provider_g{l=\"\\\"\\\\\\n\",m=\"é\"} 1.5\n"
+        );
+    }
+}
