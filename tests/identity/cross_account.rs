@@ -30,7 +30,15 @@ fn the_external_id_must_be_the_right_one() {
         // What the right id was given is not given to the wrong one.
         let status = ask(line).expect_err("refused");
         assert_eq!(status.code, Code::Unauthenticated, "{}", status.message);
-        for words in ["item 1", GUARDED, "session web@default", "NoPermission", "request id", "sts:ExternalId", "read as: worker RAM role"] {
+        for words in [
+            "item 1",
+            GUARDED,
+            "session web@default",
+            "NoPermission",
+            "request id",
+            "sts:ExternalId",
+            "read as: worker RAM role",
+        ] {
             assert!(status.message.contains(words), "{words}: {}", status.message);
         }
     }
@@ -43,8 +51,14 @@ fn roles_that_cannot_be_had() {
     let provider = world.start(&world.nobody());
     let objects = "- objectName: a\n  crossAccountRoleArn: acs:ram::9999999999990000:role/one\n- objectName: b\n- objectName: c\n  crossAccountRoleArn: acs:ram::9999999999990000:role/two\n";
     let message = provider.refuses(&volume("default", "web", objects));
-    assert!(message.contains("item 1 \"a\"") && message.contains("item 3 \"c\""), "{message}");
-    assert!(message.contains("EntityNotExist.Role") && !message.contains("item 2"), "{message}");
+    assert!(
+        message.contains("item 1 \"a\"") && message.contains("item 3 \"c\""),
+        "{message}"
+    );
+    assert!(
+        message.contains("EntityNotExist.Role") && !message.contains("item 2"),
+        "{message}"
+    );
     assert!(world.readers().is_empty());
 }
 
@@ -54,7 +68,15 @@ fn a_refusal_names_the_role() {
     let world = World::new();
     let provider = world.start(&world.nobody());
     let objects = format!("- objectName: missing\n  crossAccountRoleArn: {TARGET}\n");
-    let status = provider.mount(&volume("default", "web", &objects)).expect_err("missing");
+    let status = provider
+        .mount(&volume("default", "web", &objects))
+        .expect_err("missing");
     assert_eq!(status.code, Code::NotFound);
-    assert!(status.message.contains(&format!("(as role {TARGET} session web@default)")), "{}", status.message);
+    assert!(
+        status
+            .message
+            .contains(&format!("(as role {TARGET} session web@default)")),
+        "{}",
+        status.message
+    );
 }

@@ -33,7 +33,11 @@ fn expiry_in_the_middle() {
     provider.reads(&volume);
     world.pass(3600 - 181);
     provider.reads(&volume);
-    assert_eq!(world.asked(Service::Sts).len(), 1, "good for another three minutes");
+    assert_eq!(
+        world.asked(Service::Sts).len(),
+        1,
+        "good for another three minutes"
+    );
     world.pass(1);
     provider.reads(&volume);
     assert_eq!(world.asked(Service::Sts).len(), 2, "renewed before need");
@@ -53,14 +57,28 @@ fn a_renewal_that_fails_while_they_are_valid() {
     for _ in 0..5 {
         provider.reads(&volume);
     }
-    assert_eq!(world.asked(Service::Sts).len(), 2, "not asked again at each Mount");
+    assert_eq!(
+        world.asked(Service::Sts).len(),
+        2,
+        "not asked again at each Mount"
+    );
     world.pass(60);
     provider.reads(&volume);
     assert_eq!(world.asked(Service::Sts).len(), 3);
     world.pass(40);
     let status = provider.mount(&volume).expect_err("ended");
-    assert_eq!(status.code, Code::Internal, "an outage passes: {}", status.message);
-    for words in ["503 ServiceUnavailable", "request id", ADMIN_ROLE, "AccessKey pair"] {
+    assert_eq!(
+        status.code,
+        Code::Internal,
+        "an outage passes: {}",
+        status.message
+    );
+    for words in [
+        "503 ServiceUnavailable",
+        "request id",
+        ADMIN_ROLE,
+        "AccessKey pair",
+    ] {
         assert!(status.message.contains(words), "{words}: {}", status.message);
     }
     world.cloud.clear_faults();
@@ -76,18 +94,25 @@ fn refused_ones_are_renewed_once() {
         message: "ended".to_owned(),
         dialect: None,
     };
-    for (code, status) in [("InvalidSecurityToken.Expired", 400), ("InvalidAccessKeyId.NotFound", 404)] {
+    for (code, status) in [
+        ("InvalidSecurityToken.Expired", 400),
+        ("InvalidAccessKeyId.NotFound", 404),
+    ] {
         let world = World::new();
         let provider = world.start(&with_role(&world));
         let volume = volume("default", "web", BOTH);
         provider.reads(&volume);
         let first = world.asked(Service::Kms)[0].identity.clone();
         assert!(first.is_some());
-        world.cloud.inject(FaultRule::new(ended(code, status)).service(Service::Kms).times(1));
+        world
+            .cloud
+            .inject(FaultRule::new(ended(code, status)).service(Service::Kms).times(1));
         provider.reads(&volume);
         assert_eq!(world.asked(Service::Sts).len(), 2, "{code}");
 
-        world.cloud.inject(FaultRule::new(ended(code, status)).service(Service::Kms));
+        world
+            .cloud
+            .inject(FaultRule::new(ended(code, status)).service(Service::Kms));
         let refused = provider.mount(&volume).expect_err("refused again");
         assert_eq!(refused.code, Code::Unauthenticated, "{}", refused.message);
         assert!(refused.message.contains(code), "{}", refused.message);
@@ -107,10 +132,16 @@ fn the_base_of_a_cross_account_role_is_renewed_too() {
         message: "ended".to_owned(),
         dialect: None,
     };
-    world.cloud.inject(FaultRule::new(ended).service(Service::Sts).name(TARGET).times(1));
+    world
+        .cloud
+        .inject(FaultRule::new(ended).service(Service::Sts).name(TARGET).times(1));
     let objects = format!("- objectName: test-kms\n  crossAccountRoleArn: {TARGET}\n");
     provider.reads(&volume("default", "web", &objects));
-    let roles: Vec<_> = world.asked(Service::Sts).into_iter().filter_map(|it| it.name).collect();
+    let roles: Vec<_> = world
+        .asked(Service::Sts)
+        .into_iter()
+        .filter_map(|it| it.name)
+        .collect();
     assert_eq!(roles, [ADMIN_ROLE, TARGET, ADMIN_ROLE, TARGET]);
 }
 
@@ -121,7 +152,9 @@ fn a_pair_that_is_unknown_is_reported_at_once() {
         .nobody()
         .variable("ACCESS_KEY_ID", "LTAI5tNobody")
         .variable("SECRET_ACCESS_KEY", "secret");
-    let message = world.start(&setup).refuses(&volume("default", "web", "- objectName: test-kms\n"));
+    let message = world
+        .start(&setup)
+        .refuses(&volume("default", "web", "- objectName: test-kms\n"));
     assert!(message.contains("InvalidAccessKeyId.NotFound"), "{message}");
     assert_eq!(world.asked(Service::Kms).len(), 1);
 }
@@ -135,13 +168,19 @@ fn the_providers_token_is_rotated() {
         .nobody()
         .variable("ALICLOUD_OIDC_PROVIDER_ARN", OIDC_PROVIDER)
         .variable("ALICLOUD_ROLE_ARN", PROVIDER_ROLE)
-        .variable("ALICLOUD_OIDC_TOKEN_FILE", world.path("provider-token").display().to_string());
+        .variable(
+            "ALICLOUD_OIDC_TOKEN_FILE",
+            world.path("provider-token").display().to_string(),
+        );
     let provider = world.start(&setup);
     let volume = volume("default", "web", BOTH);
     provider.reads(&volume);
     world.pass(4000);
     let message = provider.refuses(&volume);
-    assert!(message.contains("AuthenticationFail.OIDCToken.Expired"), "the old token: {message}");
+    assert!(
+        message.contains("AuthenticationFail.OIDCToken.Expired"),
+        "the old token: {message}"
+    );
     world.put("provider-token", &world.token("kube-system", account));
     provider.reads(&volume);
 }
@@ -165,7 +204,10 @@ fn an_access_key_pair_in_files_is_replaced() {
     provider.reads(&volume);
     std::fs::remove_file(world.path("keys/SECRET_ACCESS_KEY")).expect("remove");
     let message = provider.refuses(&volume);
-    assert!(message.contains("there is ACCESS_KEY_ID and no SECRET_ACCESS_KEY"), "{message}");
+    assert!(
+        message.contains("there is ACCESS_KEY_ID and no SECRET_ACCESS_KEY"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -174,7 +216,11 @@ fn an_annotation_changes() {
     let provider = world.start(&world.for_pods());
     let annotate = |role: &str| {
         world.cloud.with_state(|state| {
-            let accounts = state.kubernetes.service_accounts.get_mut("rrsa-demo").expect("namespace");
+            let accounts = state
+                .kubernetes
+                .service_accounts
+                .get_mut("rrsa-demo")
+                .expect("namespace");
             let account = accounts.get_mut("demo-sa").expect("account");
             account
                 .annotations
@@ -188,7 +234,10 @@ fn an_annotation_changes() {
     world.pass(30);
     // The old role's credentials are good for almost an hour, and are not given to the new role.
     let message = provider.refuses(&world.pod("rrsa-demo", "demo-sa", BOTH));
-    assert!(message.contains("role/no-such-role") && message.contains("EntityNotExist.Role"), "{message}");
+    assert!(
+        message.contains("role/no-such-role") && message.contains("EntityNotExist.Role"),
+        "{message}"
+    );
     annotate(PROVIDER_ROLE);
     world.pass(30);
     provider.reads(&world.pod("rrsa-demo", "demo-sa", BOTH));

@@ -10,7 +10,10 @@ use crate::world::{BOTH, TARGET, World, volume, with_tokens};
 #[test]
 fn a_thousand_mounts_are_one_sts_call() {
     let world = World::new();
-    let setup = world.for_pods().argument("--oos-max-pulls-per-second=0").argument("--kms-max-pulls-per-second=0");
+    let setup = world
+        .for_pods()
+        .argument("--oos-max-pulls-per-second=0")
+        .argument("--kms-max-pulls-per-second=0");
     let provider = world.start(&setup);
     let volume = world.pod("rrsa-demo", "demo-sa", "- objectName: test\n  objectType: oos\n");
     const THREADS: usize = 8;
@@ -38,7 +41,9 @@ fn two_pods_share_nothing() {
     // Copies are shared for ten minutes, which makes them a path too.
     let setup = {
         let mut setup = world.for_pods();
-        setup.arguments.retain(|argument| !argument.starts_with("--refresh-interval"));
+        setup
+            .arguments
+            .retain(|argument| !argument.starts_with("--refresh-interval"));
         setup.argument("--refresh-interval=10m")
     };
     let provider = world.start(&setup);
@@ -51,13 +56,23 @@ fn two_pods_share_nothing() {
     provider.reads(&demo);
     let calls = world.asked(Service::Kms).len();
     provider.reads(&demo);
-    assert_eq!(world.asked(Service::Kms).len(), calls, "the copy is used, so that it can be tried below");
+    assert_eq!(
+        world.asked(Service::Kms).len(),
+        calls,
+        "the copy is used, so that it can be tried below"
+    );
 
     // Credentials, role annotation and copies: the other pod asks for the same, and is refused by the cloud.
     let refused = |volume: &harness::driver::Volume| {
         let status = provider.mount(volume).expect_err("may not read this");
         assert_eq!(status.code, Code::PermissionDenied, "{}", status.message);
-        assert!(status.message.contains("other-role-for-rrsa session other-sa@rrsa-demo"), "{}", status.message);
+        assert!(
+            status
+                .message
+                .contains("other-role-for-rrsa session other-sa@rrsa-demo"),
+            "{}",
+            status.message
+        );
     };
     refused(&other);
     refused(&other);
@@ -68,11 +83,19 @@ fn two_pods_share_nothing() {
     refused(&same_volume);
 
     // Demo's own token with the other account's name, and the reverse: refused before any cache is asked.
-    let tokens = demo.parameters.get(crate::world::TOKENS).cloned().expect("tokens");
+    let tokens = demo
+        .parameters
+        .get(crate::world::TOKENS)
+        .cloned()
+        .expect("tokens");
     let mut stolen = other.clone();
     stolen.parameters.insert(crate::world::TOKENS.to_owned(), tokens);
     let before = world.cloud.requests().len();
-    assert!(provider.refuses(&stolen).contains("is not that of ServiceAccount rrsa-demo/other-sa"));
+    assert!(
+        provider
+            .refuses(&stolen)
+            .contains("is not that of ServiceAccount rrsa-demo/other-sa")
+    );
     assert_eq!(world.cloud.requests().len(), before, "nobody was asked");
 
     // The same account name in another namespace.
@@ -86,7 +109,14 @@ fn two_pods_share_nothing() {
     let mut plain = volume("default", "web", all);
     plain.uid = demo.uid.clone();
     provider.reads(&plain);
-    assert!(world.readers().iter().all(|reader| reader.contains("/worker-role/")), "{:?}", world.readers());
+    assert!(
+        world
+            .readers()
+            .iter()
+            .all(|reader| reader.contains("/worker-role/")),
+        "{:?}",
+        world.readers()
+    );
 
     // What the other may read is its own, and demo's is not mixed in.
     let mut allowed = world.pod("rrsa-demo", "other-sa", "- objectName: team-b\n");
@@ -105,7 +135,9 @@ fn calls_under_way_are_not_shared_between_pods() {
     provider
         .mount(&world.pod("rrsa-demo", "other-sa", one))
         .expect_err("may not");
-    let held = world.cloud.inject(harness::FaultRule::new(harness::Fault::Hold).name("test-kms"));
+    let held = world
+        .cloud
+        .inject(harness::FaultRule::new(harness::Fault::Hold).name("test-kms"));
     let start = |account: &'static str| {
         let (provider, volume) = (provider.clone(), world.pod("rrsa-demo", account, one));
         std::thread::spawn(move || provider.mount(&volume))
@@ -113,8 +145,14 @@ fn calls_under_way_are_not_shared_between_pods() {
     let (demo, again, other) = (start("demo-sa"), start("demo-sa"), start("other-sa"));
     world.cloud.wait_for_held(2);
     world.cloud.release(held);
-    assert_eq!(demo.join().expect("thread").expect("demo")["test-kms"], "hello from KMS");
-    assert_eq!(again.join().expect("thread").expect("demo")["test-kms"], "hello from KMS");
+    assert_eq!(
+        demo.join().expect("thread").expect("demo")["test-kms"],
+        "hello from KMS"
+    );
+    assert_eq!(
+        again.join().expect("thread").expect("demo")["test-kms"],
+        "hello from KMS"
+    );
     let status = other.join().expect("thread").expect_err("other");
     assert_eq!(status.code, Code::PermissionDenied, "{}", status.message);
 }
@@ -128,7 +166,10 @@ fn cross_account_roles_are_not_lent() {
     provider.reads(&world.pod("rrsa-demo", "demo-sa", &objects));
     // Its role has no policy for sts:AssumeRole.
     let message = provider.refuses(&world.pod("rrsa-demo", "other-sa", &objects));
-    assert!(message.contains("NoPermission") && message.contains(TARGET), "{message}");
+    assert!(
+        message.contains("NoPermission") && message.contains(TARGET),
+        "{message}"
+    );
 }
 
 /// The id of an AccessKey pair is public: who guesses the secret wrong gets nothing of what its owner has warmed.
@@ -137,7 +178,9 @@ fn a_pair_with_a_wrong_secret_gets_nothing() {
     let world = World::new();
     let setup = {
         let mut setup = world.for_pods();
-        setup.arguments.retain(|argument| !argument.starts_with("--refresh-interval"));
+        setup
+            .arguments
+            .retain(|argument| !argument.starts_with("--refresh-interval"));
         setup.argument("--refresh-interval=10m")
     };
     let provider = world.start(&setup);

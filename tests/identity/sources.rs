@@ -2,9 +2,7 @@
 
 use harness::Service;
 
-use crate::world::{
-    ADMIN_ROLE, OIDC_PROVIDER, PROVIDER_ROLE, Setup, TARGET, World, volume,
-};
+use crate::world::{ADMIN_ROLE, OIDC_PROVIDER, PROVIDER_ROLE, Setup, TARGET, World, volume};
 
 const OURS: [(&str, &str); 2] = [("test", "hello from OOS"), ("test-kms", "hello from KMS")];
 const THEIRS: [(&str, &str); 2] = [
@@ -15,13 +13,22 @@ const THEIRS: [(&str, &str); 2] = [
 /// A source, how the provider is set up for it, what the volume brings, and as whom it then reads.
 fn sources(world: &World) -> Vec<(&'static str, Setup, harness::driver::Volume, &'static str)> {
     let (id, secret) = world.cloud.access_key();
-    world.put("provider-token", &world.token("kube-system", "csi-secrets-store-provider-alibabacloud"));
+    world.put(
+        "provider-token",
+        &world.token("kube-system", "csi-secrets-store-provider-alibabacloud"),
+    );
     std::fs::create_dir(world.path("keys")).expect("directory");
     world.put("keys/id", &id);
     world.put("keys/secret", &secret);
     let plain = |objects: &str| volume("default", "web", objects);
     let mut brings_pair = plain("");
-    brings_pair.secrets = Some([("access_key".to_owned(), id.clone()), ("ACCESS_SECRET".to_owned(), secret.clone())].into());
+    brings_pair.secrets = Some(
+        [
+            ("access_key".to_owned(), id.clone()),
+            ("ACCESS_SECRET".to_owned(), secret.clone()),
+        ]
+        .into(),
+    );
     let pair = world
         .nobody()
         .variable("ACCESS_KEY_ID", id)
@@ -42,7 +49,10 @@ fn sources(world: &World) -> Vec<(&'static str, Setup, harness::driver::Volume, 
                 .variable("ALICLOUD_ACCOUNT_ID", crate::world::ACCOUNT)
                 .variable("ALICLOUD_CLUSTER_ID", "c0fake0cloud0cluster0000000001")
                 .variable("ALICLOUD_ROLE_ARN", PROVIDER_ROLE)
-                .variable("ALICLOUD_OIDC_TOKEN_FILE", world.path("provider-token").display().to_string()),
+                .variable(
+                    "ALICLOUD_OIDC_TOKEN_FILE",
+                    world.path("provider-token").display().to_string(),
+                ),
             plain(""),
             "acs:ram::1234567890120000:assumed-role/demo-role-for-rrsa/csi-secrets-store-provider-alibabacloud",
         ),
@@ -84,7 +94,9 @@ fn each_alone() {
     for (source, setup, mut volume, reader) in sources(&world) {
         world.cloud.clear_requests();
         let provider = world.start(&setup);
-        volume.parameters.insert("objects".to_owned(), crate::world::BOTH.to_owned());
+        volume
+            .parameters
+            .insert("objects".to_owned(), crate::world::BOTH.to_owned());
         assert_eq!(provider.reads(&volume), listing(OURS), "{source}");
         assert_eq!(world.readers(), [reader], "{source}");
     }
@@ -99,7 +111,9 @@ fn each_with_a_cross_account_role() {
     for (source, setup, mut volume, _) in sources(&world) {
         // A role that another role assumes lives an hour at most.
         let mut setup = setup;
-        setup.variables.retain(|(name, _)| *name != "ALICLOUD_ROLE_SESSION_EXPIRATION");
+        setup
+            .variables
+            .retain(|(name, _)| *name != "ALICLOUD_ROLE_SESSION_EXPIRATION");
         world.cloud.clear_requests();
         let provider = world.start(&setup);
         volume.parameters.insert("objects".to_owned(), objects.clone());
@@ -111,7 +125,10 @@ fn each_with_a_cross_account_role() {
             "{source}"
         );
         let assumed = world.asked(Service::Sts);
-        let crossed: Vec<_> = assumed.iter().filter(|it| it.name.as_deref() == Some(TARGET)).collect();
+        let crossed: Vec<_> = assumed
+            .iter()
+            .filter(|it| it.name.as_deref() == Some(TARGET))
+            .collect();
         assert_eq!(crossed.len(), 1, "{source}: one call for both objects");
     }
 }
@@ -129,8 +146,15 @@ fn the_environment_names_sessions_and_their_length() {
     let calls = world.asked(Service::Sts);
     assert_eq!(calls.len(), 2);
     for call in calls {
-        assert_eq!(call.parameters.get("RoleSessionName").map(String::as_str), Some("audit-me"));
-        assert_eq!(call.parameters.get("DurationSeconds").map(String::as_str), Some("900"), "on every path");
+        assert_eq!(
+            call.parameters.get("RoleSessionName").map(String::as_str),
+            Some("audit-me")
+        );
+        assert_eq!(
+            call.parameters.get("DurationSeconds").map(String::as_str),
+            Some("900"),
+            "on every path"
+        );
     }
 }
 
@@ -139,9 +163,13 @@ fn the_environment_names_sessions_and_their_length() {
 fn modes_of_the_metadata_service() {
     let world = World::new();
     let volume = volume("default", "web", crate::world::BOTH);
-    world.cloud.with_state(|state| state.metadata.tokens = harness::state::MetadataTokens::Required);
+    world
+        .cloud
+        .with_state(|state| state.metadata.tokens = harness::state::MetadataTokens::Required);
     world.start(&world.nobody()).reads(&volume);
-    world.cloud.with_state(|state| state.metadata.tokens = harness::state::MetadataTokens::Optional);
+    world
+        .cloud
+        .with_state(|state| state.metadata.tokens = harness::state::MetadataTokens::Optional);
 
     // An old service knows no session tokens.
     world.cloud.inject(
@@ -152,17 +180,31 @@ fn modes_of_the_metadata_service() {
     world.start(&world.nobody()).reads(&volume);
     let hardened = world.nobody().variable("ALIBABA_CLOUD_IMDSV1_DISABLED", "true");
     let message = world.start(&hardened).refuses(&volume);
-    assert!(message.contains("ALIBABA_CLOUD_IMDSV1_DISABLED forbids"), "{message}");
+    assert!(
+        message.contains("ALIBABA_CLOUD_IMDSV1_DISABLED forbids"),
+        "{message}"
+    );
     world.cloud.clear_faults();
 
     world.cloud.clear_requests();
-    let preset = world.nobody().variable("ALIBABA_CLOUD_ECS_METADATA", "worker-role");
+    let preset = world
+        .nobody()
+        .variable("ALIBABA_CLOUD_ECS_METADATA", "worker-role");
     world.start(&preset).reads(&volume);
-    assert_eq!(world.asked(Service::Metadata).len(), 2, "no question for the role's name");
-    let off = world.nobody().variable("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true");
+    assert_eq!(
+        world.asked(Service::Metadata).len(),
+        2,
+        "no question for the role's name"
+    );
+    let off = world
+        .nobody()
+        .variable("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true");
     world.cloud.clear_requests();
     let message = world.start(&off).refuses(&volume);
-    assert!(message.contains("worker RAM role: ALIBABA_CLOUD_ECS_METADATA_DISABLED is true"), "{message}");
+    assert!(
+        message.contains("worker RAM role: ALIBABA_CLOUD_ECS_METADATA_DISABLED is true"),
+        "{message}"
+    );
     assert!(world.asked(Service::Metadata).is_empty());
     let _ = OIDC_PROVIDER;
 }

@@ -80,7 +80,10 @@ impl World {
             files,
         };
         fs::create_dir(world.path("kubernetes")).expect("directory");
-        world.cloud.write_ca(&world.path("kubernetes/ca.crt")).expect("CA");
+        world
+            .cloud
+            .write_ca(&world.path("kubernetes/ca.crt"))
+            .expect("CA");
         world.put("kubernetes/token", "fake-cloud-provider-token\n");
         world
     }
@@ -106,7 +109,10 @@ impl World {
                 setup.argument(format!("--{service}-endpoint={url}"))
             });
         setup
-            .argument(format!("--service-account-dir={}", self.path("kubernetes").display()))
+            .argument(format!(
+                "--service-account-dir={}",
+                self.path("kubernetes").display()
+            ))
             .variable("KUBERNETES_SERVICE_HOST", "127.0.0.1")
             .variable(
                 "KUBERNETES_SERVICE_PORT",
@@ -116,7 +122,8 @@ impl World {
 
     /// One that knows the cluster's OIDC provider, and so may read as its pods.
     pub(crate) fn for_pods(&self) -> Setup {
-        self.nobody().variable("ALICLOUD_OIDC_PROVIDER_ARN", OIDC_PROVIDER)
+        self.nobody()
+            .variable("ALICLOUD_OIDC_PROVIDER_ARN", OIDC_PROVIDER)
     }
 
     pub(crate) fn start(&self, setup: &Setup) -> Provider {
@@ -147,7 +154,10 @@ impl World {
     /// A volume of a pod with the identity of its ServiceAccount, as kubelet and driver send it.
     pub(crate) fn pod(&self, namespace: &str, account: &str, objects: &str) -> Volume {
         let token = self.token(namespace, account);
-        with_tokens(volume(namespace, account, objects), &[("sts.aliyuncs.com", &token)])
+        with_tokens(
+            volume(namespace, account, objects),
+            &[("sts.aliyuncs.com", &token)],
+        )
     }
 
     pub(crate) fn asked(&self, service: Service) -> Vec<RequestRecord> {
@@ -250,7 +260,10 @@ impl Provider {
 /// What differs from run to run, replaced.
 pub(crate) fn settled(message: &str, world: &World) -> String {
     let mut text = message.replace(&world.files.path().display().to_string(), "FILES");
-    for port in [world.cloud.http_address().port(), world.cloud.https_address().port()] {
+    for port in [
+        world.cloud.http_address().port(),
+        world.cloud.https_address().port(),
+    ] {
         text = text.replace(&format!(":{port}"), ":PORT");
     }
     for mark in ["request id ", "(mount "] {
