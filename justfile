@@ -25,6 +25,29 @@ deny:
 interop:
     bash -c 'step() { shift; "$@"; }; name=csi-secrets-store-provider-alibabacloud; static=target/release/$name; cargo build --release --bin $name && . .ci/steps/40-interop.sh'
 
+# The release binary, static and for an image with nothing else in it: `just static`, `just static aarch64`.
+static arch="x86_64":
+    scripts/static.sh {{arch}}
+    scripts/sbom.sh {{arch}}
+
+# What is too long for the gate; each part keeps its dated output below docs/checks/. `just release-check TOPIC` runs one.
+release-check *topics:
+    scripts/release-check.sh {{topics}}
+
 # What the gate does.
 ci:
     bash .ci/run
+
+# Every fuzz target for as long as told, in seconds (cargo-fuzz and a C++ compiler needed).
+fuzz-long seconds="600":
+    FUZZ_SECONDS={{ seconds }} bash -c 'step() { shift; "$@"; }; have() { command -v "$3" >/dev/null || cargo install --locked "$1@$2"; }; target=x86_64-unknown-linux-gnu; . .ci/steps/50-fuzz.sh'
+
+# The chart's checks (see harness/chart/README.md).
+chart:
+    cargo build --locked
+    bash harness/chart/run.sh -provider target/debug/csi-secrets-store-provider-alibabacloud
+
+# Writes the chart's snapshots and the static manifests anew.
+chart-update:
+    cargo build --locked
+    bash harness/chart/run.sh -provider target/debug/csi-secrets-store-provider-alibabacloud -update

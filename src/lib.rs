@@ -5,6 +5,9 @@
 
 // process
 pub mod cli;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+pub mod prepare;
 pub mod run;
 // edge
 pub mod health;
@@ -13,12 +16,14 @@ pub mod server;
 pub mod auth;
 pub mod fetch;
 pub mod mount;
+pub mod validate;
 // cloud
 pub mod cloud;
 pub mod kube;
 // I/O
 pub mod http;
 // domain
+pub mod access;
 pub mod params;
 // core
 pub mod grpc;

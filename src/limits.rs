@@ -118,6 +118,10 @@ pub const FETCH_BACKOFF_CAP: Duration = Duration::from_secs(8);
 /// more is not waited for.
 pub const THROTTLE_HINT_CAP: Duration = Duration::from_secs(10);
 
+/// A process that made fewer calls per second than this when it was throttled is first slowed down from here: others
+/// use the quota up, and its next burst must not take minutes.
+pub const THROTTLED_RATE_BASE: f64 = 10.0;
+
 /// After throttles, calls of a service per second do not fall below this, per node: a thousand nodes then make two
 /// hundred a second, less than half of the smallest documented quota.
 pub const THROTTLED_RATE_FLOOR: f64 = 0.2;
@@ -187,6 +191,17 @@ pub const JOURNAL_TOPICS: usize = 1024;
 
 /// How long a volume's failure goes without another line while it stays the same. kubelet tries about once a minute.
 pub const JOURNAL_PAUSE: Duration = Duration::from_secs(600);
+
+// ---- Access policy (src/access) ----
+
+/// Most bytes of a policy file. A ConfigMap holds a mebibyte; a thousand rules of the usual length need a fifth of this.
+pub const POLICY_BYTES: usize = 262_144;
+
+/// Most rules of a policy. Every Mount looks at all of them.
+pub const POLICY_RULES: usize = 4_096;
+
+/// Most bytes of one pattern or name in a policy. The longest thing to match is the ARN of a secret.
+pub const POLICY_PATTERN_BYTES: usize = 512;
 
 // ---- Parameters (src/params) ----
 

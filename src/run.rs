@@ -22,7 +22,7 @@ use crate::health::{HealthServer, Observed, Readiness};
 use crate::http::{Client, Trust};
 use crate::kube::Kubernetes;
 use crate::metrics::Metrics;
-use crate::mount::{Journal, Mounter};
+use crate::mount::{Journal, Mounter, PolicyFile};
 use crate::secret::Secret;
 use crate::server::{self, BindError, Service, Settings};
 
@@ -52,9 +52,13 @@ pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
     let grace = config.shutdown_grace;
     let metrics = Metrics::new();
     metrics.started(clock.wall().as_second());
-    let readiness = readiness(&config.identity);
+    let policy = config
+        .access_policy
+        .clone()
+        .map(|path| Arc::new(PolicyFile::new(path)));
+    let readiness = readiness(&config.identity, policy.clone());
     let provider = Arc::new(Provider {
-        mounter: mounter(config, &clock, &metrics),
+        mounter: mounter(config, policy, &clock, &metrics),
         clock: Arc::clone(&clock),
         metrics: metrics.clone(),
     });
@@ -79,17 +83,25 @@ pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
 }
 
 /// What the configuration names and every Mount as the provider itself will need.
-fn readiness(identity: &Identity) -> Readiness {
-    match (&identity.role_arn, identity.token.clone()) {
-        (Some(_), Some(token)) => {
-            Readiness::new().with(Box::new(move || token.check().map_err(|error| error.to_string())))
-        }
-        _ => Readiness::new(),
+fn readiness(identity: &Identity, policy: Option<Arc<PolicyFile>>) -> Readiness {
+    let mut readiness = Readiness::new();
+    if let (Some(_), Some(token)) = (&identity.role_arn, identity.token.clone()) {
+        let check = move || token.check().map_err(|error| error.to_string());
+        readiness = readiness.with(Box::new(check));
     }
+    if let Some(policy) = policy {
+        readiness = readiness.with(Box::new(move || policy.check()));
+    }
+    readiness
 }
 
-/// Everything that answers Mounts, as `config` says.
-pub fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter {
+/// Everything that answers Mounts, as `config` and the access policy say.
+pub fn mounter(
+    config: Config,
+    policy: Option<Arc<PolicyFile>>,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+) -> Mounter {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
     let pulls = config.fetch.kms.pulls.saturating_add(config.fetch.oos.pulls);
     let mut trust = Trust::roots(&config.roots);
@@ -120,6 +132,7 @@ pub fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mou
     let hasher = Arc::new(SecretHasher::new(&*entropy));
     Mounter {
         journal: Journal::new(Arc::clone(clock), Arc::clone(&entropy), metrics.clone()),
+        policy,
         chain: chain(config.identity, sessions, kubernetes, &metadata, hasher),
         engine: Engine::new(api, Arc::clone(clock), entropy, &config.fetch),
         endpoints: config.endpoints,

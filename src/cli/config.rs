@@ -52,6 +52,8 @@ pub struct Config {
     pub proxies: Proxies,
     /// How strictly parameters are read.
     pub options: Options,
+    /// The file that says who may read what with the provider's own identities.
+    pub access_policy: Option<PathBuf>,
     /// Most bytes of requests, values and responses together.
     pub memory_budget: usize,
     /// Most bytes of one volume.
@@ -161,6 +163,10 @@ impl Config {
             options: Options {
                 unknown_keys: unknown_keys(args)?,
             },
+            access_policy: match args.value("access-policy") {
+                "" => None,
+                file => Some(PathBuf::from(file)),
+            },
             memory_budget,
             max_response_bytes,
             shutdown_grace: duration(args, "shutdown-grace")?,
@@ -171,7 +177,7 @@ impl Config {
     }
 }
 
-fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
+pub(super) fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
     match args.value("provider-volume") {
         "" => Err(ConfigError::new(
             "--provider-volume is empty; name the directory that the driver shares",
@@ -373,10 +379,11 @@ pub(super) fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Displa
 mod tests {
     use super::*;
     use crate::auth::Pair;
+    use crate::cli::subcommand::SERVE;
 
     fn config(arguments: &[&str], environment: &[(&'static str, &str)]) -> Result<Config, String> {
-        let args =
-            Args::parse(arguments.iter().map(std::ffi::OsString::from)).map_err(|error| error.to_string())?;
+        let args = Args::parse(&SERVE, arguments.iter().map(std::ffi::OsString::from))
+            .map_err(|error| error.to_string())?;
         Config::new(&args, &environment).map_err(|error| error.to_string())
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Credentials;
+use super::{Credentials, Endpoint};
 use crate::http;
 use crate::metrics::Outcome;
 use crate::secret::Secret;
@@ -83,6 +83,21 @@ impl Kind {
 }
 
 impl Error {
+    /// What a success by its status is that lacks what was asked for: an error by its body, if that names a code.
+    pub(super) fn unusable(endpoint: &Endpoint, body: &Secret, problem: &str) -> Self {
+        let host = endpoint.authority();
+        let error = ApiError::parse(200, body, host, None);
+        if error.code.is_empty() {
+            Self::Answer {
+                host: host.to_owned(),
+                status: 200,
+                problem: problem.to_owned(),
+            }
+        } else {
+            Self::Api(error)
+        }
+    }
+
     /// What kind of trouble this is.
     pub fn kind(&self) -> Kind {
         match self {

@@ -29,11 +29,7 @@ impl GetSecretParameter<'_> {
             version: "2019-06-01",
         };
         let body = api.call(target, operation, &self.parameters())?;
-        parse(&body).map_err(|problem| Error::Answer {
-            host: target.endpoint.authority().to_owned(),
-            status: 200,
-            problem: problem.to_owned(),
-        })
+        parse(&body).map_err(|problem| Error::unusable(target.endpoint, &body, problem))
     }
 
     fn parameters(&self) -> Vec<Parameter> {

@@ -110,11 +110,12 @@ impl Pace {
         }
         let used = self.recent.rate(now);
         let allowed = self.rate(now).unwrap_or(f64::INFINITY);
+        let base = allowed.min(used.max(limits::THROTTLED_RATE_BASE));
         let peak = self
             .slow
             .map_or_else(|| self.configured.unwrap_or(2.0 * used), |slow| slow.peak);
         self.slow = Some(Slow {
-            rate: (allowed.min(used) / 2.0).max(limits::THROTTLED_RATE_FLOOR),
+            rate: (base / 2.0).max(limits::THROTTLED_RATE_FLOOR),
             cut: now,
             peak,
         });

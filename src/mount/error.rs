@@ -15,6 +15,13 @@ use crate::params::Problems;
 /// A failed Mount.
 #[derive(Debug)]
 pub enum Error {
+    /// The access policy denies it.
+    Access {
+        /// The policy's file.
+        path: String,
+        /// What is missing.
+        reason: String,
+    },
     /// No identity.
     Auth(Box<auth::Failure>),
     /// Every object is optional and none exists: the driver cannot mount a volume without a file.
@@ -35,6 +42,8 @@ pub enum Error {
     },
     /// Parameters or values that make no files.
     Parameters(Problems),
+    /// There is an access policy to come, and none that could be read so far.
+    NoPolicy(String),
     /// No region.
     Region(String),
     /// More than the driver accepts.
@@ -63,6 +72,7 @@ impl Error {
 
     fn code(&self) -> Code {
         match self {
+            Self::Access { .. } | Self::NoPolicy(_) => Code::PermissionDenied,
             Self::Auth(failure) if failure.error.is_outage() => Code::Internal,
             Self::Auth(_) => Code::Unauthenticated,
             Self::Endpoint { .. } | Self::Parameters(_) => Code::InvalidArgument,
@@ -115,15 +125,27 @@ const fn gravity(code: Code) -> u8 {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Access { path, reason } => write!(
+                f,
+                "access policy {path}: {reason}; ask who keeps that file for a rule, or read with the pod's own identity"
+            ),
             Self::Auth(error) => error.fmt(f),
+            Self::NoPolicy(problem) => f.write_str(problem),
             Self::Empty => f.write_str(
                 "none of the objects exists, and the driver cannot mount a volume without a file; create one of them or make one that exists not optional",
             ),
             Self::Endpoint { object, problem } => write!(f, "{object}: {problem}"),
             Self::Fetch { failures, identity } => {
-                for (at, (object, error)) in failures.iter().enumerate() {
+                let is_skipped = |error: &fetch::Error| matches!(error, fetch::Error::Skipped);
+                let skipped = failures.iter().filter(|(_, error)| is_skipped(error)).count();
+                let told = failures.iter().filter(|(_, error)| !is_skipped(error));
+                for (at, (object, error)) in told.enumerate() {
                     let separator = if at == 0 { "" } else { "; " };
                     write!(f, "{separator}{object}: {}", Fetched(error))?;
+                    // Before the others, for a long message is cut.
+                    if at == 0 && skipped > 0 {
+                        write!(f, "; {skipped} more not asked for, as the service did not answer for others")?;
+                    }
                 }
                 write!(f, " (read as: {identity})")
             }

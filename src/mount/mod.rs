@@ -2,15 +2,18 @@
 //!
 //! A straight line. Everything is validated before anything is asked; one failed object fails the call.
 
+mod access;
 mod error;
 mod journal;
 mod response;
 
 use std::sync::Arc;
 
+pub use access::PolicyFile;
 pub use error::Error;
 pub use journal::Journal;
 
+use crate::access::Identity;
 use crate::auth::{self, Resolved};
 use crate::clock::Clock;
 use crate::cloud::endpoint::AllowedHosts;
@@ -28,6 +31,8 @@ pub struct Mounter {
     pub engine: Engine,
     /// As whom they are read.
     pub chain: auth::Chain,
+    /// Who may read what, if that is restricted.
+    pub policy: Option<Arc<PolicyFile>>,
     /// Where the services are.
     pub endpoints: Endpoints,
     /// Which hosts a class may name.
@@ -109,12 +114,16 @@ impl Mounter {
         call: &Call,
         mount: &mut journal::Mount,
     ) -> Result<Secret, Error> {
+        let expected = expected_identity(plan, secrets);
+        if let Some(expected) = expected {
+            self.judge(plan, expected)?;
+        }
         let endpoints: Vec<Endpoint> = plan
             .objects
             .iter()
             .map(|object| self.endpoint(plan, object))
             .collect::<Result<_, _>>()?;
-        let identities = self.identities(plan, secrets, call, mount)?;
+        let identities = self.identities(plan, secrets, expected, call, mount)?;
         let pulls: Vec<Pull<'_>> = plan
             .objects
             .iter()
@@ -143,6 +152,7 @@ impl Mounter {
         &self,
         plan: &Plan,
         secrets: &str,
+        expected: Option<Identity>,
         call: &Call,
         mount: &mut journal::Mount,
     ) -> Result<Identities, Error> {
@@ -155,6 +165,9 @@ impl Mounter {
         };
         let base = self.chain.resolve(&request, remaining()).map_err(Error::Auth)?;
         mount.read_as(base.source);
+        if Some(identity_of(base.source)) != expected {
+            self.judge(plan, identity_of(base.source))?;
+        }
         let mut of_objects = Vec::with_capacity(plan.objects.len());
         let mut failures = Vec::new();
         for object in &plan.objects {
@@ -169,6 +182,14 @@ impl Mounter {
         } else {
             let identity = base.to_string();
             Err(Error::Fetch { failures, identity })
+        }
+    }
+
+    /// Whether the access policy lets the plan be carried out as `identity`.
+    fn judge(&self, plan: &Plan, identity: Identity) -> Result<(), Error> {
+        match &self.policy {
+            Some(policy) => policy.judge(plan, identity, &self.region),
+            None => Ok(()),
         }
     }
 
@@ -203,6 +224,32 @@ struct Identities {
     base: Resolved,
     /// That of each object: the same, or a role that the object names.
     of_objects: Vec<Resolved>,
+}
+
+/// As whom the plan will be carried out, told before anybody is asked for credentials; nobody can say yet if what
+/// the pod brings makes no sense.
+fn expected_identity(plan: &Plan, secrets: &str) -> Option<Identity> {
+    if plan.pod_identity {
+        return Some(Identity::Pod);
+    }
+    match auth::brings_pair(secrets) {
+        Ok(true) => Some(Identity::NodePublishSecret),
+        Ok(false) => Some(Identity::Provider),
+        Err(_) => None,
+    }
+}
+
+fn identity_of(source: auth::Source) -> Identity {
+    use auth::Source;
+    match source {
+        Source::NodePublishSecret => Identity::NodePublishSecret,
+        Source::Pod => Identity::Pod,
+        Source::AccessKey
+        | Source::AssumedRole
+        | Source::CrossAccount
+        | Source::OidcRole
+        | Source::WorkerRole => Identity::Provider,
+    }
 }
 
 /// All values, or all failures. An optional object may be missing.

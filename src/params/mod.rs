@@ -34,14 +34,14 @@ mod file_name;
 mod jmespath;
 mod json;
 mod keys;
-mod names;
+pub(crate) mod names;
 mod number;
 mod object;
 mod parts;
 mod plan;
-mod problem;
+pub(crate) mod problem;
 mod render;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use self::file_name::FileName;
 pub use self::keys::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, PART as PART_KEYS, nearest};

@@ -214,19 +214,7 @@ fn an_access_key_pair_in_files_is_replaced() {
 fn an_annotation_changes() {
     let world = World::new();
     let provider = world.start(&world.for_pods());
-    let annotate = |role: &str| {
-        world.cloud.with_state(|state| {
-            let accounts = state
-                .kubernetes
-                .service_accounts
-                .get_mut("rrsa-demo")
-                .expect("namespace");
-            let account = accounts.get_mut("demo-sa").expect("account");
-            account
-                .annotations
-                .insert("ack.alibabacloud.com/role-arn".to_owned(), role.to_owned());
-        });
-    };
+    let annotate = |role: &str| world.annotate("demo-sa", role);
     provider.reads(&world.pod("rrsa-demo", "demo-sa", BOTH));
     provider.reads(&world.pod("rrsa-demo", "demo-sa", BOTH));
     assert_eq!(world.asked(Service::Kubernetes).len(), 1, "kept for a moment");

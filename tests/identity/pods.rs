@@ -9,6 +9,7 @@ const DEMO: (&str, &str) = ("rrsa-demo", "demo-sa");
 #[test]
 fn every_missing_piece_is_named() {
     let world = World::new();
+    world.annotate("malformed-sa", "demo-role-for-rrsa");
     let pod = |namespace: &str, account: &str| world.pod(namespace, account, BOTH);
     let demo = || pod(DEMO.0, DEMO.1);
     let token = world.token(DEMO.0, DEMO.1);

@@ -130,7 +130,7 @@ impl World {
         let config = config(setup).unwrap_or_else(|error| panic!("{error}"));
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         Provider {
-            mounter: Arc::new(run::mounter(config, &clock, &Metrics::new())),
+            mounter: Arc::new(run::mounter(config, None, &clock, &Metrics::new())),
             clock,
         }
     }
@@ -158,6 +158,22 @@ impl World {
             volume(namespace, account, objects),
             &[("sts.aliyuncs.com", &token)],
         )
+    }
+
+    /// Gives a ServiceAccount of namespace `rrsa-demo` a role.
+    pub(crate) fn annotate(&self, account: &str, role: &str) {
+        self.cloud.with_state(|state| {
+            let accounts = state
+                .kubernetes
+                .service_accounts
+                .entry("rrsa-demo".to_owned())
+                .or_default();
+            accounts
+                .entry(account.to_owned())
+                .or_default()
+                .annotations
+                .insert("ack.alibabacloud.com/role-arn".to_owned(), role.to_owned());
+        });
     }
 
     pub(crate) fn asked(&self, service: Service) -> Vec<RequestRecord> {
