@@ -424,3 +424,17 @@ pub const SOCKET_PATH_BYTES: usize = 107;
 
 /// Log lines that peers can cause, per kind and minute.
 pub const PEER_LOG_LINES: u32 = 10;
+
+// ---- Manifests (src/validate) ----
+
+/// Most bytes of one file of manifests. `kubectl get -A -o yaml` of a thousand classes makes about a third.
+pub const MANIFEST_BYTES: usize = 16 * 1024 * 1024;
+
+/// Most YAML nodes of one document.
+pub const MANIFEST_NODES: usize = 1_000_000;
+
+/// Most bytes of text of one document, aliases expanded.
+pub const MANIFEST_EXPANDED_BYTES: usize = 32 * 1024 * 1024;
+
+/// Deepest nesting of a document. The schema of any resource is less deep.
+pub const MANIFEST_DEPTH: usize = 64;

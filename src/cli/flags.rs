@@ -201,7 +201,7 @@ pub(super) const PREPARE: &[Flag] = &[
         "group",
         "GID",
         "65532",
-        "group that the provider runs as, and that may write in the directory",
+        "group that the provider runs as, and that may write in the directory; 0 changes nothing",
     ),
 ];
 
