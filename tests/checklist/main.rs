@@ -4,6 +4,7 @@
 mod actor;
 mod calls;
 mod connections;
+mod content;
 mod protocol;
 mod raw;
 mod shutdown;
