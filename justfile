@@ -25,6 +25,15 @@ deny:
 interop:
     bash -c 'step() { shift; "$@"; }; name=csi-secrets-store-provider-alibabacloud; static=target/release/$name; cargo build --release --bin $name && . .ci/steps/40-interop.sh'
 
+# Speed, memory and load against the fake cloud, one run, with ratios. `just bench cpu memory` runs two cases.
+bench *CASES:
+    cargo build --locked --release --bin csi-secrets-store-provider-alibabacloud
+    cargo run --locked --profile fast -p harness --bin bench -- target/release/csi-secrets-store-provider-alibabacloud {{CASES}}
+
+# A cluster in virtual time. `just simulate nodes=200 quota=450` simulates one; without arguments, the table.
+simulate *SETTINGS:
+    cargo run --quiet --locked --profile fast -p simulation -- {{SETTINGS}}
+
 # What the gate does.
 ci:
     bash .ci/run

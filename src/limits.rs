@@ -127,9 +127,6 @@ pub const VOLUMES: usize = 8_192;
 /// asks for running pods every one or two minutes, or after its rotation poll interval.
 pub const VOLUME_FORGOTTEN: Duration = Duration::from_secs(3_600);
 
-/// Longest pod uid and longest target path of a volume that is remembered.
-pub const VOLUME_KEY_BYTES: usize = 1_024;
-
 /// A thread that pulls ends after this time without work.
 pub const PULLER_IDLE: Duration = Duration::from_secs(10);
 
