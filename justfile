@@ -33,7 +33,25 @@ bench *CASES:
 # A cluster in virtual time. `just simulate nodes=200 quota=450` simulates one; without arguments, the table.
 simulate *SETTINGS:
     cargo run --quiet --locked --profile fast -p simulation -- {{SETTINGS}}
+# The release binary, static and for an image with nothing else in it: `just static`, `just static aarch64`.
+static arch="x86_64":
+    scripts/static.sh {{arch}}
+    scripts/sbom.sh {{arch}}
+
+# What is too long for the gate; each part keeps its dated output below docs/checks/. `just release-check TOPIC` runs one.
+release-check *topics:
+    scripts/release-check.sh {{topics}}
 
 # What the gate does.
 ci:
     bash .ci/run
+
+# The chart's checks (see harness/chart/README.md).
+chart:
+    cargo build --locked
+    bash harness/chart/run.sh -provider target/debug/csi-secrets-store-provider-alibabacloud
+
+# Writes the chart's snapshots and the static manifests anew.
+chart-update:
+    cargo build --locked
+    bash harness/chart/run.sh -provider target/debug/csi-secrets-store-provider-alibabacloud -update

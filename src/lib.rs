@@ -13,6 +13,7 @@ pub mod server;
 pub mod auth;
 pub mod fetch;
 pub mod mount;
+pub mod validate;
 // cloud
 pub mod cloud;
 // I/O

@@ -121,7 +121,7 @@ pub const COPY_OVERHEAD_BYTES: usize = 768;
 pub const COPIES_BUDGET_DIVISOR: usize = 4;
 
 /// Volumes that are known to have been mounted. A node has some hundred at most.
-pub const VOLUMES: usize = 8_192;
+pub const VOLUMES: usize = 4_096;
 
 /// A volume that has not been seen for so long is forgotten, and its next Mount reads from the cloud. The driver
 /// asks for running pods every one or two minutes, or after its rotation poll interval.

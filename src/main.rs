@@ -15,9 +15,15 @@ const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let config = match cli::parse(std::env::args_os().skip(1), &ProcessEnvironment) {
-        Ok(Command::Help) => return print(&cli::help()),
-        Ok(Command::Version) => return print(&cli::version()),
+        Ok(Command::Print(text)) => return print(&text),
         Ok(Command::Serve(config)) => config,
+        Ok(Command::Validate(settings)) => {
+            return match settings.run(&mut std::io::stdin().lock(), &mut std::io::stdout().lock()) {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                Err(error) => fail(&error, 1),
+            };
+        }
         Err(error) => return fail(&error, EXIT_USAGE),
     };
     Logger::install(Arc::new(SystemClock), config.verbosity, config.log_format);

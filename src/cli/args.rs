@@ -5,18 +5,38 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::ConfigError;
-use super::flags::{self, Flag};
+use super::flags::Flag;
+use super::subcommand::Subcommand;
 use crate::params::nearest;
 
 /// The flags that were given, with their values. The last one of a name counts, as in Go.
-#[derive(Debug, Default)]
-pub(super) struct Args(BTreeMap<&'static str, String>);
+#[derive(Debug)]
+pub(super) struct Args {
+    subcommand: &'static Subcommand,
+    given: BTreeMap<&'static str, String>,
+    operands: Vec<OsString>,
+}
 
 impl Args {
-    pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, ConfigError> {
+    /// Reads what follows the subcommand's name. Its operands may stand between flags; all that follows `--` is
+    /// operands, and so is a lone `-`.
+    pub(super) fn parse(
+        subcommand: &'static Subcommand,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, ConfigError> {
         let mut given = BTreeMap::new();
+        let mut operands = Vec::new();
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
+            let takes_operands = !subcommand.operands.is_empty();
+            if takes_operands && argument == "--" {
+                operands.extend(arguments);
+                break;
+            }
+            if takes_operands && (argument == "-" || !argument.as_encoded_bytes().starts_with(b"-")) {
+                operands.push(argument);
+                continue;
+            }
             let argument = text(argument)?;
             let Some(name) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else {
                 return Err(ConfigError::new(format!(
@@ -27,7 +47,9 @@ impl Args {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (name, None),
             };
-            let flag = flags::find(name).ok_or_else(|| unknown(&argument, name))?;
+            let flag = subcommand
+                .flag(name)
+                .ok_or_else(|| unknown(subcommand, &argument, name))?;
             let value = match inline {
                 Some(value) if flag.is_switch() => switch(flag, &value)?,
                 Some(value) => value,
@@ -44,28 +66,37 @@ impl Args {
             };
             given.insert(flag.name, value);
         }
-        Ok(Self(given))
+        Ok(Self {
+            subcommand,
+            given,
+            operands,
+        })
+    }
+
+    /// What stands beside the flags, in its order.
+    pub(super) fn operands(&self) -> &[OsString] {
+        &self.operands
     }
 
     /// The flag's value: as given, else its default.
     pub(super) fn value(&self, name: &'static str) -> &str {
-        match self.0.get(name) {
+        match self.given.get(name) {
             Some(value) => value,
-            None => flags::find(name).map_or("", |flag| flag.default),
+            None => self.subcommand.flag(name).map_or("", |flag| flag.default),
         }
     }
 
     /// Whether a switch is on, or a flag was given at all.
     pub(super) fn is_given(&self, name: &'static str) -> bool {
-        self.0.get(name).is_some_and(|value| value != "false")
+        self.given.get(name).is_some_and(|value| value != "false")
     }
 
     /// The given flags that have no effect.
     pub(super) fn ignored(&self) -> impl Iterator<Item = &'static str> {
-        self.0
+        self.given
             .keys()
             .copied()
-            .filter(|name| flags::find(name).is_some_and(Flag::is_ignored))
+            .filter(|name| self.subcommand.flag(name).is_some_and(Flag::is_ignored))
     }
 }
 
@@ -87,9 +118,9 @@ fn switch(flag: &Flag, value: &str) -> Result<String, ConfigError> {
     }
 }
 
-fn unknown(argument: &str, name: &str) -> ConfigError {
-    let known: Vec<&'static str> = flags::FLAGS
-        .iter()
+fn unknown(subcommand: &Subcommand, argument: &str, name: &str) -> ConfigError {
+    let known: Vec<&'static str> = subcommand
+        .flags()
         .filter(|flag| !flag.is_ignored())
         .map(|flag| flag.name)
         .collect();
@@ -104,9 +135,21 @@ fn unknown(argument: &str, name: &str) -> ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::subcommand::{SERVE, VALIDATE};
 
     fn parse(arguments: &[&str]) -> Result<Args, String> {
-        Args::parse(arguments.iter().map(OsString::from)).map_err(|error| error.to_string())
+        Args::parse(&SERVE, arguments.iter().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn operands_stand_anywhere_and_after_two_dashes_everything_is_one() {
+        let arguments = ["a.yaml", "--output", "json", "-", "--", "--output", "b"];
+        let args = Args::parse(&VALIDATE, arguments.iter().map(OsString::from)).expect("arguments");
+        assert_eq!(args.operands(), ["a.yaml", "-", "--output", "b"]);
+        assert_eq!(args.value("output"), "json");
+        let error = Args::parse(&VALIDATE, ["--outptu=json"].map(OsString::from)).expect_err("must fail");
+        assert_eq!(error.to_string(), "unknown flag --outptu; did you mean --output?");
+        Args::parse(&VALIDATE, ["--region=x"].map(OsString::from)).expect_err("a flag of another subcommand");
     }
 
     #[test]

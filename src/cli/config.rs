@@ -391,10 +391,11 @@ fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> Confi
 mod tests {
     use super::*;
     use crate::auth::AccessKey;
+    use crate::cli::subcommand::SERVE;
 
     fn config(arguments: &[&str], environment: &[(&'static str, &str)]) -> Result<Config, String> {
-        let args =
-            Args::parse(arguments.iter().map(std::ffi::OsString::from)).map_err(|error| error.to_string())?;
+        let args = Args::parse(&SERVE, arguments.iter().map(std::ffi::OsString::from))
+            .map_err(|error| error.to_string())?;
         Config::new(&args, &environment).map_err(|error| error.to_string())
     }
 

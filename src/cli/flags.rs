@@ -1,4 +1,5 @@
-//! The table of flags: spelling, default and help of each. Everything else about flags follows from it.
+//! The tables of flags: spelling, default and help of each. Everything else about flags follows from them; which
+//! subcommand takes which table is in `subcommand.rs`.
 
 /// One flag.
 #[derive(Debug)]
@@ -25,13 +26,8 @@ impl Flag {
     }
 }
 
-/// The flag of that name.
-pub(super) fn find(name: &str) -> Option<&'static Flag> {
-    FLAGS.iter().find(|flag| flag.name == name)
-}
-
-/// Every flag, in the order of the help.
-pub(super) const FLAGS: &[Flag] = &[
+/// Flags of the provider itself: whatever reads secrets as it does takes them all.
+pub(super) const SERVE: &[Flag] = &[
     flag(
         "provider-volume",
         "DIR",
@@ -147,9 +143,25 @@ pub(super) const FLAGS: &[Flag] = &[
         "text",
         "how log lines are written: text (as klog) or json",
     ),
+];
+
+/// Flags of `validate`.
+pub(super) const VALIDATE: &[Flag] = &[flag(
+    "output",
+    "FORMAT",
+    "text",
+    "how to print the outcome: text or json",
+)];
+
+/// Flags of every subcommand.
+pub(super) const COMMON: &[Flag] = &[
     flag("help", "", "", "print this and exit"),
     flag("version", "", "", "print the version and exit"),
     flag("h", "", "", "print this and exit"),
+];
+
+/// What klog takes, for the sake of existing manifests.
+pub(super) const IGNORED: &[Flag] = &[
     ignored("add_dir_header", ""),
     ignored("alsologtostderr", ""),
     ignored("log_backtrace_at", "LOCATION"),

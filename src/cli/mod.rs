@@ -1,4 +1,5 @@
-//! From arguments and environment to one validated [`Config`], once, before anything is bound.
+//! From arguments and environment to one validated [`Config`], once, before anything is bound; or to what another
+//! subcommand needs.
 
 mod args;
 mod config;
@@ -7,24 +8,31 @@ mod flags;
 mod help;
 mod identity;
 mod logger;
+mod subcommand;
+
+use std::ffi::{OsStr, OsString};
 
 pub use config::{Config, ConfigError, Health};
 pub use environment::{Environment, ProcessEnvironment};
-pub use help::{help, version};
 pub use identity::Identity;
 pub use logger::{LogFormat, Logger};
 
 use args::Args;
+use help::{help, version};
+use subcommand::Subcommand;
+
+use crate::params::nearest;
+use crate::validate::{Format, Settings as Validate, Source};
 
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Command {
-    /// `--help`
-    Help,
+    /// Print this on standard output: `--help` or `--version`.
+    Print(String),
     /// Serve until told to stop.
     Serve(Box<Config>),
-    /// `--version`
-    Version,
+    /// Check manifests.
+    Validate(Validate),
 }
 
 /// Reads the command line (without the program's name) and the environment.
@@ -32,15 +40,136 @@ pub enum Command {
 /// # Errors
 /// The first thing that is wrong with either, in one line.
 pub fn parse(
-    arguments: impl IntoIterator<Item = std::ffi::OsString>,
+    arguments: impl IntoIterator<Item = OsString>,
     environment: &dyn Environment,
 ) -> Result<Command, ConfigError> {
-    let args = Args::parse(arguments)?;
+    let mut arguments = arguments.into_iter().peekable();
+    let named = arguments.next_if(|first| !first.as_encoded_bytes().starts_with(b"-"));
+    let subcommand = match named {
+        None => &subcommand::SERVE,
+        Some(name) => chosen(&name)?,
+    };
+    let args = Args::parse(subcommand, arguments)?;
     if args.is_given("help") || args.is_given("h") {
-        return Ok(Command::Help);
+        return Ok(Command::Print(help(subcommand)));
     }
     if args.is_given("version") {
-        return Ok(Command::Version);
+        return Ok(Command::Print(version()));
     }
-    Config::new(&args, environment).map(|config| Command::Serve(Box::new(config)))
+    match subcommand.name {
+        "validate" => validate(&args).map(Command::Validate),
+        _ => Config::new(&args, environment).map(|config| Command::Serve(Box::new(config))),
+    }
+}
+
+fn chosen(name: &OsStr) -> Result<&'static Subcommand, ConfigError> {
+    let name = name.to_string_lossy();
+    subcommand::find(&name).ok_or_else(|| {
+        let names: Vec<&'static str> = subcommand::SUBCOMMANDS.iter().map(|one| one.name).collect();
+        let hint = match nearest(&name, &names) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the subcommands are {}; see --help", names.join(", ")),
+        };
+        ConfigError::new(format!("unknown subcommand \"{name}\"; {hint}"))
+    })
+}
+
+fn validate(args: &Args) -> Result<Validate, ConfigError> {
+    if args.operands().is_empty() {
+        return Err(ConfigError::new(
+            "validate needs manifests to check: name files, or - for standard input",
+        ));
+    }
+    let format = match args.value("output") {
+        "text" => Format::Text,
+        "json" => Format::Json,
+        other => {
+            return Err(ConfigError::new(format!(
+                "--output={other}: expected text or json"
+            )));
+        }
+    };
+    let sources = args.operands().iter().map(|operand| {
+        if operand == "-" {
+            Source::StandardInput
+        } else {
+            Source::File(operand.into())
+        }
+    });
+    Ok(Validate {
+        sources: sources.collect(),
+        format,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Command, String> {
+        let environment: &[(&'static str, &str)] = &[];
+        parse(arguments.iter().map(OsString::from), &environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_a_subcommand_the_provider_serves() {
+        for arguments in [&[][..], &["serve"], &["--v=4"], &["serve", "-v", "4"]] {
+            let command = parsed(arguments).expect("a command");
+            assert!(matches!(command, Command::Serve(_)), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn subcommands_have_flags_and_help_of_their_own() {
+        for one in subcommand::SUBCOMMANDS {
+            let Command::Print(text) = parsed(&[one.name, "--help"]).expect("help") else {
+                panic!("{} --help must print", one.name);
+            };
+            assert!(text.starts_with(one.about) && text.contains("\nFlags"), "{text}");
+            for flag in one.flags().filter(|flag| !flag.is_ignored() && flag.name != "h") {
+                assert!(
+                    text.contains(&format!("\n  --{}", flag.name)),
+                    "{}: {text}",
+                    flag.name
+                );
+            }
+        }
+        let Command::Print(text) = parsed(&["--help"]).expect("help") else {
+            panic!("--help prints")
+        };
+        assert!(
+            subcommand::SUBCOMMANDS
+                .iter()
+                .all(|one| text.contains(one.summary))
+        );
+    }
+
+    #[test]
+    fn wrong_ones_are_one_line() {
+        for (arguments, message) in [
+            (
+                &["vaildate"][..],
+                "unknown subcommand \"vaildate\"; did you mean validate?",
+            ),
+            (
+                &["validate"],
+                "validate needs manifests to check: name files, or - for standard input",
+            ),
+            (
+                &["validate", "--output=xml", "-"],
+                "--output=xml: expected text or json",
+            ),
+            (
+                &["--v=4", "validate"],
+                "unknown argument \"validate\"; see --help",
+            ),
+        ] {
+            assert_eq!(parsed(arguments).expect_err("must fail"), message);
+        }
+        assert!(
+            parsed(&["frobnicate"])
+                .expect_err("must fail")
+                .starts_with("unknown subcommand \"frobnicate\"; the subcommands are serve, validate")
+        );
+    }
 }

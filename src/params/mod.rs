@@ -41,7 +41,7 @@ mod parts;
 mod plan;
 mod problem;
 mod render;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use self::file_name::FileName;
 pub use self::keys::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, PART as PART_KEYS, nearest};

@@ -9,9 +9,9 @@ use crate::limits;
 
 /// Why a text is not the value that was due: what is wrong, and what to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
-    pub(super) text: String,
-    pub(super) remedy: String,
+pub(crate) struct Wrong {
+    pub(crate) text: String,
+    pub(crate) remedy: String,
 }
 
 impl Wrong {

@@ -15,21 +15,32 @@ use crate::limits;
 
 /// A node and where it begins.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) at: Position,
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) at: Position,
+    pub(crate) kind: Kind,
 }
 
 impl Node {
     /// Whether it is this text, in any case.
-    pub(super) fn is_text(&self, text: &str) -> bool {
+    pub(crate) fn is_text(&self, text: &str) -> bool {
         matches!(&self.kind, Kind::Text(own) if own.eq_ignore_ascii_case(text))
+    }
+
+    /// The value of a mapping's key, spelt exactly so.
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+        let Kind::Map(entries) = &self.kind else {
+            return None;
+        };
+        let found = entries
+            .iter()
+            .find(|(key, _)| matches!(&key.kind, Kind::Text(text) if text == name));
+        found.map(|(_, value)| value)
     }
 }
 
 /// What a node is.
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// No value: nothing at all, `~` or `null`.
     Null,
     /// Text as written, quotes and escapes resolved.
@@ -42,7 +53,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// What to call it in a message.
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Text(_) => "text",
@@ -54,13 +65,13 @@ impl Kind {
 
 /// Why a text is not the one document that was due.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Error {
-    pub(super) at: Option<Position>,
-    pub(super) wrong: Wrong,
+pub(crate) struct Error {
+    pub(crate) at: Option<Position>,
+    pub(crate) wrong: Wrong,
 }
 
 /// Reads one document; [`Kind::Null`] when there is none.
-pub(super) fn parse(text: &str) -> Result<Node, Error> {
+pub(crate) fn parse(text: &str) -> Result<Node, Error> {
     if text.len() > limits::OBJECTS_BYTES {
         let text = format!(
             "{} bytes are more than the limit of {}",

@@ -23,6 +23,8 @@ fn help_and_version() {
     let help = run(&["--help"], &[]);
     assert!(help.status.success());
     insta::assert_snapshot!("help", String::from_utf8(help.stdout).expect("text"));
+    let help = run(&["validate", "--help"], &[]);
+    insta::assert_snapshot!("help_validate", String::from_utf8(help.stdout).expect("text"));
     for spelling in ["-help", "--help=true", "-h"] {
         assert!(run(&[spelling], &[]).status.success(), "{spelling}");
     }

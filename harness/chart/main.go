@@ -1,0 +1,59 @@
+// Command chartcheck renders the chart over every values file of this directory and holds the result against
+// snapshots, against the Kubernetes API's own types, against what the official chart makes of the same values, and
+// against the flags that the provider knows.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+)
+
+// Check is one thing that must hold; it returns what it counted, for the last line of its output.
+type check struct {
+	name string
+	run  func(*environment) (string, error)
+}
+
+// Environment is what the checks work with.
+type environment struct {
+	helm     string // the helm binary
+	chart    string // the chart, with the driver's chart beside it
+	here     string // this directory
+	deploy   string // the static manifests
+	provider string // the provider's binary
+	update   bool   // write snapshots and static manifests instead of comparing
+}
+
+func main() {
+	env := &environment{}
+	flag.StringVar(&env.helm, "helm", "helm", "the helm binary")
+	flag.StringVar(&env.chart, "chart", "", "the chart's directory, with its dependency in charts/")
+	flag.StringVar(&env.here, "here", ".", "directory of values/, refused/, snapshots/ and official/")
+	flag.StringVar(&env.deploy, "deploy", "", "directory of the static manifests")
+	flag.StringVar(&env.provider, "provider", "", "the provider's binary")
+	flag.BoolVar(&env.update, "update", false, "write snapshots and static manifests")
+	flag.Parse()
+	failed := 0
+	for _, check := range []check{
+		{"lint", lint},
+		{"values files render, decode strictly and equal their snapshots", rendered},
+		{"every supported Kubernetes version", versions},
+		{"the provider knows every flag", knownFlags},
+		{"wrong values are refused with what to do", refused},
+		{"official values give an equivalent DaemonSet", equivalent},
+		{"static manifests are the chart's", static},
+		{"alerts and dashboard are well-formed", monitoring},
+	} {
+		count, err := check.run(env)
+		if err != nil {
+			failed++
+			fmt.Printf("FAILED %s: %v\n", check.name, err)
+			continue
+		}
+		fmt.Printf("ok     %s: %s\n", check.name, count)
+	}
+	if failed > 0 {
+		os.Exit(1)
+	}
+}

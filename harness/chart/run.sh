@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Installs what the chart's checks need (helm, the driver's chart, the checks themselves), each once and outside of the
+# repository, and runs them. Arguments go to chartcheck: -provider BINARY, and -update to write what is generated.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+helm_version=v3.18.6 driver_version=v1.6.0
+tools=${XDG_CACHE_HOME:-$HOME/.cache}/csi-provider-tools
+chart=../../charts/csi-secrets-store-provider-alibabacloud
+
+if ! "$tools/bin/helm" version --short 2>/dev/null | grep -q "^$helm_version"; then
+    GOBIN=$tools/bin go install -ldflags "-X helm.sh/helm/v3/internal/version.version=$helm_version" \
+        "helm.sh/helm/v3/cmd/helm@$helm_version"
+fi
+go build -mod=readonly -o "$tools/bin/chartcheck" .
+driver=$(cd / && go mod download -json "sigs.k8s.io/secrets-store-csi-driver@$driver_version" |
+    sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+
+# The chart with the driver's own beside it, as `helm dependency build` would have put it there.
+staged=$(mktemp -d)
+trap 'rm -rf "$staged"' EXIT
+cp -R "$chart/." "$staged"
+mkdir -p "$staged/charts"
+cp -R "$driver/charts/secrets-store-csi-driver" "$staged/charts/"
+chmod -R u+w "$staged"
+
+provider=
+previous=
+for argument in "$@"; do
+    [ "$previous" = -provider ] && provider=$argument
+    previous=$argument
+done
+[ -n "$provider" ] || { echo 'usage: run.sh -provider BINARY [-update]'; exit 2; }
+cd ../..
+"$tools/bin/chartcheck" -helm "$tools/bin/helm" -chart "$staged" -here harness/chart -deploy deploy "$@"

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Two builds of the committed sources, in directories of different names and depths: one hash.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+name=csi-secrets-store-provider-alibabacloud
+places=$(mktemp -d)
+trap 'rm -rf "$places"' EXIT
+hashes=()
+for place in "$places/a" "$places/another/much/longer"; do
+    mkdir -p "$place"
+    git archive HEAD | tar -x -C "$place"
+    "$place/scripts/static.sh" x86_64 2>&1 | grep '^static:'
+    hashes+=("$(sha256sum "$place/target/static/x86_64/$name" | cut -d' ' -f1)")
+    echo "${hashes[-1]}"
+    rm -rf "$place"
+done
+[ "${hashes[0]}" = "${hashes[1]}" ] || { echo 'the two differ'; exit 1; }
+echo 'the same bytes twice'

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The aarch64 binary, built here and run by an emulator: Version, and one Mount from each service over TLS.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+name=csi-secrets-store-provider-alibabacloud
+command -v qemu-aarch64-static >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends qemu-user-static >/dev/null; }
+scripts/static.sh aarch64 2>&1 | grep '^static:'
+scripts/sbom.sh aarch64
+
+wrapper=$(mktemp)
+trap 'rm -f "$wrapper"' EXIT
+printf '#!/bin/sh\nexec qemu-aarch64-static %s "$@"\n' "$PWD/target/static/aarch64/$name" >"$wrapper"
+chmod +x "$wrapper"
+readelf -h "target/static/aarch64/$name" | grep Machine
+cargo run --quiet --locked -p harness --bin provider-smoke -- --emulated "$wrapper"

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The bill of materials (CycloneDX 1.5, JSON) of a binary that scripts/static.sh built, made from the lock file, and
+# compared with the dependency list that the binary carries.
+#
+#   scripts/sbom.sh [x86_64|aarch64]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+name=csi-secrets-store-provider-alibabacloud
+arch=${1:-x86_64}
+work=target/static/$arch
+
+# CRATE VERSION [BINARY]
+have() { command -v "${3:-$1}" >/dev/null || cargo install --locked --quiet "$1@$2"; }
+have cargo-cyclonedx 0.5.9
+have rust-audit-info 0.5.4
+
+export SOURCE_DATE_EPOCH=0
+cargo cyclonedx -q --format json --spec-version 1.5 --target "$arch-unknown-linux-musl" --override-filename sbom
+# It writes one beside each manifest, and names the manifest's directory.
+rm harness/sbom.json
+sed "s#$PWD#.#g" sbom.json >"$work/sbom.cdx.json"
+rm sbom.json
+
+rust-audit-info "$work/$name" >"$work/embedded.json"
+python3 - "$work/sbom.cdx.json" "$work/embedded.json" <<'PYTHON'
+import json, sys
+bill, embedded = (json.load(open(path)) for path in sys.argv[1:])
+listed = {(c["name"], c["version"]) for c in bill["components"]}
+linked = {(p["name"], p["version"]) for p in embedded["packages"] if not p.get("root")}
+if listed != linked or not listed:
+    sys.exit(f"sbom: only in the bill {sorted(listed - linked)}, only in the binary {sorted(linked - listed)}")
+if any("hashes" not in c or "licenses" not in c for c in bill["components"]):
+    sys.exit("sbom: a component without hash or licence")
+print(f"sbom: {sys.argv[1]}: {len(listed)} components with hash and licence, the same as the binary carries")
+PYTHON

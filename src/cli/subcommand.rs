@@ -1,0 +1,70 @@
+//! The table of subcommands: what each is called, takes and says of itself. The first argument chooses one unless
+//! it begins with a dash; without one the provider serves, as existing manifests have it.
+//!
+//! A new subcommand is a constant here, an entry of [`SUBCOMMANDS`], and an arm in [`super::parse`].
+
+use super::flags::{COMMON, Flag, IGNORED, SERVE as SERVE_FLAGS, VALIDATE as VALIDATE_FLAGS};
+
+/// One subcommand.
+#[derive(Debug)]
+pub(super) struct Subcommand {
+    /// How it is called.
+    pub(super) name: &'static str,
+    /// What follows the flags on its line of usage; empty when it takes nothing but flags.
+    pub(super) operands: &'static str,
+    /// One line, for the list of subcommands.
+    pub(super) summary: &'static str,
+    /// What `--help` says of it before the flags.
+    pub(super) about: &'static str,
+    /// Its flags, table by table, in the order of the help. Tables are shared between subcommands.
+    pub(super) flags: &'static [&'static [Flag]],
+    /// Whether it reads the environment that the help explains.
+    pub(super) reads_environment: bool,
+}
+
+impl Subcommand {
+    /// Every flag that it takes.
+    pub(super) fn flags(&self) -> impl Iterator<Item = &'static Flag> {
+        self.flags.iter().copied().flatten()
+    }
+
+    /// Its flag of that name.
+    pub(super) fn flag(&self, name: &str) -> Option<&'static Flag> {
+        self.flags().find(|flag| flag.name == name)
+    }
+}
+
+/// What runs when no subcommand is named.
+pub(super) const SERVE: Subcommand = Subcommand {
+    name: "serve",
+    operands: "",
+    summary: "serve the driver until SIGTERM; what runs without a subcommand",
+    about: "Mounts Alibaba Cloud OOS encrypted parameters and KMS secrets into pods: a provider for the\n\
+            Kubernetes Secrets Store CSI Driver. Serves the driver on DIR/alibabacloud.sock until SIGTERM.\n",
+    flags: &[SERVE_FLAGS, COMMON, IGNORED],
+    reads_environment: true,
+};
+
+/// Checks manifests offline.
+pub(super) const VALIDATE: Subcommand = Subcommand {
+    name: "validate",
+    operands: "FILE…",
+    summary: "check SecretProviderClass manifests, without a cluster and without a cloud",
+    about: "Checks the SecretProviderClasses in Kubernetes manifests, - being standard input, with the code that\n\
+            mounts them. Prints the files that each would mount with mode, source and version, or what is wrong and\n\
+            where; and what would mount otherwise than under the official provider.\n\
+            Exits with 1 when something is wrong, with 2 when the command line is.\n",
+    flags: &[VALIDATE_FLAGS, COMMON],
+    reads_environment: false,
+};
+
+/// All of them, in the order of the help.
+pub(super) const SUBCOMMANDS: &[&Subcommand] = &[&SERVE, &VALIDATE];
+
+/// The subcommand of that name.
+pub(super) fn find(name: &str) -> Option<&'static Subcommand> {
+    SUBCOMMANDS
+        .iter()
+        .copied()
+        .find(|subcommand| subcommand.name == name)
+}
