@@ -27,12 +27,13 @@ interop:
 
 # Speed, memory and load against the fake cloud, one run, with ratios. `just bench cpu memory` runs two cases.
 bench *CASES:
-    cargo build --locked --release --bin csi-secrets-store-provider-alibabacloud
-    cargo run --locked --profile fast -p harness --bin bench -- target/release/csi-secrets-store-provider-alibabacloud {{CASES}}
+    scripts/static.sh x86_64
+    cargo run --locked --profile fast -p harness --bin bench -- target/static/x86_64/csi-secrets-store-provider-alibabacloud {{CASES}}
 
 # A cluster in virtual time. `just simulate nodes=200 quota=450` simulates one; without arguments, the table.
 simulate *SETTINGS:
     cargo run --quiet --locked --profile fast -p simulation -- {{SETTINGS}}
+
 # The release binary, static and for an image with nothing else in it: `just static`, `just static aarch64`.
 static arch="x86_64":
     scripts/static.sh {{arch}}
