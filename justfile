@@ -47,6 +47,10 @@ release-check *topics:
 ci:
     bash .ci/run
 
+# Every fuzz target for as long as told, in seconds (cargo-fuzz and a C++ compiler needed).
+fuzz-long seconds="600":
+    FUZZ_SECONDS={{ seconds }} bash -c 'step() { shift; "$@"; }; have() { command -v "$3" >/dev/null || cargo install --locked "$1@$2"; }; target=x86_64-unknown-linux-gnu; . .ci/steps/50-fuzz.sh'
+
 # The chart's checks (see harness/chart/README.md).
 chart:
     cargo build --locked
@@ -56,3 +60,24 @@ chart:
 chart-update:
     cargo build --locked
     bash harness/chart/run.sh -provider target/debug/csi-secrets-store-provider-alibabacloud -update
+
+# 200,000 Mounts over one connection, and what they leave behind in the static binary.
+soak:
+    scripts/static.sh x86_64
+    cargo run --release -p harness --bin soak -- target/static/x86_64/csi-secrets-store-provider-alibabacloud --mounts 200000
+
+# An hour of it, with a cloud that fails now and then.
+soak-long:
+    scripts/static.sh x86_64
+    cargo run --release -p harness --bin soak -- target/static/x86_64/csi-secrets-store-provider-alibabacloud --mounts 100000000 --seconds 3600 --faults
+
+# Both images from scratch, by buildah: `just images`, then `just image-smoke` runs them (root, podman, runc).
+images arch="x86_64":
+    scripts/static.sh {{arch}}
+    scripts/static.sh {{arch}} fake-cloud
+    scripts/images.sh {{arch}}
+
+# Runs the images as a cluster would.
+image-smoke:
+    cargo build -p harness --bin driver-smoke
+    scripts/image-smoke.sh

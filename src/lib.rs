@@ -5,6 +5,9 @@
 
 // process
 pub mod cli;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+pub mod prepare;
 pub mod run;
 // edge
 pub mod health;
@@ -19,6 +22,7 @@ pub mod cloud;
 // I/O
 pub mod http;
 // domain
+pub mod access;
 pub mod params;
 // core
 pub mod grpc;

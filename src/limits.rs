@@ -167,6 +167,17 @@ pub const JOURNAL_TOPICS: usize = 1024;
 /// How long a volume's failure goes without another line while it stays the same. kubelet tries about once a minute.
 pub const JOURNAL_PAUSE: Duration = Duration::from_secs(600);
 
+// ---- Access policy (src/access) ----
+
+/// Most bytes of a policy file. A ConfigMap holds a mebibyte; a thousand rules of the usual length need a fifth of this.
+pub const POLICY_BYTES: usize = 262_144;
+
+/// Most rules of a policy. Every Mount looks at all of them.
+pub const POLICY_RULES: usize = 4_096;
+
+/// Most bytes of one pattern or name in a policy. The longest thing to match is the ARN of a secret.
+pub const POLICY_PATTERN_BYTES: usize = 512;
+
 // ---- Parameters (src/params) ----
 
 /// Most bytes of the `attributes` text. A SecretProviderClass cannot exceed what etcd stores, 1.5 MiB.
@@ -388,3 +399,17 @@ pub const SOCKET_PATH_BYTES: usize = 107;
 
 /// Log lines that peers can cause, per kind and minute.
 pub const PEER_LOG_LINES: u32 = 10;
+
+// ---- Manifests (src/validate) ----
+
+/// Most bytes of one file of manifests. `kubectl get -A -o yaml` of a thousand classes makes about a third.
+pub const MANIFEST_BYTES: usize = 16 * 1024 * 1024;
+
+/// Most YAML nodes of one document.
+pub const MANIFEST_NODES: usize = 1_000_000;
+
+/// Most bytes of text of one document, aliases expanded.
+pub const MANIFEST_EXPANDED_BYTES: usize = 32 * 1024 * 1024;
+
+/// Deepest nesting of a document. The schema of any resource is less deep.
+pub const MANIFEST_DEPTH: usize = 64;

@@ -15,6 +15,12 @@ const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let config = match cli::parse(std::env::args_os().skip(1), &ProcessEnvironment) {
+        Ok(Command::Prepare(settings)) => {
+            return match settings.run(&mut std::io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error, 1),
+            };
+        }
         Ok(Command::Print(text)) => return print(&text),
         Ok(Command::Serve(config)) => config,
         Ok(Command::Validate(settings)) => {

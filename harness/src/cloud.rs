@@ -11,10 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::Clock;
 use crate::fault::{FaultId, FaultRule, Faults};
 use crate::gateway::{Gateway, handler};
-use crate::http::server::{ConnectionCounts, Server};
+use crate::http::server::{ConnectionCounts, Connections, Server};
 use crate::http::tls::{Authority, server_config};
 use crate::ids::Ids;
 use crate::log::{Log, RequestRecord};
+use crate::service::Service;
 use crate::state::parameter::Parameter;
 use crate::state::secret::SecretValue;
 use crate::state::{LoadError, State};
@@ -26,7 +27,26 @@ pub struct FakeCloud {
     server: Server,
     http: SocketAddr,
     https: SocketAddr,
+    own_ports: Vec<OwnPort>,
     ca_pem: String,
+}
+
+/// A port of one service only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnPort {
+    /// The service.
+    pub service: Service,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl OwnPort {
+    /// `http://127.0.0.1:PORT` or `https://localhost:PORT`, as a client on this machine writes it.
+    pub fn url(&self) -> String {
+        url(self.tls, self.address)
+    }
 }
 
 impl FakeCloud {
@@ -42,12 +62,12 @@ impl FakeCloud {
 
     /// `http://127.0.0.1:PORT`
     pub fn http_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.http.port())
+        url(false, self.http)
     }
 
     /// `https://localhost:PORT`; certificates come from [`Self::ca_pem`]'s authority.
     pub fn https_url(&self) -> String {
-        format!("https://localhost:{}", self.https.port())
+        url(true, self.https)
     }
 
     /// The address of the plain HTTP socket.
@@ -58,6 +78,11 @@ impl FakeCloud {
     /// The address of the TLS socket. It serves any host name below `aliyuncs.com`.
     pub fn https_address(&self) -> SocketAddr {
         self.https
+    }
+
+    /// The ports that belong to one service each, in the order in which they were asked for.
+    pub fn own_ports(&self) -> &[OwnPort] {
+        &self.own_ports
     }
 
     /// The certificate authority, in PEM.
@@ -134,6 +159,11 @@ impl FakeCloud {
         Ok(())
     }
 
+    /// The same with a state that was read already.
+    pub fn replace_state(&self, state: State) {
+        self.gateway.reload(state);
+    }
+
     /// From now on, writes each finished request as a line of JSON.
     pub fn log_to(&self, sink: Box<dyn io::Write + Send>) {
         self.gateway.log.write_to(sink);
@@ -181,12 +211,12 @@ impl FakeCloud {
 
     /// How many connections and TLS handshakes there have been.
     pub fn connections(&self) -> ConnectionCounts {
-        self.server.connections()
+        self.server.connections().counts()
     }
 
     /// Closes every open connection, as a load balancer does now and then.
     pub fn close_connections(&self) {
-        self.server.close_connections();
+        self.server.connections().close_all_but(None);
     }
 }
 
@@ -214,6 +244,7 @@ pub struct Builder {
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
     extra_names: Vec<String>,
+    own_ports: Vec<OwnPort>,
 }
 
 #[derive(Debug, Default)]
@@ -261,6 +292,12 @@ impl Builder {
         self
     }
 
+    /// One more port, for one service only; port 0 takes any.
+    pub fn own_port(mut self, port: OwnPort) -> Self {
+        self.own_ports.push(port);
+        self
+    }
+
     /// One more host name for certificates, besides `localhost` and those below `aliyuncs.com`.
     pub fn host_name(mut self, name: impl Into<String>) -> Self {
         self.extra_names.push(name.into());
@@ -279,6 +316,7 @@ impl Builder {
         };
         let authority = Arc::new(Authority::generate(self.extra_names).map_err(StartError::tls)?);
         let ca_pem = authority.pem();
+        let connections = Arc::new(Connections::default());
         let gateway = Arc::new(Gateway {
             clock: self.fixed_time.map_or_else(Clock::system, Clock::fixed),
             ids: Ids::new(self.seed),
@@ -286,27 +324,43 @@ impl Builder {
             faults: Faults::default(),
             log: Log::default(),
             file_faults: Mutex::default(),
+            connections: Arc::clone(&connections),
             ca_pem: ca_pem.clone(),
         });
         gateway.reload(state);
         let tls = server_config(authority, Arc::clone(&gateway) as _).map_err(StartError::tls)?;
-        let mut server = Server::new(handler(&gateway));
+        let mut server = Server::new(handler(&gateway), connections);
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut listen = |wanted: Option<SocketAddr>, tls| {
-            let wanted = wanted.unwrap_or(any);
+        let mut listen = |wanted: SocketAddr, tls, service| {
             server
-                .listen(wanted, tls)
+                .listen(wanted, tls, service)
                 .map_err(|error| StartError::Listen(wanted, error))
         };
-        let http = listen(self.http, None)?;
-        let https = listen(self.https, Some(tls))?;
+        let http = listen(self.http.unwrap_or(any), None, None)?;
+        let https = listen(self.https.unwrap_or(any), Some(Arc::clone(&tls)), None)?;
+        let mut own_ports = self.own_ports;
+        for port in &mut own_ports {
+            let tls = port.tls.then(|| Arc::clone(&tls));
+            port.address = listen(port.address, tls, Some(port.service))?;
+        }
         Ok(FakeCloud {
             gateway,
             server,
             http,
             https,
+            own_ports,
             ca_pem,
         })
+    }
+}
+
+/// A listening address as a client on this machine writes it: certificates name `localhost`.
+pub(crate) fn url(tls: bool, address: SocketAddr) -> String {
+    let port = address.port();
+    match (tls, address.ip()) {
+        (true, _) => format!("https://localhost:{port}"),
+        (false, ip) if ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST => format!("http://127.0.0.1:{port}"),
+        (false, _) => format!("http://{address}"),
     }
 }
 

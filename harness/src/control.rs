@@ -9,6 +9,7 @@
 //! | `GET`, `DELETE /_fake/requests` | the request log; `?after=NUMBER` leaves out older ones |
 //! | `GET`, `POST`, `DELETE /_fake/faults` | rules: list, add one (JSON, as in the state file), remove all |
 //! | `DELETE /_fake/faults/ID` | removes one rule and releases what it holds |
+//! | `DELETE /_fake/connections` | closes all other open connections, as a load balancer does now and then |
 //! | `PUT /_fake/clock` | `{"offset_seconds": N}` |
 //! | `POST /_fake/tokens` | `{"namespace","service_account","audience","lifetime_seconds"}` gives a pod's token |
 //! | `GET /_fake/ca` | the throw-away certificate authority |
@@ -38,8 +39,9 @@ pub fn answer(gateway: &Gateway, request: &Request) -> Response {
             done()
         }
         ("GET", "faults", "") => ok(&faults(gateway)),
-        ("POST", "faults", "") => read(request, |rule: FaultRule| {
-            ok(&json!({ "id": gateway.faults.inject(rule).0 }))
+        ("POST", "faults", "") => read(request, |rule: FaultRule| match rule.problem() {
+            None => ok(&json!({ "id": gateway.faults.inject(rule).0 })),
+            Some(problem) => self::problem(400, problem),
         }),
         ("DELETE", "faults", "") => {
             gateway.faults.clear();
@@ -50,6 +52,10 @@ pub fn answer(gateway: &Gateway, request: &Request) -> Response {
             Ok(false) => problem(404, "no such rule"),
             Err(_) => problem(400, "not a rule's number"),
         },
+        ("DELETE", "connections", "") => {
+            gateway.connections.close_all_but(Some(request.connection));
+            done()
+        }
         ("PUT", "clock", "") => read(request, |clock: ClockSetting| {
             gateway
                 .clock
@@ -216,6 +222,7 @@ GET    /_fake/faults           the active fault rules
 POST   /_fake/faults           adds a rule: {\"service\":\"kms\",\"times\":1,\"then\":\"throttle\"}
 DELETE /_fake/faults           removes all rules
 DELETE /_fake/faults/ID        removes one rule and releases what it holds
+DELETE /_fake/connections      closes all other open connections
 PUT    /_fake/clock            {\"offset_seconds\":N}
 POST   /_fake/tokens           {\"namespace\":\"NS\",\"service_account\":\"SA\"} gives a pod's token
 GET    /_fake/ca               the throw-away certificate authority

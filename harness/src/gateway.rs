@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::fault::effect::{Effects, Instead};
 use crate::fault::{Fault, FaultId, Faults, Phase, Subject};
 use crate::http::message::{Delivery, Request, Response};
-use crate::http::server::Handler;
+use crate::http::server::{Connections, Handler};
 use crate::http::tls::{CertificateFault, CertificatePolicy};
 use crate::ids::Ids;
 use crate::log::{Log, RequestRecord, recordable};
@@ -43,6 +43,8 @@ pub struct Gateway {
     pub log: Log,
     /// The rules that came from the state file.
     pub file_faults: Mutex<Vec<FaultId>>,
+    /// The server's connections.
+    pub connections: Arc<Connections>,
     /// The throw-away authority's certificate, for the control API.
     pub ca_pem: String,
 }

@@ -14,15 +14,18 @@
 //! | [`world`] | the state, and what the running cloud has issued or used up |
 //! | [`oidc`] | the cluster's token issuer, and the verification of tokens |
 //! | [`quota`] | request quotas |
+//! | [`lint`] | what is odd about a state that is valid |
 //! | [`control`] | `/_fake/`: faults, requests, values and time at run time |
 //! | [`fault`], [`log`], [`clock`], [`ids`], [`error`] | what goes wrong, what happened, what time it is, made-up names, error shapes |
 //! | [`http`] | sockets, TLS, messages |
+//! | [`cli`] | the command line of `fake-cloud` |
 //! | [`driver`] | the CSI driver's side of the provider's socket |
 //! | [`bridge`] | a TCP port in front of that socket, for test tools that speak nothing else |
 //! | [`process`] | the provider's binary as a child process |
 
 pub mod api;
 pub mod bridge;
+pub mod cli;
 pub mod clock;
 pub mod cloud;
 pub mod control;
@@ -32,6 +35,7 @@ pub mod fault;
 pub mod gateway;
 pub mod http;
 pub mod ids;
+pub mod lint;
 pub mod log;
 pub mod oidc;
 pub mod process;
@@ -42,7 +46,7 @@ pub mod sign;
 pub mod state;
 pub mod world;
 
-pub use cloud::{Builder, FakeCloud, StartError};
+pub use cloud::{Builder, FakeCloud, OwnPort, StartError};
 pub use error::Dialect;
 pub use fault::{CutPoint, Fault, FaultId, FaultRule};
 pub use http::server::ConnectionCounts;

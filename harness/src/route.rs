@@ -40,15 +40,22 @@ pub fn route(request: &Request) -> Route {
         params: Params(request.query.clone()),
         refusal: None,
     };
-    let of_host = Service::of_host(&host);
+    let of_host = request.service.or_else(|| Service::of_host(&host));
     match request.path.as_str() {
         path if path.starts_with("/_fake/") || path == "/_fake" => by_path(Service::Control),
+        _ if let Some(service) = request.service.filter(|service| service.version().is_none()) => {
+            by_path(service)
+        }
+        "/" => open_api(request, of_host),
+        _ if request.service.is_some() => Route {
+            refusal: Some(not_modelled()),
+            ..by_path(of_host.unwrap_or(Service::Unknown))
+        },
         path if path.starts_with("/latest/") || of_host == Some(Service::Metadata) => {
             by_path(Service::Metadata)
         }
         path if path.starts_with("/api/v1/namespaces/") => by_path(Service::Kubernetes),
         path if path.starts_with("/.well-known/") || path == "/openid/v1/jwks" => by_path(Service::Issuer),
-        "/" => open_api(request, of_host),
         _ => Route {
             refusal: Some(not_modelled()),
             ..by_path(of_host.unwrap_or(Service::Unknown))
@@ -84,7 +91,7 @@ fn open_api(request: &Request, of_host: Option<Service>) -> Route {
         _ if of_version.is_none() || of_host.is_some_and(|host| Some(host) != of_version) => {
             Some(not_modelled())
         }
-        _ if of_host == Some(Service::Kms) && !request.tls => {
+        _ if of_host == Some(Service::Kms) && !request.tls && request.service.is_none() => {
             let message = "Your request is denied as lack of ssl protect.";
             Some(ApiError::gateway(404, "InvalidProtocol.NeedSsl", message))
         }

@@ -42,6 +42,8 @@ pub struct Config {
     pub roots: Roots,
     /// How strictly parameters are read.
     pub options: Options,
+    /// The file that says who may read what with the provider's own identities.
+    pub access_policy: Option<PathBuf>,
     /// Most bytes of requests, values and responses together.
     pub memory_budget: usize,
     /// Most bytes of one volume.
@@ -144,6 +146,10 @@ impl Config {
             options: Options {
                 unknown_keys: unknown_keys(args)?,
             },
+            access_policy: match args.value("access-policy") {
+                "" => None,
+                file => Some(PathBuf::from(file)),
+            },
             memory_budget,
             max_response_bytes,
             shutdown_grace: duration(args, "shutdown-grace")?,
@@ -154,7 +160,7 @@ impl Config {
     }
 }
 
-fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
+pub(super) fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
     match args.value("provider-volume") {
         "" => Err(ConfigError::new(
             "--provider-volume is empty; name the directory that the driver shares",

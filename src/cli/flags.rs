@@ -101,6 +101,12 @@ pub(super) const SERVE: &[Flag] = &[
         "what an unknown key in a SecretProviderClass is: warn or error",
     ),
     flag(
+        "access-policy",
+        "FILE",
+        "",
+        "who may read what with the provider's own identities; without it, everybody everything",
+    ),
+    flag(
         "memory-budget",
         "BYTES",
         "64MiB",
@@ -152,6 +158,22 @@ pub(super) const VALIDATE: &[Flag] = &[flag(
     "text",
     "how to print the outcome: text or json",
 )];
+
+/// Flags of `prepare-dir`.
+pub(super) const PREPARE: &[Flag] = &[
+    flag(
+        "provider-volume",
+        "DIR",
+        "/etc/kubernetes/secrets-store-csi-providers",
+        "directory that the provider will put its socket into",
+    ),
+    flag(
+        "group",
+        "GID",
+        "65532",
+        "group that the provider runs as, and that may write in the directory; 0 changes nothing",
+    ),
+];
 
 /// Flags of every subcommand.
 pub(super) const COMMON: &[Flag] = &[

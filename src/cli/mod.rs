@@ -11,6 +11,7 @@ mod logger;
 mod subcommand;
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 pub use config::{Config, ConfigError, Health};
 pub use environment::{Environment, ProcessEnvironment};
@@ -22,11 +23,14 @@ use help::{help, version};
 use subcommand::Subcommand;
 
 use crate::params::nearest;
+use crate::prepare::Settings as Prepare;
 use crate::validate::{Format, Settings as Validate, Source};
 
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Command {
+    /// Make the socket's directory fit for a provider that is not root.
+    Prepare(Prepare),
     /// Print this on standard output: `--help` or `--version`.
     Print(String),
     /// Serve until told to stop.
@@ -57,6 +61,7 @@ pub fn parse(
         return Ok(Command::Print(version()));
     }
     match subcommand.name {
+        "prepare-dir" => prepare(&args).map(Command::Prepare),
         "validate" => validate(&args).map(Command::Validate),
         _ => Config::new(&args, environment).map(|config| Command::Serve(Box::new(config))),
     }
@@ -71,6 +76,18 @@ fn chosen(name: &OsStr) -> Result<&'static Subcommand, ConfigError> {
             None => format!("the subcommands are {}; see --help", names.join(", ")),
         };
         ConfigError::new(format!("unknown subcommand \"{name}\"; {hint}"))
+    })
+}
+
+fn prepare(args: &Args) -> Result<Prepare, ConfigError> {
+    let group = args.value("group");
+    let group = group
+        .parse()
+        .map_err(|_| ConfigError::new(format!("--group={group}: expected the number of a group")))?;
+    Ok(Prepare {
+        directory: config::provider_volume(args)?,
+        group,
+        others: args.operands().iter().map(PathBuf::from).collect(),
     })
 }
 

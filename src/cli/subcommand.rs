@@ -3,7 +3,9 @@
 //!
 //! A new subcommand is a constant here, an entry of [`SUBCOMMANDS`], and an arm in [`super::parse`].
 
-use super::flags::{COMMON, Flag, IGNORED, SERVE as SERVE_FLAGS, VALIDATE as VALIDATE_FLAGS};
+use super::flags::{
+    COMMON, Flag, IGNORED, PREPARE as PREPARE_FLAGS, SERVE as SERVE_FLAGS, VALIDATE as VALIDATE_FLAGS,
+};
 
 /// One subcommand.
 #[derive(Debug)]
@@ -58,8 +60,21 @@ pub(super) const VALIDATE: Subcommand = Subcommand {
     reads_environment: false,
 };
 
+/// Makes the socket's directory fit for a provider that is not root.
+pub(super) const PREPARE: Subcommand = Subcommand {
+    name: "prepare-dir",
+    operands: "[OTHER-DIR…]",
+    summary: "let a provider that does not run as root put its socket into a directory",
+    about: "Gives the directory of the socket to a group that may write in it, for a provider that does not run as\n\
+            root: an init container of the same image, as uid 0 with the capability CHOWN and no other.\n\
+            OTHER-DIR are directories that the driver looks through as well; a socket alibabacloud.sock there that\n\
+            nobody answers is removed, for it would hide the provider's own.\n",
+    flags: &[PREPARE_FLAGS, COMMON],
+    reads_environment: false,
+};
+
 /// All of them, in the order of the help.
-pub(super) const SUBCOMMANDS: &[&Subcommand] = &[&SERVE, &VALIDATE];
+pub(super) const SUBCOMMANDS: &[&Subcommand] = &[&SERVE, &VALIDATE, &PREPARE];
 
 /// The subcommand of that name.
 pub(super) fn find(name: &str) -> Option<&'static Subcommand> {

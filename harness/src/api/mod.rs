@@ -70,11 +70,11 @@ impl Params {
         self.text(name).filter(|value| !value.is_empty())
     }
 
-    /// A boolean: `true` or `false`, false if absent.
+    /// A boolean: `true` or `false`, false if absent. The Python SDK writes them with a capital.
     pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
         match self.filled(name) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
+            None | Some("false" | "False") => Ok(false),
+            Some("true" | "True") => Ok(true),
             Some(_) => Err(invalid(name)),
         }
     }

@@ -259,7 +259,7 @@ fn credentials(keys: &TemporaryKeys) -> Value {
 }
 
 /// Whether a trust statement's principal means this caller: by name, or its whole account.
-fn trusts(principal: &TrustedPrincipal, caller: &Identity) -> bool {
+pub fn trusts(principal: &TrustedPrincipal, caller: &Identity) -> bool {
     let account = &caller.account;
     let own = match &caller.principal {
         Principal::Root => return false,

@@ -215,6 +215,25 @@ impl FaultRule {
         self
     }
 
+    /// What is wrong with the rule, though it has the right form.
+    pub fn problem(&self) -> Option<&'static str> {
+        match &self.then {
+            _ if !(0.0..=1.0).contains(&self.probability) => Some("probability is from 0 to 1"),
+            Fault::Error { status, .. }
+            | Fault::Answer { status, .. }
+            | Fault::Html { status }
+            | Fault::Redirect { status, .. }
+                if !(200..=999).contains(status) =>
+            {
+                Some("status is from 200 to 999")
+            }
+            Fault::SetField { field, .. } | Fault::RemoveField { field } if !field.starts_with('/') => {
+                Some("field is a JSON pointer such as /Parameter/Value")
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn applies_to(&self, subject: &Subject<'_>) -> bool {
         let fits = |filter: &Option<String>, value: Option<&str>| {
             filter

@@ -1,6 +1,7 @@
 //! One HTTP request as it was received, and one response as it shall be sent.
 
 use super::percent;
+use crate::service::Service;
 
 /// A complete request.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub struct Request {
     pub tls: bool,
     /// The number of the connection it came on, counted from 1.
     pub connection: u64,
+    /// The service whose own port it came on; none on a port that all services share.
+    pub service: Option<Service>,
 }
 
 impl Request {

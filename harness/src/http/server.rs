@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::message::{Delivery, Request, Response};
 use super::percent;
+use crate::service::Service;
 
 /// What stands behind the sockets.
 pub trait Handler: Send + Sync + 'static {
@@ -43,20 +44,49 @@ pub struct Server {
 struct Shared {
     handler: Arc<dyn Handler>,
     stopping: AtomicBool,
+    connections: Arc<Connections>,
+}
+
+/// The connections of a server, open and past.
+#[derive(Debug, Default)]
+pub struct Connections {
     accepted: AtomicU64,
     handshakes: AtomicU64,
     open: Mutex<HashMap<u64, TcpStream>>,
 }
 
+impl Connections {
+    /// How many there have been so far.
+    pub fn counts(&self) -> ConnectionCounts {
+        ConnectionCounts {
+            accepted: self.accepted.load(Ordering::Relaxed),
+            handshakes: self.handshakes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Closes every open connection but the one with this number; listening goes on.
+    pub fn close_all_but(&self, kept: Option<u64>) {
+        for (number, stream) in self.open().iter() {
+            if Some(*number) != kept {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, TcpStream>> {
+        self.open
+            .lock()
+            .expect("no code panics while it holds the sockets")
+    }
+}
+
 impl Server {
     /// A server that listens nowhere yet.
-    pub fn new(handler: Arc<dyn Handler>) -> Self {
+    pub fn new(handler: Arc<dyn Handler>, connections: Arc<Connections>) -> Self {
         let shared = Shared {
             handler,
             stopping: AtomicBool::new(false),
-            accepted: AtomicU64::new(0),
-            handshakes: AtomicU64::new(0),
-            open: Mutex::default(),
+            connections,
         };
         Self {
             shared: Arc::new(shared),
@@ -64,8 +94,14 @@ impl Server {
         }
     }
 
-    /// Listens on one more address, with TLS if a configuration is given, and returns the address bound.
-    pub fn listen(&mut self, address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<SocketAddr> {
+    /// Listens on one more address, with TLS if a configuration is given and for one service only if it is named,
+    /// and returns the address bound.
+    pub fn listen(
+        &mut self,
+        address: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+        service: Option<Service>,
+    ) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let shared = Arc::clone(&self.shared);
@@ -76,30 +112,14 @@ impl Server {
         };
         let thread = thread::Builder::new()
             .name(name.into())
-            .spawn(move || accept(&listener, tls.as_ref(), &shared))?;
+            .spawn(move || accept(&listener, tls.as_ref(), service, &shared))?;
         self.listeners.push((address, thread));
         Ok(address)
     }
 
-    /// How many connections there have been so far.
-    pub fn connections(&self) -> ConnectionCounts {
-        ConnectionCounts {
-            accepted: self.shared.accepted.load(Ordering::Relaxed),
-            handshakes: self.shared.handshakes.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Closes every open connection; listening goes on.
-    pub fn close_connections(&self) {
-        for stream in self
-            .shared
-            .open
-            .lock()
-            .expect("no code panics while it holds the sockets")
-            .values()
-        {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+    /// Its connections.
+    pub fn connections(&self) -> &Connections {
+        &self.shared.connections
     }
 }
 
@@ -111,27 +131,30 @@ impl Drop for Server {
             let _ = TcpStream::connect_timeout(&address, WAKE_TIMEOUT);
             let _ = thread.join();
         }
-        self.close_connections();
+        self.shared.connections.close_all_but(None);
     }
 }
 
-fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, shared: &Arc<Shared>) {
+fn accept(
+    listener: &TcpListener,
+    tls: Option<&Arc<ServerConfig>>,
+    service: Option<Service>,
+    shared: &Arc<Shared>,
+) {
     for stream in listener.incoming() {
         if shared.stopping.load(Ordering::SeqCst) {
             return;
         }
         // A connection that failed before it was accepted concerns nobody but its client.
         let Ok(stream) = stream else { continue };
-        let number = shared.accepted.fetch_add(1, Ordering::Relaxed) + 1;
+        let connections = &shared.connections;
+        let number = connections.accepted.fetch_add(1, Ordering::Relaxed) + 1;
         let Ok(copy) = stream.try_clone() else { continue };
-        shared
-            .open
-            .lock()
-            .expect("no code panics while it holds the sockets")
-            .insert(number, copy);
+        connections.open().insert(number, copy);
         let connection = Connection {
             number,
             tls: tls.is_some(),
+            service,
             shared: Arc::clone(shared),
         };
         let tls = tls.cloned();
@@ -142,11 +165,7 @@ fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, shared: &Arc<
                 let _ = connection.run(stream, tls);
             });
         if spawned.is_err() {
-            shared
-                .open
-                .lock()
-                .expect("no code panics while it holds the sockets")
-                .remove(&number);
+            connections.open().remove(&number);
         }
     }
 }
@@ -154,16 +173,13 @@ fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, shared: &Arc<
 struct Connection {
     number: u64,
     tls: bool,
+    service: Option<Service>,
     shared: Arc<Shared>,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.shared
-            .open
-            .lock()
-            .expect("no code panics while it holds the sockets")
-            .remove(&self.number);
+        self.shared.connections.open().remove(&self.number);
     }
 }
 
@@ -175,7 +191,7 @@ impl Connection {
         };
         let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
         session.complete_io(&mut stream)?;
-        self.shared.handshakes.fetch_add(1, Ordering::Relaxed);
+        self.shared.connections.handshakes.fetch_add(1, Ordering::Relaxed);
         let mut stream = StreamOwned::new(session, stream);
         self.serve(&mut stream)?;
         stream.conn.send_close_notify();
@@ -196,6 +212,7 @@ impl Connection {
             };
             request.tls = self.tls;
             request.connection = self.number;
+            request.service = self.service;
             let is_head = request.method == "HEAD";
             let (response, delivery) = self.shared.handler.handle(request);
             let (bytes, head) = encode(&response, &self.shared.handler.date(), keep, is_head);

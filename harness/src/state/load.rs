@@ -1,14 +1,16 @@
 //! Reading a state file: YAML in, a checked [`State`] out; errors say where and what, never a value.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::State;
+use super::places::{Place, Places};
 
 /// Why a state file was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadError {
-    /// Line and column, counted from 1, where the parser knows them.
-    pub at: Option<(u64, u64)>,
+    /// Line and column, counted from 1, where they are known.
+    pub at: Option<Place>,
     /// What is wrong.
     pub problem: String,
 }
@@ -35,64 +37,121 @@ pub(super) fn from_yaml(text: &str) -> Result<State, LoadError> {
             problem: error.without_snippet().to_string(),
         }
     })?;
-    match problems(&state).into_iter().next() {
+    match first_problem(&state) {
         None => Ok(state),
-        Some(problem) => Err(LoadError { at: None, problem }),
+        Some((path, problem)) => {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            Err(LoadError {
+                at: Places::of(text).find(&path),
+                problem,
+            })
+        }
     }
 }
 
-/// References that lead nowhere.
-fn problems(state: &State) -> Vec<String> {
-    let mut problems = Vec::new();
+/// A path of keys, and what is wrong there.
+type Problem = (Vec<String>, String);
+
+fn path<const N: usize>(parts: [&str; N]) -> Vec<String> {
+    parts.map(String::from).into()
+}
+
+/// References that lead nowhere, keys that two principals share, numbers out of range.
+fn first_problem(state: &State) -> Option<Problem> {
     let Some(home) = state.accounts.get(&state.account) else {
-        return vec![format!(
-            "account: there is no account {:?} under accounts",
-            state.account
-        )];
+        let problem = format!("account: there is no account {:?} under accounts", state.account);
+        return Some((path(["account"]), problem));
     };
     if let Some(role) = &state.metadata.role
         && !home.roles.contains_key(role)
     {
-        problems.push(format!(
-            "metadata.role: account {} has no role {role:?}",
-            state.account
-        ));
+        let problem = format!("metadata.role: account {} has no role {role:?}", state.account);
+        return Some((path(["metadata", "role"]), problem));
     }
     if let Some(provider) = &state.kubernetes.oidc_provider
         && !home.oidc_providers.contains_key(provider)
     {
-        problems.push(format!(
+        let problem = format!(
             "kubernetes.oidc_provider: account {} has no {provider:?}",
             state.account
-        ));
+        );
+        return Some((path(["kubernetes", "oidc_provider"]), problem));
     }
-    for (id, account) in &state.accounts {
+    dangling_policy(state)
+        .or_else(|| shared_key(state))
+        .or_else(|| bad_fault(state))
+}
+
+fn dangling_policy(state: &State) -> Option<Problem> {
+    state.accounts.iter().find_map(|(id, account)| {
         let users = account
             .users
             .iter()
-            .map(|(name, user)| (format!("users.{name}"), &user.policies));
+            .map(|(name, user)| ("users", name, &user.policies));
         let roles = account
             .roles
             .iter()
-            .map(|(name, role)| (format!("roles.{name}"), &role.policies));
-        for (place, policies) in users.chain(roles) {
-            for policy in policies
+            .map(|(name, role)| ("roles", name, &role.policies));
+        users.chain(roles).find_map(|(kind, name, policies)| {
+            let policy = policies
                 .iter()
-                .filter(|policy| !account.policies.contains_key(*policy))
-            {
-                problems.push(format!(
-                    "accounts.{id}.{place}.policies: no policy {policy:?} in this account"
+                .find(|policy| !account.policies.contains_key(*policy))?;
+            let problem =
+                format!("accounts.{id}.{kind}.{name}.policies: no policy {policy:?} in this account");
+            Some((path(["accounts", id, kind, name, "policies", policy]), problem))
+        })
+    })
+}
+
+/// An AccessKey id names one principal, in the whole cloud.
+fn shared_key(state: &State) -> Option<Problem> {
+    let mut owners: HashMap<&str, String> = HashMap::new();
+    for (id, account) in &state.accounts {
+        let root = account
+            .access_keys
+            .iter()
+            .map(|key| (key.id.as_str(), path(["accounts", id])));
+        let users = account.users.iter().flat_map(|(name, user)| {
+            let place = path(["accounts", id, "users", name]);
+            user.access_keys
+                .iter()
+                .map(move |key| (key.id.as_str(), place.clone()))
+        });
+        let sessions = account.roles.iter().flat_map(|(name, role)| {
+            let place = path(["accounts", id, "roles", name]);
+            role.sessions
+                .iter()
+                .map(move |session| (session.id.as_str(), place.clone()))
+        });
+        for (key, place) in root.chain(users).chain(sessions) {
+            let name = place.join(".");
+            if let Some(first) = owners.insert(key, name.clone()) {
+                return Some((
+                    place,
+                    format!("{name}: the AccessKey id {key:?} belongs to {first} already"),
                 ));
             }
         }
     }
-    problems
+    None
+}
+
+fn bad_fault(state: &State) -> Option<Problem> {
+    state.faults.iter().enumerate().find_map(|(index, rule)| {
+        let problem = rule.problem()?;
+        let index = index.to_string();
+        Some((path(["faults", &index]), format!("faults[{index}]: {problem}")))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::state::SMALL_WORLD;
+
+    fn error(text: &str) -> LoadError {
+        from_yaml(text).expect_err("a wrong state file")
+    }
 
     #[test]
     fn the_small_world_is_valid() {
@@ -102,19 +161,48 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_named_with_its_place() {
-        let error =
-            from_yaml("region: r\naccount: a\naccounts:\n  a:\n    usrs: {}\n").expect_err("a typing error");
+        let error = error("region: r\naccount: a\naccounts:\n  a:\n    usrs: {}\n");
         assert_eq!(error.at, Some((5, 5)), "{error}");
         assert!(error.problem.contains("usrs"), "{error}");
     }
 
     #[test]
-    fn a_missing_policy_is_named_with_its_user() {
-        let error = from_yaml("region: r\naccount: a\naccounts:\n  a:\n    users: {u: {policies: [p]}}\n");
-        let problem = error.expect_err("a dangling reference").problem;
+    fn what_leads_nowhere_is_named_with_its_place() {
+        let begin = "region: r\naccount: a\naccounts:\n  a:\n";
+        for (rest, place, problem) in [
+            (
+                "    users: {u: {policies: [p]}}\n",
+                (5, 28),
+                "accounts.a.users.u.policies: no policy \"p\" in this account",
+            ),
+            (
+                "    users: {}\nmetadata:\n  role: r\n",
+                (7, 3),
+                "metadata.role: account a has no role \"r\"",
+            ),
+            (
+                "    users: {}\nkubernetes: {oidc_provider: o}\n",
+                (6, 14),
+                "kubernetes.oidc_provider: account a has no \"o\"",
+            ),
+            (
+                "    access_keys: [{id: k, secret: s}]\n    users: {u: {access_keys: [{id: k, secret: t}]}}\n",
+                (6, 13),
+                "accounts.a.users.u: the AccessKey id \"k\" belongs to accounts.a already",
+            ),
+            (
+                "    users: {}\nfaults:\n  - { probability: 2, then: throttle }\n",
+                (7, 5),
+                "faults[0]: probability is from 0 to 1",
+            ),
+        ] {
+            let error = error(&format!("{begin}{rest}"));
+            assert_eq!((error.at, error.problem.as_str()), (Some(place), problem));
+        }
+        let error = error("region: r\naccount: b\naccounts: {a: {}}\n");
         assert_eq!(
-            problem,
-            "accounts.a.users.u.policies: no policy \"p\" in this account"
+            error.to_string(),
+            "state file, line 2, column 1: account: there is no account \"b\" under accounts"
         );
     }
 
@@ -122,11 +210,6 @@ mod tests {
     fn an_error_beside_a_value_does_not_show_it() {
         let text = "region: r\naccount: a\naccounts:\n  a:\n    regions:\n      r:\n        secrets:\n          \
                     s: {text: canary, binary: canary, color: canary}\n";
-        assert!(
-            !from_yaml(text)
-                .expect_err("both kinds of value")
-                .to_string()
-                .contains("canary")
-        );
+        assert!(!error(text).to_string().contains("canary"));
     }
 }

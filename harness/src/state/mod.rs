@@ -4,6 +4,7 @@
 pub mod identity;
 mod load;
 pub mod parameter;
+pub mod places;
 pub mod policy;
 pub mod secret;
 

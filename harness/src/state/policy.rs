@@ -184,6 +184,21 @@ impl TrustPolicy {
 }
 
 impl Condition {
+    /// Whether the condition can hold for somebody of whom only these values are known.
+    pub fn may_hold(&self, known: &BTreeMap<&str, &str>) -> bool {
+        let fits = |key: &String, fits: &dyn Fn(&str) -> bool| {
+            known.get(key.as_str()).is_none_or(|value| fits(value))
+        };
+        self.string_equals
+            .iter()
+            .all(|(key, wanted)| fits(key, &|value| wanted.iter().any(|wanted| wanted == value)))
+            && self.string_like.iter().all(|(key, patterns)| {
+                fits(key, &|value| {
+                    patterns.iter().any(|pattern| matches(pattern, value))
+                })
+            })
+    }
+
     fn holds(&self, context: &BTreeMap<&str, &str>) -> bool {
         let value = |key: &String| context.get(key.as_str()).copied();
         let equals = self
