@@ -5,6 +5,7 @@
 
 // process
 pub mod cli;
+pub mod once;
 pub mod prepare;
 pub mod run;
 // edge

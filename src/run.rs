@@ -85,7 +85,7 @@ fn readiness(identity: &Identity) -> Readiness {
 }
 
 fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter {
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
     let pulls = config.fetch.kms.pulls.saturating_add(config.fetch.oos.pulls);
     let client = Client::new(&config.roots, pulls);
     let api = Api::new(client.clone(), Arc::clone(clock), Arc::clone(&entropy)).counting(metrics.clone());
@@ -103,6 +103,12 @@ fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter
         max_response_bytes: config.max_response_bytes,
         clock: Arc::clone(clock),
     }
+}
+
+/// What answers Mounts, for one that no driver asks for.
+pub fn mounter_for(config: Config) -> Mounter {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    mounter(config, &clock, &Metrics::new())
 }
 
 /// The provider's own identities, as far as they are configured.
@@ -166,7 +172,20 @@ impl Service for Provider {
 }
 
 /// The operating system's random bytes.
-struct SystemEntropy(SystemRandom);
+pub struct SystemEntropy(SystemRandom);
+
+impl SystemEntropy {
+    /// Random bytes from now on.
+    pub fn new() -> Self {
+        Self(SystemRandom::new())
+    }
+}
+
+impl Default for SystemEntropy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
