@@ -38,6 +38,10 @@ release-check *topics:
 ci:
     bash .ci/run
 
+# Every fuzz target for as long as told, in seconds (cargo-fuzz and a C++ compiler needed).
+fuzz-long seconds="600":
+    FUZZ_SECONDS={{ seconds }} bash -c 'step() { shift; "$@"; }; have() { command -v "$3" >/dev/null || cargo install --locked "$1@$2"; }; target=x86_64-unknown-linux-gnu; . .ci/steps/50-fuzz.sh'
+
 # The chart's checks (see harness/chart/README.md).
 chart:
     cargo build --locked
@@ -47,3 +51,14 @@ chart:
 chart-update:
     cargo build --locked
     bash harness/chart/run.sh -provider target/debug/csi-secrets-store-provider-alibabacloud -update
+
+# Both images from scratch, by buildah: `just images`, then `just image-smoke` runs them (root, podman, runc).
+images arch="x86_64":
+    scripts/static.sh {{arch}}
+    scripts/static.sh {{arch}} fake-cloud
+    scripts/images.sh {{arch}}
+
+# Runs the images as a cluster would.
+image-smoke:
+    cargo build -p harness --bin driver-smoke
+    scripts/image-smoke.sh

@@ -5,6 +5,8 @@
 
 // process
 pub mod cli;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod once;
 pub mod prepare;
 pub mod run;
@@ -21,6 +23,7 @@ pub mod cloud;
 // I/O
 pub mod http;
 // domain
+pub mod access;
 pub mod params;
 // core
 pub mod grpc;

@@ -162,6 +162,17 @@ pub const JOURNAL_TOPICS: usize = 1024;
 /// How long a volume's failure goes without another line while it stays the same. kubelet tries about once a minute.
 pub const JOURNAL_PAUSE: Duration = Duration::from_secs(600);
 
+// ---- Access policy (src/access) ----
+
+/// Most bytes of a policy file. A ConfigMap holds a mebibyte; a thousand rules of the usual length need a fifth of this.
+pub const POLICY_BYTES: usize = 262_144;
+
+/// Most rules of a policy. Every Mount looks at all of them.
+pub const POLICY_RULES: usize = 4_096;
+
+/// Most bytes of one pattern or name in a policy. The longest thing to match is the ARN of a secret.
+pub const POLICY_PATTERN_BYTES: usize = 512;
+
 // ---- Parameters (src/params) ----
 
 /// Most bytes of the `attributes` text. A SecretProviderClass cannot exceed what etcd stores, 1.5 MiB.

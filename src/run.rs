@@ -18,7 +18,7 @@ use crate::grpc::{Call, Status};
 use crate::health::{HealthServer, Observed, Readiness};
 use crate::http::Client;
 use crate::metrics::Metrics;
-use crate::mount::{Journal, Mounter, NodeRegion};
+use crate::mount::{Journal, Mounter, NodeRegion, PolicyFile};
 use crate::secret::Secret;
 use crate::server::{self, BindError, Service, Settings};
 
@@ -48,9 +48,13 @@ pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
     let grace = config.shutdown_grace;
     let metrics = Metrics::new();
     metrics.started(clock.wall().as_second());
-    let readiness = readiness(&config.identity);
+    let policy = config
+        .access_policy
+        .clone()
+        .map(|path| Arc::new(PolicyFile::new(path)));
+    let readiness = readiness(&config.identity, policy.clone());
     let provider = Arc::new(Provider {
-        mounter: mounter(config, &clock, &metrics),
+        mounter: mounter(config, policy, &clock, &metrics),
         clock: Arc::clone(&clock),
         metrics: metrics.clone(),
     });
@@ -75,16 +79,24 @@ pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
 }
 
 /// What the configuration names and every Mount as the provider itself will need.
-fn readiness(identity: &Identity) -> Readiness {
-    match identity.token.clone() {
-        Some(token) => {
-            Readiness::new().with(Box::new(move || token.check().map_err(|error| error.to_string())))
-        }
-        None => Readiness::new(),
+fn readiness(identity: &Identity, policy: Option<Arc<PolicyFile>>) -> Readiness {
+    let mut readiness = Readiness::new();
+    if let Some(token) = identity.token.clone() {
+        let check = move || token.check().map_err(|error| error.to_string());
+        readiness = readiness.with(Box::new(check));
     }
+    if let Some(policy) = policy {
+        readiness = readiness.with(Box::new(move || policy.check()));
+    }
+    readiness
 }
 
-fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter {
+fn mounter(
+    config: Config,
+    policy: Option<Arc<PolicyFile>>,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+) -> Mounter {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
     let pulls = config.fetch.kms.pulls.saturating_add(config.fetch.oos.pulls);
     let client = Client::new(&config.roots, pulls);
@@ -95,6 +107,7 @@ fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter
     let journal = Journal::new(Arc::clone(clock), Arc::clone(&entropy), metrics.clone());
     Mounter {
         journal,
+        policy,
         chain: chain(config.identity, config.sts, &api, &metadata, clock, &*entropy),
         engine: Engine::new(api, Arc::clone(clock), entropy, &config.fetch),
         endpoints: config.endpoints,
@@ -108,7 +121,11 @@ fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter
 /// What answers Mounts, for one that no driver asks for.
 pub fn mounter_for(config: Config) -> Mounter {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    mounter(config, &clock, &Metrics::new())
+    let policy = config
+        .access_policy
+        .clone()
+        .map(|path| Arc::new(PolicyFile::new(path)));
+    mounter(config, policy, &clock, &Metrics::new())
 }
 
 /// The provider's own identities, as far as they are configured.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use access_key::AccessKey;
 pub use key::{IdentityKey, SecretHasher};
-pub use publish_secret::is_plausible;
+pub use publish_secret::{brings_pair, is_plausible};
 pub use role::{AssumedRole, OidcRole, RoleSettings, TokenFile};
 pub use worker::WorkerRole;
 

@@ -40,6 +40,14 @@ pub(super) fn read(secrets: &str) -> Result<Option<AccessKey>, Error> {
     }
 }
 
+/// Whether the request's `secrets` hold a pair.
+///
+/// # Errors
+/// They hold something that is none.
+pub fn brings_pair(secrets: &str) -> Result<bool, Error> {
+    read(secrets).map(|pair| pair.is_some())
+}
+
 /// Whether a text can be half of a pair. It becomes part of a header, in which a comma would end it.
 pub fn is_plausible(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')

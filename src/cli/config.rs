@@ -42,6 +42,8 @@ pub struct Config {
     pub roots: Roots,
     /// How strictly parameters are read.
     pub options: Options,
+    /// The file that says who may read what with the provider's own identities.
+    pub access_policy: Option<PathBuf>,
     /// Most bytes of requests, values and responses together.
     pub memory_budget: usize,
     /// Most bytes of one volume.
@@ -143,6 +145,10 @@ impl Config {
             roots: roots(environment, &mut warnings)?,
             options: Options {
                 unknown_keys: unknown_keys(args)?,
+            },
+            access_policy: match args.value("access-policy") {
+                "" => None,
+                file => Some(PathBuf::from(file)),
             },
             memory_budget,
             max_response_bytes,

@@ -101,6 +101,12 @@ pub(super) const SERVE: &[Flag] = &[
         "what an unknown key in a SecretProviderClass is: warn or error",
     ),
     flag(
+        "access-policy",
+        "FILE",
+        "",
+        "who may read what with the provider's own identities; without it, everybody everything",
+    ),
+    flag(
         "memory-budget",
         "BYTES",
         "64MiB",

@@ -359,7 +359,9 @@ impl Connection {
     }
 
     pub(super) fn release_connection(&mut self, octets: usize) {
-        if let Some(increment) = self.recv_window.release(octets) {
+        if let Some(increment) = self.recv_window.release(octets)
+            && self.failure.is_none()
+        {
             self.control.push_back(Control::WindowUpdate {
                 stream: StreamId::ZERO,
                 increment,

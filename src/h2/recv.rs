@@ -94,6 +94,9 @@ impl Connection {
         if self.control.len() > limits::CONTROL_BACKLOG {
             return Err(calm("more frames to answer than the client reads"));
         }
+        if self.block.is_none() {
+            self.incomplete_since = None; // what comes next has its own time
+        }
         Ok(())
     }
 

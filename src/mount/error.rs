@@ -13,6 +13,13 @@ use crate::params::Problems;
 /// A failed Mount.
 #[derive(Debug)]
 pub enum Error {
+    /// The access policy denies it.
+    Access {
+        /// The policy's file.
+        path: String,
+        /// What is missing.
+        reason: String,
+    },
     /// No identity.
     Auth(auth::Error),
     /// Every object is optional and none exists: the driver cannot mount a volume without a file.
@@ -33,6 +40,8 @@ pub enum Error {
     },
     /// Parameters or values that make no files.
     Parameters(Problems),
+    /// There is an access policy to come, and none that could be read so far.
+    NoPolicy(String),
     /// No region.
     Region(String),
     /// More than the driver accepts.
@@ -61,6 +70,7 @@ impl Error {
 
     fn code(&self) -> Code {
         match self {
+            Self::Access { .. } | Self::NoPolicy(_) => Code::PermissionDenied,
             Self::Auth(error) if error.is_outage() => Code::Internal,
             Self::Auth(_) => Code::Unauthenticated,
             Self::Endpoint { .. } | Self::Parameters(_) => Code::InvalidArgument,
@@ -113,7 +123,12 @@ const fn gravity(code: Code) -> u8 {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Access { path, reason } => write!(
+                f,
+                "access policy {path}: {reason}; ask who keeps that file for a rule, or read with the pod's own identity"
+            ),
             Self::Auth(error) => error.fmt(f),
+            Self::NoPolicy(problem) => f.write_str(problem),
             Self::Empty => f.write_str(
                 "none of the objects exists, and the driver cannot mount a volume without a file; create one of them or make one that exists not optional",
             ),

@@ -2,6 +2,7 @@
 //!
 //! A straight line. Everything is validated before anything is asked; one failed object fails the call.
 
+mod access;
 mod error;
 mod journal;
 mod region;
@@ -9,10 +10,12 @@ mod response;
 
 use std::sync::Arc;
 
+pub use access::PolicyFile;
 pub use error::Error;
 pub use journal::Journal;
 pub use region::NodeRegion;
 
+use crate::access::Identity;
 use crate::auth;
 use crate::clock::Clock;
 use crate::cloud::{Endpoint, EndpointTemplate, Value};
@@ -29,6 +32,8 @@ pub struct Mounter {
     pub engine: Engine,
     /// As whom they are read.
     pub chain: auth::Chain,
+    /// Who may read what, if that is restricted.
+    pub policy: Option<Arc<PolicyFile>>,
     /// Where the services are.
     pub endpoints: Endpoints,
     /// The region of those who name none.
@@ -108,6 +113,8 @@ impl Mounter {
         call: &Call,
         mount: &mut journal::Mount,
     ) -> Result<Secret, Error> {
+        let expected = expected_identity(plan, secrets)?;
+        self.judge(plan, expected)?;
         if plan.pod_identity {
             return Err(Error::Auth(auth::Error::PodIdentityUnsupported));
         }
@@ -120,6 +127,9 @@ impl Mounter {
             .resolve(secrets, call.deadline.saturating_duration_since(self.clock.now()))
             .map_err(Error::Auth)?;
         mount.read_as(resolved.source);
+        if identity_of(resolved.source) != expected {
+            self.judge(plan, identity_of(resolved.source))?;
+        }
         let endpoints: Vec<Endpoint> = plan
             .objects
             .iter()
@@ -147,6 +157,14 @@ impl Mounter {
         response::encode(&files, &values, self.max_response_bytes)
     }
 
+    /// Whether the access policy lets the plan be carried out as `identity`.
+    fn judge(&self, plan: &Plan, identity: Identity) -> Result<(), Error> {
+        match &self.policy {
+            Some(policy) => policy.judge(plan, identity, &self.region),
+            None => Ok(()),
+        }
+    }
+
     fn endpoint(&self, plan: &Plan, object: &Object) -> Result<Endpoint, Error> {
         let invalid = |problem: String| Error::Endpoint {
             object: object.describe(),
@@ -167,6 +185,25 @@ impl Mounter {
         template
             .in_region(region.as_str())
             .map_err(|error| invalid(error.to_string()))
+    }
+}
+
+/// As whom the plan will be carried out, told before anybody is asked for credentials.
+fn expected_identity(plan: &Plan, secrets: &str) -> Result<Identity, Error> {
+    if auth::brings_pair(secrets).map_err(Error::Auth)? {
+        Ok(Identity::NodePublishSecret)
+    } else if plan.pod_identity {
+        Ok(Identity::Pod)
+    } else {
+        Ok(Identity::Provider)
+    }
+}
+
+fn identity_of(source: auth::Source) -> Identity {
+    use auth::Source;
+    match source {
+        Source::NodePublishSecret => Identity::NodePublishSecret,
+        Source::AccessKey | Source::AssumedRole | Source::OidcRole | Source::WorkerRole => Identity::Provider,
     }
 }
 

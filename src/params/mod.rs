@@ -34,12 +34,12 @@ mod file_name;
 mod jmespath;
 mod json;
 mod keys;
-mod names;
+pub(crate) mod names;
 mod number;
 mod object;
 mod parts;
 mod plan;
-mod problem;
+pub(crate) mod problem;
 mod render;
 pub(crate) mod yaml;
 

@@ -254,7 +254,7 @@ pub(super) fn snippet(key: &str, text: &str) -> String {
 }
 
 /// Text that its author wrote, quoted for a message: control characters escaped, cut when long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", bounded(text, limits::QUOTED_BYTES))
 }
 

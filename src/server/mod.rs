@@ -22,6 +22,8 @@ mod worker;
 
 pub use bind::{BindError, BoundSocket, bind};
 pub use counters::{Counter, Counters};
+#[cfg(any(test, fuzzing))]
+pub(crate) use session::fuzz;
 
 use std::collections::BTreeMap;
 use std::fmt;

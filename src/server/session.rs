@@ -704,5 +704,7 @@ fn encode_health(status: ServingStatus) -> Secret {
 /// Messages up to this size are copied behind their prefix, to leave in one frame.
 const JOINED_BYTES: usize = 8_192;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,138 @@
+//! Patterns: text in which `*` stands for any run of characters, also none, and `?` for exactly one.
+
+use std::fmt;
+
+use crate::limits;
+
+/// A pattern, checked. Case counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// The pattern that `text` writes, of characters that `allowed` lets pass beside the wildcards.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn new(text: &str, allowed: impl Fn(char) -> bool) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("an empty pattern matches nothing".to_owned());
+        }
+        if text.len() > limits::POLICY_PATTERN_BYTES {
+            return Err(format!(
+                "a pattern of {} bytes is longer than {}",
+                text.len(),
+                limits::POLICY_PATTERN_BYTES
+            ));
+        }
+        match text.chars().find(|c| !matches!(c, '*' | '?') && !allowed(*c)) {
+            Some(c) => Err(format!("the character {c:?} cannot occur there")),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is `*` alone.
+    pub fn is_anything(&self) -> bool {
+        self.0.chars().all(|c| c == '*')
+    }
+
+    /// Whether the whole of `text` has this form. Takes at most the product of both lengths in steps.
+    pub fn matches(&self, text: &str) -> bool {
+        let mut pattern = self.0.chars();
+        let mut text = text.chars();
+        // Where to go on when what follows the last `*` does not fit: one character of the text further.
+        let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
+        loop {
+            let (before_pattern, before_text) = (pattern.clone(), text.clone());
+            match (pattern.next(), text.next()) {
+                (None, None) => return true,
+                (Some('*'), _) => {
+                    retry = Some((pattern.clone(), before_text.clone()));
+                    text = before_text;
+                    continue;
+                }
+                (Some('?'), Some(_)) => continue,
+                (Some(expected), Some(found)) if expected == found => continue,
+                _ => drop((before_pattern, before_text)),
+            }
+            let Some((after_star, mut from)) = retry.take() else {
+                return false;
+            };
+            if from.next().is_none() {
+                return false;
+            }
+            pattern = after_star.clone();
+            text = from.clone();
+            retry = Some((after_star, from));
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::new(text, |_| true).expect("a pattern")
+    }
+
+    #[test]
+    fn wildcards() {
+        for (form, yes, no) in [
+            ("db", &["db"][..], &["", "d", "dbx", "DB"][..]),
+            ("*", &["", "a", "a/b", "é"], &[]),
+            ("db/*", &["db/", "db/a", "db/a/b"], &["db", "xdb/a"]),
+            ("*-prod", &["-prod", "a-prod", "-prod-prod"], &["prod", "a-prod1"]),
+            ("a*b*c", &["abc", "aXbYc", "abbcc"], &["ab", "acb", "abcd"]),
+            ("??", &["ab", "éß"], &["a", "abc"]),
+            ("a?*", &["ab", "abc"], &["a"]),
+            ("**", &["", "x"], &[]),
+        ] {
+            let form = pattern(form);
+            for text in yes {
+                assert!(form.matches(text), "{form} {text:?}");
+            }
+            for text in no {
+                assert!(!form.matches(text), "{form} {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern() {
+        assert!(Pattern::new("", |_| true).is_err());
+        assert!(Pattern::new("a b", |c| c != ' ').is_err());
+        assert!(Pattern::new(&"a".repeat(limits::POLICY_PATTERN_BYTES + 1), |_| true).is_err());
+    }
+
+    /// The obvious definition, which takes exponential time.
+    fn slowly(pattern: &[char], text: &[char]) -> bool {
+        match (pattern.split_first(), text.split_first()) {
+            (None, None) => true,
+            (Some(('*', rest)), None) => slowly(rest, text),
+            (Some(('*', rest)), Some((_, tail))) => slowly(rest, text) || slowly(pattern, tail),
+            (Some((c, rest)), Some((d, tail))) => (*c == '?' || c == d) && slowly(rest, tail),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn as_defined(form in "[ab*?]{1,8}", text in "[ab]{0,8}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(pattern(&form).matches(&text), slowly(&chars(&form), &chars(&text)));
+        }
+    }
+}
