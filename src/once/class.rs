@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn places_count_from_the_top_of_the_file() {
         let error = find("kind: Pod\n---\nkind: [\n", None).expect_err("not YAML");
-        assert!(error.starts_with("line 4"), "{error}");
+        assert!(error.starts_with("line 3, column 7: "), "{error}");
     }
 
     #[test]
