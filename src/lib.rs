@@ -20,6 +20,7 @@ pub mod mount;
 pub mod validate;
 // cloud
 pub mod cloud;
+pub mod kube;
 // I/O
 pub mod http;
 // domain
@@ -33,6 +34,7 @@ pub mod sign;
 // words
 pub mod budget;
 pub mod clock;
+pub mod file;
 pub mod limits;
 pub mod metrics;
 pub mod secret;

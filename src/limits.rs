@@ -68,8 +68,38 @@ pub const FETCH_OBJECT_BYTES: usize = 4 * 32 * 1024;
 /// any Mount takes.
 pub const CREDENTIAL_RENEWAL_SECONDS: i64 = 180;
 
+/// After a failed renewal, credentials that are still valid are used for so long before the next try, so that an
+/// STS that is out of reach does not hold up every Mount.
+pub const CREDENTIAL_RETRY_PAUSE: Duration = Duration::from_secs(10);
+
+/// Most identities whose credentials are kept, of pods and of cross-account roles each: a node has at most 256
+/// pods, and a pod a few roles.
+pub const IDENTITIES: usize = 1_024;
+
+/// Credentials that nobody has asked for in so long are dropped.
+pub const IDENTITY_UNUSED: Duration = Duration::from_secs(3_600);
+
+/// How long a ServiceAccount's role annotation is taken for true: the pods of one rollout are one read, and a change
+/// is seen by the next rotation.
+pub const ANNOTATION_AGE: Duration = Duration::from_secs(30);
+
+/// One read of the Kubernetes API.
+pub const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Longest ServiceAccount token that STS takes.
 pub const TOKEN_BYTES: usize = 20_000;
+
+/// Most bytes of a file of CA certificates: Mozilla's whole bundle has 230 KiB.
+pub const CA_FILE_BYTES: usize = 1_048_576;
+
+/// Most bytes of a file with half of an AccessKey pair.
+pub const ACCESS_KEY_FILE_BYTES: usize = 256;
+
+/// After the node's metadata service did not say the region, STS is asked at its global endpoint for so long.
+pub const REGION_RETRY_PAUSE: Duration = Duration::from_secs(60);
+
+/// Longest name of a role session.
+pub const SESSION_NAME_BYTES: usize = 64;
 
 /// Most tries of one call that finds the service out of reach or out of order.
 pub const FETCH_ATTEMPTS: u32 = 4;
@@ -394,3 +424,17 @@ pub const SOCKET_PATH_BYTES: usize = 107;
 
 /// Log lines that peers can cause, per kind and minute.
 pub const PEER_LOG_LINES: u32 = 10;
+
+// ---- Manifests (src/validate) ----
+
+/// Most bytes of one file of manifests. `kubectl get -A -o yaml` of a thousand classes makes about a third.
+pub const MANIFEST_BYTES: usize = 16 * 1024 * 1024;
+
+/// Most YAML nodes of one document.
+pub const MANIFEST_NODES: usize = 1_000_000;
+
+/// Most bytes of text of one document, aliases expanded.
+pub const MANIFEST_EXPANDED_BYTES: usize = 32 * 1024 * 1024;
+
+/// Deepest nesting of a document. The schema of any resource is less deep.
+pub const MANIFEST_DEPTH: usize = 64;

@@ -76,7 +76,7 @@ func rendered(env *environment) (string, error) {
 func text(documents []document) string {
 	var result strings.Builder
 	for _, document := range documents {
-		if strings.Contains(document.text, "\nkind: ConfigMap\n") || strings.Contains(document.text, "\nkind: PrometheusRule\n") {
+		if strings.Contains(document.text, "-dashboard\n") || strings.Contains(document.text, "\nkind: PrometheusRule\n") {
 			head, _, _ := strings.Cut(document.text, "\ndata:\n")
 			head, _, _ = strings.Cut(head, "\nspec:\n")
 			document.text = head + "\n# … a file of the chart\n"
@@ -218,7 +218,10 @@ func knownFlags(env *environment) (string, error) {
 			}
 			used[name] = true
 		}
-		if err := env.starts(daemonSet.Spec.Template.Spec.Containers[0]); err != nil {
+		if err := env.prepares(daemonSet.Spec.Template.Spec.InitContainers); err != nil {
+			return "", fmt.Errorf("%s: %w", file, err)
+		}
+		if err := env.starts(daemonSet, documents); err != nil {
 			return "", fmt.Errorf("%s: %w", file, err)
 		}
 	}
@@ -243,10 +246,35 @@ var plausible = map[string]string{
 	"ALICLOUD_ROLE_SESSION_EXPIRATION": "3600",
 }
 
-// Starts runs the provider with a container's arguments and variables, but a directory that does not exist: it must
-// get past its configuration (exit code 2 otherwise) and end for want of the directory.
-func (env *environment) starts(container corev1.Container) error {
+// Starts runs the provider with a container's arguments, variables and ConfigMaps, but a directory that does not exist:
+// it must get past its configuration (exit code 2 otherwise) and end for want of the directory.
+func (env *environment) starts(daemonSet *appsv1.DaemonSet, documents []document) error {
+	spec := daemonSet.Spec.Template.Spec
+	container := spec.Containers[0]
+	place, err := os.MkdirTemp("", "chartcheck")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(place)
 	arguments := append(append([]string{}, container.Args...), "--provider-volume=/does/not/exist", "--healthz-port=0")
+	for _, mount := range container.VolumeMounts {
+		data, found := configMapOf(spec.Volumes, mount.Name, documents)
+		if !found {
+			continue
+		}
+		directory := filepath.Join(place, mount.MountPath)
+		if err := os.MkdirAll(directory, 0o755); err != nil {
+			return err
+		}
+		for key, content := range data {
+			if err := os.WriteFile(filepath.Join(directory, key), []byte(content), 0o644); err != nil {
+				return err
+			}
+		}
+		for i, argument := range arguments {
+			arguments[i] = strings.ReplaceAll(argument, "="+mount.MountPath+"/", "="+directory+"/")
+		}
+	}
 	command := exec.Command(env.provider, arguments...)
 	command.Env = []string{}
 	for _, variable := range container.Env {
@@ -265,6 +293,46 @@ func (env *environment) starts(container corev1.Container) error {
 		return nil
 	}
 	return fmt.Errorf("the provider does not take %v: %v: %s", arguments, err, out)
+}
+
+// ConfigMapOf is the data of the ConfigMap that a volume shows, if it is among the documents.
+func configMapOf(volumes []corev1.Volume, name string, documents []document) (map[string]string, bool) {
+	wanted := volumeOf(volumes, name).ConfigMap
+	if wanted == nil {
+		return nil, false
+	}
+	for _, document := range ownOf(documents) {
+		object, err := decode(document)
+		if configMap, is := object.(*corev1.ConfigMap); err == nil && is && configMap.Name == wanted.Name {
+			return configMap.Data, true
+		}
+	}
+	return nil, false
+}
+
+// Prepares runs what the init container runs, over a directory of our own as root's: it must go well.
+func (env *environment) prepares(containers []corev1.Container) error {
+	for _, container := range containers {
+		place, err := os.MkdirTemp("", "chartcheck")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(place)
+		var arguments []string
+		for _, argument := range container.Args {
+			for _, mount := range container.VolumeMounts {
+				if err := os.MkdirAll(filepath.Join(place, mount.MountPath), 0o755); err != nil {
+					return err
+				}
+				argument = strings.ReplaceAll(argument, mount.MountPath, filepath.Join(place, mount.MountPath))
+			}
+			arguments = append(arguments, argument)
+		}
+		if out, err := exec.Command(env.provider, arguments...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w: %s", arguments, err, out)
+		}
+	}
+	return nil
 }
 
 // Refused renders each file of refused/, which must fail with the text of its first line.

@@ -86,7 +86,37 @@ pub(super) const SERVE: &[Flag] = &[
         "sts-endpoint",
         "URL",
         "",
-        "where STS is; without it sts.aliyuncs.com, or as ALIBABA_CLOUD_STS_REGION says",
+        "where STS is; without it as ALIBABA_CLOUD_STS_REGION says, else in the VPC of the node's region",
+    ),
+    flag(
+        "allowed-endpoints",
+        "HOSTS",
+        "kms.*.aliyuncs.com,kms-vpc.*.aliyuncs.com,*.cryptoservice.kms.aliyuncs.com",
+        "hosts that kmsEndpoint in a SecretProviderClass may name; * stands for one label",
+    ),
+    flag(
+        "kms-ca-file",
+        "FILE",
+        "",
+        "PEM file with the CA of the KMS instances, from the KMS console; read again when it changes",
+    ),
+    flag(
+        "credentials-dir",
+        "DIR",
+        "",
+        "directory with the files ACCESS_KEY_ID and SECRET_ACCESS_KEY (or id and secret), read again when they change",
+    ),
+    flag(
+        "allow-identity-fallback",
+        "",
+        "",
+        "read with the next identity where a piece of the asked one is missing, as the official provider does; for migrations",
+    ),
+    flag(
+        "service-account-dir",
+        "DIR",
+        "/var/run/secrets/kubernetes.io/serviceaccount",
+        "directory with token and ca.crt for the Kubernetes API",
     ),
     flag(
         "metadata-endpoint",
@@ -220,7 +250,7 @@ pub(super) const PREPARE: &[Flag] = &[
         "group",
         "GID",
         "65532",
-        "group that the provider runs as, and that may write in the directory",
+        "group that the provider runs as, and that may write in the directory; 0 changes nothing",
     ),
 ];
 

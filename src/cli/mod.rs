@@ -8,6 +8,7 @@ mod flags;
 mod help;
 mod identity;
 mod logger;
+mod network;
 mod subcommand;
 
 use std::ffi::{OsStr, OsString};
@@ -17,6 +18,7 @@ pub use config::{Config, ConfigError, Health};
 pub use environment::{Environment, ProcessEnvironment};
 pub use identity::Identity;
 pub use logger::{LogFormat, Logger};
+pub use network::{Cluster, StsSetting};
 
 use args::Args;
 use help::{help, version};

@@ -256,7 +256,11 @@ const fn label(service: Service) -> metrics::Service {
 /// One try.
 fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Cloud> {
     if remaining.is_zero() {
-        return failed(Error::Waited);
+        return Outcome::Failed {
+            error: Error::Waited,
+            class: Class::Unavailable,
+            hint: None,
+        };
     }
     let error = match call(api, job, remaining) {
         Ok(value) => {

@@ -45,6 +45,9 @@
 {{- if and $limit (lt (include "provider.mebibytes" $limit | int64) (add $budget 32)) -}}
 {{- fail (printf "linux.resources.limits.memory is %s, and provider.memoryBudget is %s: under load the kernel would end the provider. Give at least %dMi, or lower the budget" (toString $limit) (.Values.provider.memoryBudget | default "64MiB") (add $budget 32)) -}}
 {{- end -}}
+{{- if and .Values.accessPolicy.configMap (kindIs "slice" .Values.accessPolicy.rules) -}}
+{{- fail "accessPolicy has rules and a configMap; one of them" -}}
+{{- end -}}
 {{- if and .Values.networkPolicy.enabled (include "provider.hostNetwork" .) -}}
 {{- fail "networkPolicy.enabled: a NetworkPolicy does not act on pods with the node's network. Set linux.hostNetwork to false, or networkPolicy.enabled to false" -}}
 {{- end -}}

@@ -34,6 +34,9 @@
 - {{ printf "--%s-endpoint=%s" $name . | quote }}
 {{- end }}
 {{- end }}
+{{- if include "provider.accessPolicy" . }}
+- --access-policy=/etc/provider/access-policy/policy.yaml
+{{- end }}
 {{- range .Values.linux.extraArgs }}
 - {{ . | quote }}
 {{- end }}
@@ -87,6 +90,11 @@
   mountPath: /etc/provider/trusted-ca
   readOnly: true
 {{- end }}
+{{- if include "provider.accessPolicy" . }}
+- name: access-policy
+  mountPath: /etc/provider/access-policy
+  readOnly: true
+{{- end }}
 {{- with .Values.linux.volumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -119,6 +127,11 @@
     items:
       - key: {{ .Values.trustedCA.key }}
         path: {{ .Values.trustedCA.key }}
+{{- end }}
+{{- with include "provider.accessPolicy" . }}
+- name: access-policy
+  configMap:
+    name: {{ . }}
 {{- end }}
 {{- with .Values.linux.volumes }}
 {{ toYaml . }}

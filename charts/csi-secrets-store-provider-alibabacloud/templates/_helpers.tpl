@@ -135,3 +135,12 @@ seccompProfile:
 {{- else if regexMatch "^[0-9]+$" $text -}}{{ divf ($text | float64) 1048576 | int64 }}
 {{- else -}}0{{- end -}}
 {{- end -}}
+
+{{/* The ConfigMap of the access policy; nothing if there is none. */}}
+{{- define "provider.accessPolicy" -}}
+{{- if .Values.accessPolicy.configMap -}}
+{{ .Values.accessPolicy.configMap }}
+{{- else if kindIs "slice" .Values.accessPolicy.rules -}}
+{{ include "provider.fullname" . | trunc 49 | trimSuffix "-" }}-access-policy
+{{- end -}}
+{{- end -}}

@@ -78,6 +78,26 @@ impl Driver {
         self.call("/v1alpha1.CSIDriverProvider/Mount", request, timeout)
     }
 
+    /// A Mount that its caller takes back after a while; `None` if that came before the answer.
+    ///
+    /// # Errors
+    /// The provider's status.
+    pub fn mount_cancelled_after(
+        &self,
+        request: MountRequest,
+        after: Duration,
+    ) -> Option<Result<MountResponse, tonic::Status>> {
+        let call = unary(
+            self.channel.clone(),
+            "/v1alpha1.CSIDriverProvider/Mount",
+            request,
+            Some(Duration::from_secs(120)),
+        );
+        // Dropping the call resets its stream.
+        self.runtime
+            .block_on(async { tokio::time::timeout(after, call).await.ok() })
+    }
+
     /// `grpc.health.v1.Health/Check`
     ///
     /// # Errors
@@ -107,24 +127,35 @@ impl Driver {
         Q: prost::Message + Send + Sync + 'static,
         R: prost::Message + Default + Send + Sync + 'static,
     {
-        let mut client =
-            tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_RESPONSE_BYTES);
-        self.runtime.block_on(async move {
-            client
-                .ready()
-                .await
-                .map_err(|error| tonic::Status::unavailable(error.to_string()))?;
-            let mut request = tonic::Request::new(message);
-            if let Some(timeout) = timeout {
-                request.set_timeout(timeout);
-            }
-            let codec = ProstCodec::<Q, R>::default();
-            client
-                .unary(request, PathAndQuery::from_static(path), codec)
-                .await
-                .map(tonic::Response::into_inner)
-        })
+        self.runtime
+            .block_on(unary(self.channel.clone(), path, message, timeout))
     }
+}
+
+async fn unary<Q, R>(
+    channel: Channel,
+    path: &'static str,
+    message: Q,
+    timeout: Option<Duration>,
+) -> Result<R, tonic::Status>
+where
+    Q: prost::Message + Send + Sync + 'static,
+    R: prost::Message + Default + Send + Sync + 'static,
+{
+    let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
+    client
+        .ready()
+        .await
+        .map_err(|error| tonic::Status::unavailable(error.to_string()))?;
+    let mut request = tonic::Request::new(message);
+    if let Some(timeout) = timeout {
+        request.set_timeout(timeout);
+    }
+    let codec = ProstCodec::<Q, R>::default();
+    client
+        .unary(request, PathAndQuery::from_static(path), codec)
+        .await
+        .map(tonic::Response::into_inner)
 }
 
 /// See `proto/v1alpha1/service.proto`; written down a second time so that the two sides can disagree.

@@ -28,8 +28,8 @@ pub(super) enum State {
     Queued,
     /// It waits for its next try.
     Paused { until: Instant },
-    /// It is under way.
-    Sent { at: Instant },
+    /// It is under way, and ends by when the last of those gives up who waited when it was sent.
+    Sent { at: Instant, until: Instant },
 }
 
 /// The calls of one key that can be joined.

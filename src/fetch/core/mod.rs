@@ -322,7 +322,8 @@ impl<D: Domain> Core<D> {
     fn send(&mut self, id: FlightId, now: Instant) -> Option<Attempt<D>> {
         let flight = self.flights.get_mut(&id)?;
         flight.attempts += 1;
-        flight.state = State::Sent { at: now };
+        let until = deadline(&self.parties, flight, now);
+        flight.state = State::Sent { at: now, until };
         self.counts.calls += 1;
         if flight.attempts == 1 {
             self.budget.earn();
@@ -337,7 +338,7 @@ impl<D: Domain> Core<D> {
             service: flight.service,
             number: flight.attempts,
             job: flight.job.clone(),
-            deadline: deadline(&self.parties, flight, now),
+            deadline: until,
         })
     }
 
@@ -346,7 +347,7 @@ impl<D: Domain> Core<D> {
         let Some(mut flight) = self.flights.remove(&id) else {
             return;
         };
-        let State::Sent { at: sent } = flight.state else {
+        let State::Sent { at: sent, until } = flight.state else {
             self.flights.insert(id, flight);
             return;
         };
@@ -365,6 +366,13 @@ impl<D: Domain> Core<D> {
             }
             Outcome::Renewed(job) => {
                 flight.job = job;
+                self.again(id, flight, now);
+            }
+            // It had no more time than those who waited when it was sent. Others have come since, who have.
+            Outcome::Failed { class, .. }
+                if class.is_outage() && until <= now && deadline(&self.parties, &flight, now) > now =>
+            {
+                flight.attempts = flight.attempts.saturating_sub(1);
                 self.again(id, flight, now);
             }
             Outcome::Failed { error, class, hint } => {

@@ -183,6 +183,29 @@ fn overlapping_requests_share_a_call_that_has_not_been_sent() {
     bench.assert_empty();
 }
 
+/// What had no more time than a hasty Mount says nothing to a patient one that joined it.
+#[test]
+fn the_end_of_one_mounts_time_is_not_the_end_of_anothers() {
+    let mut bench = Bench::wide();
+    let (known, also_known) = (bench.known("u"), bench.known("v"));
+    let hasty = bench.mount_within(&["a", "b"], Some(&known), 1);
+    let calls = bench.calls();
+    let patient = bench.mount_within(&["a", "b"], Some(&also_known), 100);
+    bench.pass(1);
+    assert_eq!(bench.leave(hasty), [Err("unfinished"), Err("unfinished")]);
+    for call in calls {
+        bench.fail(call.flight, "late", Class::Unavailable);
+    }
+    let calls = bench.calls();
+    assert_eq!(calls.iter().map(|call| call.number).collect::<Vec<_>>(), [1, 1]);
+    for (value, call) in (1..).zip(calls) {
+        bench.answer(call.flight, value);
+    }
+    assert_eq!(bench.results(patient), [Ok(1), Ok(2)]);
+    assert_eq!(bench.core.counts().retries, 0);
+    bench.assert_empty();
+}
+
 /// Its value may have been read before the pod came to be.
 #[test]
 fn a_first_mount_does_not_join_a_call_under_way_and_a_repeated_one_does() {

@@ -284,6 +284,9 @@ proptest! {
     #[test]
     fn the_crate_gives_the_same_results(text in grammar(), document in documents()) {
         prop_assume!(depth(&text) <= limits::EXPRESSION_DEPTH);
+        // The crate calculates in floating point and writes "1.0" where whole numbers are due.
+        let calculates = ["abs(", "ceil(", "floor(", "sum(", "avg(", "to_number("];
+        prop_assume!(!text.contains("to_string(") || !calculates.iter().any(|name| text.contains(name)));
         let Ok(theirs) = jmespath::compile(&text) else {
             prop_assert!(Expression::parse(&text).is_err(), "{text}");
             return Ok(());
