@@ -81,3 +81,7 @@ images arch="x86_64":
 image-smoke:
     cargo build -p harness --bin driver-smoke
     scripts/image-smoke.sh
+
+# How fast the fake cloud is: its start, kept connections, new TLS connections.
+bench-fake:
+    cargo run --quiet --release -p harness --bin bench-fake
