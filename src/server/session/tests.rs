@@ -483,6 +483,30 @@ fn a_request_past_the_limit_is_refused_from_its_prefix() {
 }
 
 #[test]
+fn the_largest_message_of_each_method_is_taken_and_one_octet_more_is_not() {
+    let mut stage = Stage::new();
+    for (stream, path, most) in [
+        (1, MOUNT, limits::REQUEST_MESSAGE_BYTES),
+        (5, VERSION, limits::SMALL_MESSAGE_BYTES),
+        (9, CHECK, limits::SMALL_MESSAGE_BYTES),
+        (13, WATCH, limits::SMALL_MESSAGE_BYTES),
+    ] {
+        let prefix = message::prefix(most).unwrap();
+        let begun = stage.send(&[stage.head(stream, path), data(stream, &prefix, false)].concat());
+        assert!(
+            !begun.iter().any(|seen| matches!(seen, Seen::Headers { .. })),
+            "{path}: {begun:?}"
+        );
+        let prefix = message::prefix(most + 1).unwrap();
+        let mut seen = stage.send(&[stage.head(stream + 2, path), data(stream + 2, &prefix, true)].concat());
+        seen.retain(|seen| !matches!(seen, Seen::WindowUpdate(..)));
+        let (code, message) = failure(&seen);
+        assert_eq!(code, "3", "{path}");
+        assert!(message.contains(&most.to_string()), "{path}: {message}");
+    }
+}
+
+#[test]
 fn a_refused_request_that_does_not_end_is_answered_in_time() {
     let mut stage = Stage::new();
     let start = stage.head(1, "/nobody/knows");
