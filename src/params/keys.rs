@@ -49,9 +49,9 @@ pub(super) fn suggestion(kind: &str, key: &str, known: &[&'static str]) -> Strin
 
 /// The word of `known` that `key` was probably meant to be, a key or a flag: at most a third of it mistyped, or only its end
 /// written, as in `version`.
-pub fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
+pub fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     let key = key.to_ascii_lowercase();
-    let ends_so = |candidate: &&&str| key.len() >= 4 && candidate.to_ascii_lowercase().ends_with(&key);
+    let ends_so = |candidate: &&&'a str| key.len() >= 4 && candidate.to_ascii_lowercase().ends_with(&key);
     if let Some(longer) = known.iter().find(ends_so) {
         return Some(longer);
     }
@@ -65,7 +65,7 @@ pub fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
 
 /// How many single-character edits lie between two short texts (Levenshtein). Long ones are simply far apart.
 fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 64 {
+    if a.len() > 64 || b.len() > 64 {
         return usize::MAX;
     }
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();

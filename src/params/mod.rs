@@ -31,6 +31,7 @@ mod attributes;
 mod encoding;
 mod fields;
 mod file_name;
+mod files;
 mod jmespath;
 mod json;
 mod keys;
@@ -39,11 +40,15 @@ mod number;
 mod object;
 mod parts;
 mod plan;
+mod print;
 pub(crate) mod problem;
 mod render;
 pub(crate) mod yaml;
 
+pub(crate) use self::problem::quoted;
+
 pub use self::file_name::FileName;
+pub use self::files::{Extracted, PlannedFile};
 pub use self::keys::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, PART as PART_KEYS, nearest};
 pub use self::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version};
 pub use self::object::{CrossAccount, Object};
@@ -87,15 +92,19 @@ pub enum UnknownKeys {
 /// Every problem found, each with the item, the field, the place in `objects` and the remedy. Never a value of
 /// an attribute that may be secret.
 pub fn parse(input: &Input<'_>, options: &Options) -> Result<Plan, Problems> {
+    let (plan, warnings) = examine(input, options);
+    plan.map(|plan| Plan { warnings, ..plan })
+}
+
+/// The same, with the warnings apart, so that there are warnings also beside problems.
+pub fn examine(input: &Input<'_>, options: &Options) -> (Result<Plan, Problems>, Vec<Warning>) {
     let mut report = Report::new(*options);
     let plan = Attributes::parse(input.attributes, &mut report)
         .map(|attributes| Plan::parse(attributes, Mode::from_permission(input.permission), &mut report));
+    let warnings = report.take_warnings();
     match plan {
-        Some(mut plan) if report.is_clean() => {
-            plan.warnings = report.into_warnings();
-            Ok(plan)
-        }
-        _ => Err(report.into_problems()),
+        Some(plan) if report.is_clean() => (Ok(plan), warnings),
+        _ => (Err(report.into_problems()), warnings),
     }
 }
 

@@ -27,6 +27,7 @@ pub struct Plan {
     pub objects: Vec<Object>,
     /// What works but is probably not meant so.
     pub warnings: Vec<Warning>,
+    pub(super) translation: Translation,
 }
 
 /// The pod, as kubelet vouches for it. Texts are empty when the driver does not say.
@@ -59,9 +60,10 @@ impl Plan {
             parse_boolean,
             report,
         );
+        let translation = translation.unwrap_or(Translation::DEFAULT);
         let class = Class {
             region: region.as_ref(),
-            translation: translation.unwrap_or(Translation::DEFAULT),
+            translation,
             mode: mode.unwrap_or(permission),
         };
         let objects = objects(&attributes.objects, &class, report);
@@ -74,6 +76,7 @@ impl Plan {
             tokens: attributes.tokens,
             objects,
             warnings: Vec::new(),
+            translation,
         }
     }
 }
@@ -200,6 +203,7 @@ fn lone_type(item: &Node) -> Option<(&str, Position)> {
                 Node {
                     kind: Kind::Text(text),
                     at,
+                    ..
                 },
             ),
         ] if key.is_text("objectType") => Some((text, *at)),

@@ -61,20 +61,26 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::with_capacity(3);
-        match (self.item, &self.object) {
-            (Some(item), Some(name)) => parts.push(format!("item {item} {}", quoted(name))),
-            (Some(item), None) => parts.push(format!("item {item}")),
-            (None, _) => {}
-        }
-        parts.extend(self.field.clone());
-        write!(f, "{}", parts.join(" "))?;
+        let subject = subject(self.item, self.object.as_deref(), self.field.as_deref());
+        f.write_str(&subject)?;
         match self.at {
-            Some(at) if parts.is_empty() => write!(f, "{at}"),
+            Some(at) if subject.is_empty() => write!(f, "{at}"),
             Some(at) => write!(f, " ({at})"),
             None => Ok(()),
         }
     }
+}
+
+/// Item, object and field, as far as they are known.
+fn subject(item: Option<usize>, object: Option<&str>, field: Option<&str>) -> String {
+    let mut parts = Vec::with_capacity(3);
+    match (item, object) {
+        (Some(item), Some(name)) => parts.push(format!("item {item} {}", quoted(name))),
+        (Some(item), None) => parts.push(format!("item {item}")),
+        (None, _) => {}
+    }
+    parts.extend(field.map(str::to_owned));
+    parts.join(" ")
 }
 
 /// One thing that is wrong with the parameters, or with a value that they ask for.
@@ -92,6 +98,13 @@ pub struct Problem {
     pub text: String,
     /// What to do about it.
     pub remedy: String,
+}
+
+impl Problem {
+    /// What it is about, without its position: item, object and field.
+    pub fn subject(&self) -> String {
+        subject(self.item, self.object.as_deref(), self.field.as_deref())
+    }
 }
 
 impl fmt::Display for Problem {
@@ -127,6 +140,11 @@ impl Problems {
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.list.iter()
     }
+
+    /// How many more there are, past [`limits::PROBLEMS`].
+    pub fn dropped(&self) -> usize {
+        self.dropped
+    }
 }
 
 impl fmt::Display for Problems {
@@ -156,15 +174,33 @@ impl std::error::Error for Problems {}
 pub struct Warning {
     /// The item of `objects`, counted from 1.
     pub item: Option<usize>,
+    /// That item's `objectName`.
+    pub object: Option<String>,
+    /// The field or parameter.
+    pub field: Option<String>,
     /// Where in `objects`.
     pub at: Option<Position>,
-    /// The whole sentence, place included.
+    /// What is meant.
     pub text: String,
 }
 
+impl Warning {
+    /// What it is about, without its position: item, object and field.
+    pub fn subject(&self) -> String {
+        subject(self.item, self.object.as_deref(), self.field.as_deref())
+    }
+}
+
 impl fmt::Display for Warning {
+    /// The whole sentence, place included.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        let place = Place {
+            item: self.item,
+            object: self.object.clone(),
+            field: self.field.clone(),
+            at: self.at,
+        };
+        write!(f, "{place}: {}", self.text)
     }
 }
 
@@ -211,8 +247,10 @@ impl Report {
         if self.warnings.len() < limits::PROBLEMS {
             self.warnings.push(Warning {
                 item: place.item,
+                object: place.object.clone(),
+                field: place.field.clone(),
                 at: place.at,
-                text: format!("{place}: {text}"),
+                text: text.to_string(),
             });
         }
     }
@@ -234,8 +272,8 @@ impl Report {
         }
     }
 
-    pub(super) fn into_warnings(self) -> Vec<Warning> {
-        self.warnings
+    pub(super) fn take_warnings(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// The problems, in the order of the text: those of the class first, then by position.

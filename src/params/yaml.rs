@@ -17,7 +17,51 @@ use crate::limits;
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) at: Position,
+    pub(crate) style: Style,
     pub(crate) kind: Kind,
+}
+
+/// How a node is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Without quotes; also what is no scalar.
+    Plain,
+    /// In single quotes.
+    Single,
+    /// In double quotes.
+    Double,
+    /// As a block after `|` or `>`.
+    Block,
+}
+
+/// How large a document may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Bytes as written.
+    pub(crate) bytes: usize,
+    /// Values, aliases expanded.
+    pub(crate) nodes: usize,
+    /// Bytes of text, aliases expanded.
+    pub(crate) expanded_bytes: usize,
+    /// Nesting.
+    pub(crate) depth: usize,
+    /// What to do when it is larger.
+    pub(crate) remedy: &'static str,
+}
+
+impl Bounds {
+    /// Those of the parameter `objects`.
+    pub(crate) const OBJECTS: Self = Self {
+        bytes: limits::OBJECTS_BYTES,
+        nodes: limits::OBJECTS_NODES,
+        expanded_bytes: limits::OBJECTS_EXPANDED_BYTES,
+        depth: limits::OBJECTS_DEPTH,
+        remedy: "split the SecretProviderClass",
+    };
+
+    fn wrong(&self, text: String) -> Wrong {
+        Wrong::new(text, self.remedy)
+    }
 }
 
 impl Node {
@@ -70,25 +114,26 @@ pub(crate) struct Error {
     pub(crate) wrong: Wrong,
 }
 
-/// Reads one document; [`Kind::Null`] when there is none.
+/// Reads the one document of `objects`; [`Kind::Null`] when there is none.
 pub(crate) fn parse(text: &str) -> Result<Node, Error> {
-    if text.len() > limits::OBJECTS_BYTES {
-        let text = format!(
-            "{} bytes are more than the limit of {}",
-            text.len(),
-            limits::OBJECTS_BYTES
-        );
+    parse_within(text, Bounds::OBJECTS)
+}
+
+/// Reads one document; [`Kind::Null`] when there is none.
+pub(crate) fn parse_within(text: &str, bounds: Bounds) -> Result<Node, Error> {
+    if text.len() > bounds.bytes {
+        let text = format!("{} bytes are more than the limit of {}", text.len(), bounds.bytes);
         return Err(Error {
             at: None,
-            wrong: Wrong::new(text, "split the SecretProviderClass"),
+            wrong: bounds.wrong(text),
         });
     }
     let options = granit_parser::options! {
         emit_comments: false,
-        flow_nesting_limit: limits::OBJECTS_DEPTH,
-        block_nesting_limit: limits::OBJECTS_DEPTH,
+        flow_nesting_limit: bounds.depth,
+        block_nesting_limit: bounds.depth,
     };
-    let mut loader = Loader::default();
+    let mut loader = Loader::new(bounds);
     for event in Parser::new_from_str_with_options(text, options) {
         match event {
             Ok((event, span)) => loader.event(event, &span)?,
@@ -103,6 +148,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Error> {
     }
     Ok(loader.root.unwrap_or(Node {
         at: Position { line: 1, column: 1 },
+        style: Style::Plain,
         kind: Kind::Null,
     }))
 }
@@ -128,8 +174,8 @@ struct Anchored {
     depth: usize,
 }
 
-#[derive(Default)]
 struct Loader {
+    bounds: Bounds,
     open: Vec<Open>,
     root: Option<Node>,
     anchors: HashMap<usize, Anchored>,
@@ -138,13 +184,30 @@ struct Loader {
 }
 
 impl Loader {
+    fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            open: Vec::new(),
+            root: None,
+            anchors: HashMap::new(),
+            nodes: 0,
+            bytes: 0,
+        }
+    }
+
     fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), Error> {
         let at = position(&span.start);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(1, text.len(), at)?;
                 let kind = scalar(&text, style, tag.as_deref(), at)?;
-                self.finish(Node { at, kind }, anchor)
+                let style = match style {
+                    ScalarStyle::SingleQuoted => Style::Single,
+                    ScalarStyle::DoubleQuoted => Style::Double,
+                    ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+                    _ => Style::Plain,
+                };
+                self.finish(Node { at, style, kind }, anchor)
             }
             Event::SequenceStart(_, anchor, _) => self.begin(at, anchor, Items::List(Vec::new())),
             Event::MappingStart(_, anchor, _) => self.begin(
@@ -164,8 +227,8 @@ impl Loader {
 
     fn begin(&mut self, at: Position, anchor: usize, items: Items) -> Result<(), Error> {
         self.count(1, 0, at)?;
-        if self.open.len() >= limits::OBJECTS_DEPTH {
-            return Err(too_deep(at));
+        if self.open.len() >= self.bounds.depth {
+            return Err(too_deep(at, self.bounds.depth));
         }
         self.open.push(Open { at, anchor, items });
         Ok(())
@@ -179,7 +242,8 @@ impl Loader {
             Items::List(items) => Kind::List(items),
             Items::Map { entries, .. } => Kind::Map(self.merged(entries)?),
         };
-        self.finish(Node { at, kind }, anchor)
+        let style = Style::Plain;
+        self.finish(Node { at, style, kind }, anchor)
     }
 
     /// Places a complete node where it belongs.
@@ -221,8 +285,8 @@ impl Loader {
             let wrong = Wrong::new("an alias stands inside its own anchor", "write the value out");
             return Err(Error { at: Some(at), wrong });
         };
-        if self.open.len().saturating_add(anchored.depth) > limits::OBJECTS_DEPTH {
-            return Err(too_deep(at));
+        if self.open.len().saturating_add(anchored.depth) > self.bounds.depth {
+            return Err(too_deep(at, self.bounds.depth));
         }
         let (nodes, bytes, _) = cost(&anchored.node);
         self.count(nodes, bytes, at)?;
@@ -282,19 +346,19 @@ impl Loader {
     fn count(&mut self, nodes: usize, bytes: usize, at: Position) -> Result<(), Error> {
         self.nodes = self.nodes.saturating_add(nodes);
         self.bytes = self.bytes.saturating_add(bytes);
-        let text = if self.nodes > limits::OBJECTS_NODES {
-            format!("more than {} values, aliases expanded", limits::OBJECTS_NODES)
-        } else if self.bytes > limits::OBJECTS_EXPANDED_BYTES {
+        let text = if self.nodes > self.bounds.nodes {
+            format!("more than {} values, aliases expanded", self.bounds.nodes)
+        } else if self.bytes > self.bounds.expanded_bytes {
             format!(
                 "more than {} bytes of text, aliases expanded",
-                limits::OBJECTS_EXPANDED_BYTES
+                self.bounds.expanded_bytes
             )
         } else {
             return Ok(());
         };
         Err(Error {
             at: Some(at),
-            wrong: Wrong::new(text, "split the SecretProviderClass"),
+            wrong: self.bounds.wrong(text),
         })
     }
 }
@@ -315,7 +379,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Re
     })
 }
 
-/// Nodes, bytes and levels of a tree. Recursion ends at [`limits::OBJECTS_DEPTH`].
+/// Nodes, bytes and levels of a tree. Recursion ends at the bound on depth.
 fn cost(node: &Node) -> (usize, usize, usize) {
     let add = |(nodes, bytes, depth): (usize, usize, usize), child: &Node| {
         let (more_nodes, more_bytes, child_depth) = cost(child);
@@ -347,8 +411,8 @@ fn position(marker: &granit_parser::Marker) -> Position {
     }
 }
 
-fn too_deep(at: Position) -> Error {
-    let text = format!("nested more than {} levels deep", limits::OBJECTS_DEPTH);
+fn too_deep(at: Position, depth: usize) -> Error {
+    let text = format!("nested more than {depth} levels deep");
     Error {
         at: Some(at),
         wrong: Wrong::new(text, "write a list of mappings"),

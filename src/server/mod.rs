@@ -352,6 +352,7 @@ impl Server {
             self.counters.mounts_overloaded.increment();
             let message = "too many mounts at once on this node: all workers are busy and the queue is full; the \
                            next attempt may succeed";
+            self.warn(format_args!("a Mount was refused: {message}"));
             job.fail(Status::new(Code::Internal, message));
         }
     }

@@ -1,11 +1,25 @@
 //! `validate`: SecretProviderClass manifests checked with the code that mounts them, without cluster or cloud.
+//!
+//! Pure but for [`Settings::run`], which reads the files and prints. `docs/validate.md` is for its users.
 
+mod class;
+mod manifest;
+mod official;
+mod print;
+mod scalar;
+mod source_map;
+
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
+use serde::Serialize;
+
+pub use class::{Class, File, Finding};
+
+use self::manifest::{Document, Resource, resources};
 use crate::limits;
-use crate::params::yaml::{self, Kind, Node};
-use crate::params::{Input, Options, UnknownKeys, parse};
+use crate::params::Position;
 
 /// What to check, and how to print what comes of it.
 #[derive(Debug)]
@@ -34,65 +48,162 @@ pub enum Format {
     Json,
 }
 
+/// What came of one source.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The file's name as it was given, or `-`.
+    #[serde(rename = "file")]
+    pub source: String,
+    /// The classes in it.
+    pub classes: Vec<Class>,
+    /// What is wrong with the file itself.
+    pub errors: Vec<Finding>,
+    /// Resources and documents that are no class for this provider.
+    pub skipped: usize,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn is_well(&self) -> bool {
+        self.errors.is_empty() && self.classes.iter().all(|class| class.errors.is_empty())
+    }
+}
+
+/// Checks the text of one file.
+pub fn check(source: &str, text: &str) -> Report {
+    let mut report = Report {
+        source: source.to_owned(),
+        classes: Vec::new(),
+        errors: Vec::new(),
+        skipped: 0,
+    };
+    for document in Document::split(text) {
+        if !document.may_hold_a_class() {
+            report.skipped += usize::from(!document.text.trim().is_empty());
+            continue;
+        }
+        let root = match document.parse() {
+            Ok(root) => root,
+            Err(error) => {
+                let at = document.in_file(error.at.unwrap_or(Position { line: 1, column: 1 }));
+                let remedy = if document.text.contains("{{") {
+                    "if this is a template, render it first, for instance with helm template".to_owned()
+                } else {
+                    error.wrong.remedy
+                };
+                report.errors.push(Finding::new(at, "", error.wrong.text, remedy));
+                continue;
+            }
+        };
+        let mut found = Vec::new();
+        resources(&root, &mut found);
+        for resource in found {
+            match resource {
+                Resource::Class(root) => report.classes.push(Class::check(document, root)),
+                Resource::Broken(root, text, remedy) => {
+                    let mut class = Class::at(document, root);
+                    class
+                        .errors
+                        .push(Finding::new(document.in_file(root.at), "", text, remedy));
+                    report.classes.push(class);
+                }
+                Resource::Other => report.skipped += 1,
+            }
+        }
+    }
+    report
+}
+
 impl Settings {
     /// Checks everything and prints to `output`. Whether all is well.
     ///
     /// # Errors
-    /// A file cannot be read, or the output not be written.
+    /// The output cannot be written.
     pub fn run(&self, input: &mut dyn Read, output: &mut dyn Write) -> io::Result<bool> {
-        let mut well = true;
+        let mut output = io::BufWriter::new(output);
+        let mut reports = Vec::with_capacity(self.sources.len());
         for source in &self.sources {
-            let mut text = String::new();
-            match source {
-                Source::File(path) => std::fs::File::open(path)?.read_to_string(&mut text)?,
-                Source::StandardInput => input.read_to_string(&mut text)?,
+            let report = match source.read(input) {
+                Ok(text) => check(&source.to_string(), &text),
+                Err(error) => Report {
+                    source: source.to_string(),
+                    classes: Vec::new(),
+                    errors: vec![Finding::new(
+                        Position { line: 1, column: 1 },
+                        "",
+                        format!("cannot be read: {error}"),
+                        "",
+                    )],
+                    skipped: 0,
+                },
             };
-            if text.len() > limits::OBJECTS_BYTES {
-                return Err(io::Error::other("larger than the limit"));
+            if self.format == Format::Text {
+                print::source(&report, &mut output)?;
             }
-            let Ok(root) = yaml::parse(&text) else {
-                well = false;
-                continue;
-            };
-            well &= class(&root, output)?;
+            reports.push(report);
         }
+        let well = reports.iter().all(Report::is_well);
+        match self.format {
+            Format::Text => print::total(&reports, &mut output)?,
+            Format::Json => {
+                serde_json::to_writer_pretty(
+                    &mut output,
+                    &Outcome {
+                        valid: well,
+                        sources: &reports,
+                    },
+                )?;
+                output.write_all(b"\n")?;
+            }
+        }
+        output.flush()?;
         Ok(well)
     }
 }
 
-fn class(root: &Node, output: &mut dyn Write) -> io::Result<bool> {
-    let Some(parameters) = root.get("spec").and_then(|spec| spec.get("parameters")) else {
-        return Ok(true);
-    };
-    let Kind::Map(entries) = &parameters.kind else {
-        return Ok(true);
-    };
-    let attributes: serde_json::Map<String, serde_json::Value> = entries
-        .iter()
-        .filter_map(|(key, value)| match (&key.kind, &value.kind) {
-            (Kind::Text(key), Kind::Text(value)) => Some((key.clone(), value.clone().into())),
-            _ => None,
-        })
-        .collect();
-    let input = Input {
-        attributes: &serde_json::Value::Object(attributes).to_string(),
-        permission: "420",
-    };
-    let options = Options {
-        unknown_keys: UnknownKeys::Error,
-    };
-    match parse(&input, &options) {
-        Ok(plan) => {
-            for object in &plan.objects {
-                writeln!(output, "{}", object.describe())?;
-            }
-            Ok(true)
+/// The JSON document that is printed.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    valid: bool,
+    sources: &'a [Report],
+}
+
+impl Source {
+    fn read(&self, input: &mut dyn Read) -> io::Result<String> {
+        let mut text = Vec::new();
+        let most = limits::MANIFEST_BYTES as u64 + 1;
+        match self {
+            Self::File(path) => std::fs::File::open(path)?.take(most).read_to_end(&mut text)?,
+            Self::StandardInput => input.take(most).read_to_end(&mut text)?,
+        };
+        if text.len() > limits::MANIFEST_BYTES {
+            let most = limits::MANIFEST_BYTES;
+            return Err(io::Error::other(format!("larger than {most} bytes; split it")));
         }
-        Err(problems) => {
-            for problem in problems.iter() {
-                writeln!(output, "{problem}")?;
-            }
-            Ok(false)
+        String::from_utf8(text).map_err(|_| io::Error::other("not UTF-8"))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::StandardInput => f.write_str("-"),
         }
+    }
+}
+
+/// A number of things, as a person says it.
+struct Count(usize, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(number, thing) = self;
+        let plural = match (number, thing.ends_with('s')) {
+            (1, _) => "",
+            (_, true) => "es",
+            (_, false) => "s",
+        };
+        write!(f, "{number} {thing}{plural}")
     }
 }

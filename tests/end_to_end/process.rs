@@ -39,6 +39,48 @@ fn help_and_version() {
     );
 }
 
+/// Standard input and several files; 0 when all is well, 1 when something is wrong, 2 when the command line is.
+#[test]
+fn validate_has_its_exit_codes() {
+    let well = "testdata/validate/well.yaml";
+    let broken = "testdata/validate/broken_objects.yaml";
+    for (arguments, code, words) in [
+        (
+            &["validate", well, "examples/classes/demo.yaml"][..],
+            0,
+            "2 SecretProviderClasses",
+        ),
+        (&["validate", well, broken], 1, "2 errors"),
+        (&["validate", "--output=json", broken], 1, "\"valid\": false"),
+        (
+            &["validate", "does-not-exist.yaml"],
+            1,
+            "does-not-exist.yaml:1:1: error: cannot be read: No such file",
+        ),
+        (&["validate"], 2, ""),
+        (&["validate", "--outptu=json", well], 2, ""),
+    ] {
+        let output = run(arguments, &[]);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert!(text.contains(words), "{arguments:?}: {text}");
+    }
+    let mut child = Command::new(env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud"))
+        .args(["validate", "-"])
+        .stdin(fs::File::open(well).expect("a file"))
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut text = String::new();
+    let mut output = child.stdout.take().expect("output");
+    std::io::Read::read_to_string(&mut output, &mut text).expect("text");
+    assert!(child.wait().expect("an end").success());
+    assert!(
+        text.starts_with("-:2:1: SecretProviderClass shop/web: 4 files"),
+        "{text}"
+    );
+}
+
 /// One line, exit code 2, and nothing bound.
 #[test]
 fn wrong_flags_and_variables() {
