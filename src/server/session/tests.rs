@@ -552,18 +552,18 @@ fn a_mount_that_gets_no_memory_is_answered_with_a_final_status() {
 
 #[test]
 fn octets_outside_of_the_budget_are_bounded_and_leave_room_for_others() {
-    let mut stage = Stage::with_budget(10_000);
-    stage.call(1, MOUNT, &[0; 10_000]);
+    let mut stage = Stage::with_budget(16_100);
+    stage.call(1, MOUNT, &[0; 16_100]);
     let mut refused = 0;
     for number in 1..100 {
-        let seen = stage.call(2 * number + 1, MOUNT, &[0; 4_096]);
+        let seen = stage.call(2 * number + 1, MOUNT, &[0; 16_000]);
         refused += usize::from(
             seen.iter()
                 .any(|seen| matches!(seen, Seen::Headers { end: true, .. })),
         );
         assert!(stage.session.uncovered <= limits::UNCOVERED_BYTES);
     }
-    assert_eq!(refused, 99 - limits::UNCOVERED_BYTES / 4_101);
+    assert_eq!(refused, 99 - limits::UNCOVERED_BYTES / 16_005);
     assert_eq!(success(&stage.call(201, VERSION, b"")), b"\x0a\x08v1alpha1");
     assert_eq!(stage.session.h2.failure(), None);
     // All is given back in the end.
