@@ -22,6 +22,12 @@ const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let config = match cli::parse(std::env::args_os().skip(1), &ProcessEnvironment) {
+        Ok(Command::Mount(settings)) => {
+            return match settings.run(&mut std::io::stdin().lock(), &mut std::io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error, 1),
+            };
+        }
         Ok(Command::Prepare(settings)) => {
             return match settings.run(&mut std::io::stdout().lock()) {
                 Ok(()) => ExitCode::SUCCESS,

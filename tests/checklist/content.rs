@@ -412,10 +412,7 @@ fn item_40_a_read_only_root_no_capability_and_no_kubernetes_api() {
     let status = fs::read_to_string(format!("/proc/{}/status", provider.id())).expect("status");
     assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
     let mounts = fs::read_to_string(format!("/proc/{}/mounts", provider.id())).expect("mounts");
-    let root = mounts
-        .lines()
-        .filter(|line| line.split(' ').nth(1) == Some("/"))
-        .next_back();
+    let root = mounts.lines().rfind(|line| line.split(' ').nth(1) == Some("/"));
     assert!(
         root.is_some_and(|line| line.split(' ').nth(3).is_some_and(|it| it.starts_with("ro"))),
         "{mounts}"
