@@ -22,6 +22,9 @@
 {{- if and (include "provider.hasVariable" (list . "SECRET_ACCESS_KEY")) (not (include "provider.hasVariable" (list . "ACCESS_KEY_ID"))) -}}
 {{- fail "SECRET_ACCESS_KEY is set and ACCESS_KEY_ID is not; set both in envVarsFromSecret, or neither" -}}
 {{- end -}}
+{{- if and .Values.credentialsSecret (include "provider.hasVariable" (list . "ACCESS_KEY_ID")) -}}
+{{- fail "credentialsSecret and ACCESS_KEY_ID of envVarsFromSecret are both set; remove one, so that it is plain which pair counts" -}}
+{{- end -}}
 {{- if or (and .Values.rrsa.accountId (not .Values.rrsa.clusterId)) (and .Values.rrsa.clusterId (not .Values.rrsa.accountId)) -}}
 {{- fail "rrsa.accountId and rrsa.clusterId name the OIDC provider together; set both, or neither" -}}
 {{- end -}}
