@@ -304,7 +304,7 @@ pub const CLOSED_STREAMS: usize = 512;
 pub const STREAM_WINDOW: u32 = 16_384;
 
 /// Window of a connection: what all streams together may send ahead of being taken care of.
-pub const CONNECTION_WINDOW: u32 = 262_144;
+pub const CONNECTION_WINDOW: u32 = 4_194_304;
 
 /// A request's header list, counted as RFC 9113 section 6.5.2 does and advertised. The driver's is below 1 KiB;
 /// gRPC asks for 8 KiB at least.
@@ -361,8 +361,9 @@ pub const REQUEST_MESSAGE_BYTES: usize = 4_194_304;
 pub const SMALL_MESSAGE_BYTES: usize = 4_096;
 
 /// Octets of requests that one connection may hold outside the memory budget: what has arrived of calls that
-/// wait for their share, and small requests.
-pub const UNCOVERED_BYTES: usize = 65_536;
+/// wait for their share, and small requests. The volumes of a whole node, which arrive at once after a reboot, wait
+/// within it. The connection's window leaves room for others beside them.
+pub const UNCOVERED_BYTES: usize = 1_048_576;
 
 /// Body of a refused request that is read, and thrown away, before the refusal is sent without waiting for its end.
 pub const REFUSED_BODY_BYTES: usize = 65_536;
