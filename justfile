@@ -72,3 +72,7 @@ images arch="x86_64":
 image-smoke:
     cargo build -p harness --bin driver-smoke
     scripts/image-smoke.sh
+
+# Hostile parameters: CPU and peak memory of each, optimized.
+bench-hostile:
+    cargo bench --locked --bench hostile
