@@ -7,6 +7,8 @@
 pub mod cli;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod harden;
+pub mod once;
 pub mod prepare;
 pub mod run;
 // edge
@@ -19,6 +21,7 @@ pub mod mount;
 pub mod validate;
 // cloud
 pub mod cloud;
+pub mod kube;
 // I/O
 pub mod http;
 // domain
@@ -32,6 +35,7 @@ pub mod sign;
 // words
 pub mod budget;
 pub mod clock;
+pub mod file;
 pub mod limits;
 pub mod metrics;
 pub mod secret;

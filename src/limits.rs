@@ -32,6 +32,10 @@ pub const HTTP_RESPONSE_BODY_BYTES: u64 = 512 * 1024;
 /// Most bytes of an answer's headers.
 pub const HTTP_RESPONSE_HEADER_BYTES: usize = 16 * 1024;
 
+/// Each of a connection's two buffers, kept with it: the heads of requests and answers must fit, bodies pass through.
+/// The library's own 128 KiB would make ten connections the largest part of our memory.
+pub const HTTP_BUFFER_BYTES: usize = 32 * 1024;
+
 /// Unused connections kept beside those that pulls may have: for STS and instance metadata.
 pub const HTTP_SPARE_CONNECTIONS: usize = 8;
 
@@ -68,8 +72,38 @@ pub const FETCH_OBJECT_BYTES: usize = 4 * 32 * 1024;
 /// any Mount takes.
 pub const CREDENTIAL_RENEWAL_SECONDS: i64 = 180;
 
+/// After a failed renewal, credentials that are still valid are used for so long before the next try, so that an
+/// STS that is out of reach does not hold up every Mount.
+pub const CREDENTIAL_RETRY_PAUSE: Duration = Duration::from_secs(10);
+
+/// Most identities whose credentials are kept, of pods and of cross-account roles each: a node has at most 256
+/// pods, and a pod a few roles.
+pub const IDENTITIES: usize = 1_024;
+
+/// Credentials that nobody has asked for in so long are dropped.
+pub const IDENTITY_UNUSED: Duration = Duration::from_secs(3_600);
+
+/// How long a ServiceAccount's role annotation is taken for true: the pods of one rollout are one read, and a change
+/// is seen by the next rotation.
+pub const ANNOTATION_AGE: Duration = Duration::from_secs(30);
+
+/// One read of the Kubernetes API.
+pub const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Longest ServiceAccount token that STS takes.
 pub const TOKEN_BYTES: usize = 20_000;
+
+/// Most bytes of a file of CA certificates: Mozilla's whole bundle has 230 KiB.
+pub const CA_FILE_BYTES: usize = 1_048_576;
+
+/// Most bytes of a file with half of an AccessKey pair.
+pub const ACCESS_KEY_FILE_BYTES: usize = 256;
+
+/// After the node's metadata service did not say the region, STS is asked at its global endpoint for so long.
+pub const REGION_RETRY_PAUSE: Duration = Duration::from_secs(60);
+
+/// Longest name of a role session.
+pub const SESSION_NAME_BYTES: usize = 64;
 
 /// Most tries of one call that finds the service out of reach or out of order.
 pub const FETCH_ATTEMPTS: u32 = 4;
@@ -91,6 +125,10 @@ pub const THROTTLE_HINT_CAP: Duration = Duration::from_secs(10);
 /// A process that made fewer calls per second than this when it was throttled is first slowed down from here: others
 /// use the quota up, and its next burst must not take minutes.
 pub const THROTTLED_RATE_BASE: f64 = 10.0;
+
+/// So long after an outage, values that are read are shared for a random part of the refresh interval: nodes that
+/// came out of it together shall not ask together from then on.
+pub const OUTAGE_REMEMBERED: Duration = Duration::from_secs(60);
 
 /// After throttles, calls of a service per second do not fall below this, per node: a thousand nodes then make two
 /// hundred a second, less than half of the smallest documented quota.
@@ -121,14 +159,11 @@ pub const COPY_OVERHEAD_BYTES: usize = 768;
 pub const COPIES_BUDGET_DIVISOR: usize = 4;
 
 /// Volumes that are known to have been mounted. A node has some hundred at most.
-pub const VOLUMES: usize = 8_192;
+pub const VOLUMES: usize = 4_096;
 
 /// A volume that has not been seen for so long is forgotten, and its next Mount reads from the cloud. The driver
 /// asks for running pods every one or two minutes, or after its rotation poll interval.
 pub const VOLUME_FORGOTTEN: Duration = Duration::from_secs(3_600);
-
-/// Longest pod uid and longest target path of a volume that is remembered.
-pub const VOLUME_KEY_BYTES: usize = 1_024;
 
 /// A thread that pulls ends after this time without work.
 pub const PULLER_IDLE: Duration = Duration::from_secs(10);
@@ -269,7 +304,7 @@ pub const CLOSED_STREAMS: usize = 512;
 pub const STREAM_WINDOW: u32 = 16_384;
 
 /// Window of a connection: what all streams together may send ahead of being taken care of.
-pub const CONNECTION_WINDOW: u32 = 262_144;
+pub const CONNECTION_WINDOW: u32 = 4_194_304;
 
 /// A request's header list, counted as RFC 9113 section 6.5.2 does and advertised. The driver's is below 1 KiB;
 /// gRPC asks for 8 KiB at least.
@@ -326,8 +361,9 @@ pub const REQUEST_MESSAGE_BYTES: usize = 4_194_304;
 pub const SMALL_MESSAGE_BYTES: usize = 4_096;
 
 /// Octets of requests that one connection may hold outside the memory budget: what has arrived of calls that
-/// wait for their share, and small requests.
-pub const UNCOVERED_BYTES: usize = 65_536;
+/// wait for their share, and small requests. The volumes of a whole node, which arrive at once after a reboot, wait
+/// within it. The connection's window leaves room for others beside them.
+pub const UNCOVERED_BYTES: usize = 1_048_576;
 
 /// Body of a refused request that is read, and thrown away, before the refusal is sent without waiting for its end.
 pub const REFUSED_BODY_BYTES: usize = 65_536;

@@ -8,7 +8,7 @@
 //! provider left behind there, and nobody answers any more, is removed on request.
 
 use std::fmt;
-use std::fs::{self, Permissions};
+use std::fs::{self, Metadata, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::net::UnixStream;
@@ -21,7 +21,7 @@ use crate::run::SOCKET_NAME;
 pub struct Settings {
     /// The directory that the provider will put its socket into.
     pub directory: PathBuf,
-    /// The group that it runs as.
+    /// The group that it runs as; 0 leaves the directory as it is, for root owns it anyway.
     pub group: u32,
     /// Other directories that the driver looks through, where a dead socket would hide ours.
     pub others: Vec<PathBuf>,
@@ -54,6 +54,21 @@ impl Settings {
         if !metadata.is_dir() {
             return Err(Error::NotADirectory(directory.clone()));
         }
+        if self.group != 0 {
+            self.give_to_group(&metadata, output)?;
+        }
+        for other in &self.others {
+            let is_same =
+                fs::metadata(other).is_ok_and(|it| (it.dev(), it.ino()) == (metadata.dev(), metadata.ino()));
+            if !is_same {
+                remove_dead_socket(&other.join(SOCKET_NAME), output)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn give_to_group(&self, metadata: &Metadata, output: &mut dyn Write) -> Result<(), Error> {
+        let directory = &self.directory;
         if metadata.gid() != self.group {
             chown(directory, None, Some(self.group)).map_err(system("change the group of", directory))?;
             tell(
@@ -67,13 +82,6 @@ impl Settings {
             fs::set_permissions(directory, Permissions::from_mode(mode))
                 .map_err(system("change the mode of", directory))?;
             tell(output, format_args!("{}: mode {mode:04o}", directory.display()));
-        }
-        for other in &self.others {
-            let is_same =
-                fs::metadata(other).is_ok_and(|it| (it.dev(), it.ino()) == (metadata.dev(), metadata.ino()));
-            if !is_same {
-                remove_dead_socket(&other.join(SOCKET_NAME), output)?;
-            }
         }
         Ok(())
     }
@@ -160,16 +168,24 @@ mod tests {
         let directory = place.path().join("sockets");
         fs::create_dir(&directory).expect("directory");
         fs::set_permissions(&directory, Permissions::from_mode(0o755)).expect("mode");
-        let settings = Settings {
-            group: fs::metadata(&directory).expect("metadata").gid(),
+        // Root may give it to any group, others to their own.
+        let group = match fs::metadata(&directory).expect("metadata").gid() {
+            0 => 65532,
+            own => own,
+        };
+        let mut settings = Settings {
+            group,
             directory,
             others: Vec::new(),
         };
         let output = prepared(&settings);
         assert!(output.ends_with("sockets: mode 0775\n"), "{output}");
-        let mode = fs::metadata(&settings.directory).expect("metadata").mode();
-        assert_eq!(mode & 0o7777, 0o775);
+        let metadata = fs::metadata(&settings.directory).expect("metadata");
+        assert_eq!((metadata.gid(), metadata.mode() & 0o7777), (group, 0o775));
         assert_eq!(prepared(&settings), "");
+        settings.group = 0;
+        assert_eq!(prepared(&settings), "", "root needs nothing");
+        assert_eq!(fs::metadata(&settings.directory).expect("metadata").gid(), group);
     }
 
     #[test]

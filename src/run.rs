@@ -6,19 +6,23 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::auth::{AssumedRole, Chain, OidcRole, SecretHasher, WorkerRole};
-use crate::cli::{Config, Identity};
+use crate::auth::{
+    AssumedRole, Chain, CrossAccounts, OidcRole, PodIdentity, SecretHasher, Sessions, Sts, WorkerRole,
+};
+use crate::cli::{Config, Identity, StsSetting};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::api::Entropy;
+use crate::cloud::endpoint::is_kms_instance;
 use crate::cloud::metadata::Metadata;
-use crate::cloud::{Api, Endpoint};
+use crate::cloud::{Api, NodeRegion};
 use crate::fetch::Engine;
 use crate::grpc::proto::{MountRequest, VersionResponse};
 use crate::grpc::{Call, Status};
 use crate::health::{HealthServer, Observed, Readiness};
-use crate::http::Client;
+use crate::http::{Client, Trust};
+use crate::kube::Kubernetes;
 use crate::metrics::Metrics;
-use crate::mount::{Journal, Mounter, NodeRegion, PolicyFile};
+use crate::mount::{Journal, Mounter, PolicyFile};
 use crate::secret::Secret;
 use crate::server::{self, BindError, Service, Settings};
 
@@ -81,7 +85,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
 /// What the configuration names and every Mount as the provider itself will need.
 fn readiness(identity: &Identity, policy: Option<Arc<PolicyFile>>) -> Readiness {
     let mut readiness = Readiness::new();
-    if let Some(token) = identity.token.clone() {
+    if let (Some(_), Some(token)) = (&identity.role_arn, identity.token.clone()) {
         let check = move || token.check().map_err(|error| error.to_string());
         readiness = readiness.with(Box::new(check));
     }
@@ -91,66 +95,108 @@ fn readiness(identity: &Identity, policy: Option<Arc<PolicyFile>>) -> Readiness 
     readiness
 }
 
-fn mounter(
+/// Everything that answers Mounts, as `config` and the access policy say.
+pub fn mounter(
     config: Config,
     policy: Option<Arc<PolicyFile>>,
     clock: &Arc<dyn Clock>,
     metrics: &Metrics,
 ) -> Mounter {
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
     let pulls = config.fetch.kms.pulls.saturating_add(config.fetch.oos.pulls);
-    let client = Client::new(&config.roots, pulls);
+    let mut trust = Trust::roots(&config.roots);
+    if let Some(file) = config.kms_ca {
+        trust = trust.with_private(file, is_kms_instance);
+    }
+    let client = Client::new(trust, config.proxies.clone(), pulls);
     let api = Api::new(client.clone(), Arc::clone(clock), Arc::clone(&entropy)).counting(metrics.clone());
     let hardened_only = config.hardened_metadata_only;
     let metadata = Metadata::new(client, config.metadata, Arc::clone(clock), hardened_only);
     let metadata = Arc::new(metadata.counting(metrics.clone()));
-    let journal = Journal::new(Arc::clone(clock), Arc::clone(&entropy), metrics.clone());
+    let asked = config.identity.worker_role.then(|| Arc::clone(&metadata));
+    let region = Arc::new(NodeRegion::new(config.region, asked, Arc::clone(clock)));
+    let sessions = Arc::new(Sessions {
+        api: api.clone(),
+        sts: match config.sts {
+            StsSetting::Fixed { endpoint, setting } => Sts::Fixed { endpoint, setting },
+            StsSetting::Regional { vpc } => Sts::Regional {
+                node: Arc::clone(&region),
+                vpc,
+            },
+        },
+        clock: Arc::clone(clock),
+        name: config.identity.session_name.clone(),
+        duration_seconds: config.identity.duration_seconds,
+    });
+    let kubernetes = Kubernetes::new(config.cluster.server, &config.cluster.credentials, config.proxies);
+    let hasher = Arc::new(SecretHasher::new(&*entropy));
     Mounter {
-        journal,
+        journal: Journal::new(Arc::clone(clock), Arc::clone(&entropy), metrics.clone()),
         policy,
-        chain: chain(config.identity, config.sts, &api, &metadata, clock, &*entropy),
+        chain: chain(config.identity, sessions, kubernetes, &metadata, hasher),
         engine: Engine::new(api, Arc::clone(clock), entropy, &config.fetch),
         endpoints: config.endpoints,
-        region: NodeRegion::new(config.region, metadata),
+        allowed_hosts: config.allowed_hosts,
+        region,
         options: config.options,
         max_response_bytes: config.max_response_bytes,
         clock: Arc::clone(clock),
     }
 }
 
-/// The provider's own identities, as far as they are configured.
+/// What answers Mounts, for one that no driver asks for.
+pub fn mounter_for(config: Config) -> Mounter {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let policy = config
+        .access_policy
+        .clone()
+        .map(|path| Arc::new(PolicyFile::new(path)));
+    mounter(config, policy, &clock, &Metrics::new())
+}
+
+/// The sources, each configured or with the reason why not.
 fn chain(
     identity: Identity,
-    sts: Endpoint,
-    api: &Api,
+    sessions: Arc<Sessions>,
+    kubernetes: Kubernetes,
     metadata: &Arc<Metadata>,
-    clock: &Arc<dyn Clock>,
-    entropy: &dyn Entropy,
+    hasher: Arc<SecretHasher>,
 ) -> Chain {
-    let clock = || Arc::clone(clock);
-    let mut chain = Chain {
-        hasher: SecretHasher::new(entropy),
-        oidc_role: None,
-        assumed_role: None,
-        access_key: None,
-        worker_role: None,
+    let new = Arc::<Sessions>::clone;
+    let provider_arn = identity.token.as_ref().map(|token| token.provider_arn.clone());
+    let oidc_role = match (&identity.role_arn, identity.token) {
+        (Some(role), Some(token)) => Ok(Arc::new(OidcRole::new(role.clone(), token, new(&sessions)))),
+        (Some(_), None) => Err("ALICLOUD_OIDC_PROVIDER_ARN is not set"),
+        (None, _) => Err("ALICLOUD_ROLE_ARN is not set"),
     };
-    match (identity.role, identity.token, identity.access_key) {
-        (Some(role), Some(token), _) => {
-            let role = OidcRole::new(api.clone(), sts, token, role, clock());
-            chain.oidc_role = Some(Arc::new(role));
+    let assumed_role = match (identity.role_arn, &identity.access_key) {
+        (Some(role), Some(pair)) => {
+            let role = AssumedRole::new(role, pair.clone(), new(&sessions), Arc::clone(&hasher));
+            Ok(Arc::new(role))
         }
-        (Some(role), None, Some(pair)) => {
-            let role = AssumedRole::new(api.clone(), sts, pair, role, clock(), &chain.hasher);
-            chain.assumed_role = Some(Arc::new(role));
-        }
-        (_, _, pair) => chain.access_key = pair,
+        (None, _) => Err("ALICLOUD_ROLE_ARN is not set"),
+        (Some(_), None) => Err("ACCESS_KEY_ID is not set"),
+    };
+    let worker_role = if identity.worker_role {
+        let role = WorkerRole::new(
+            Arc::clone(metadata),
+            identity.worker_role_name,
+            Arc::clone(&sessions.clock),
+        );
+        Ok(Arc::new(role))
+    } else {
+        Err("ALIBABA_CLOUD_ECS_METADATA_DISABLED is true")
+    };
+    Chain {
+        hasher,
+        fallback: identity.fallback,
+        pod: Arc::new(PodIdentity::new(provider_arn, kubernetes, new(&sessions))),
+        oidc_role,
+        assumed_role,
+        access_key: identity.access_key.ok_or("ACCESS_KEY_ID is not set"),
+        worker_role,
+        cross_accounts: CrossAccounts::new(sessions),
     }
-    if identity.worker_role {
-        let role = WorkerRole::new(Arc::clone(metadata), identity.worker_role_name, clock());
-        chain.worker_role = Some(Arc::new(role));
-    }
-    chain
 }
 
 struct Provider {
@@ -179,7 +225,20 @@ impl Service for Provider {
 }
 
 /// The operating system's random bytes.
-struct SystemEntropy(SystemRandom);
+pub struct SystemEntropy(SystemRandom);
+
+impl SystemEntropy {
+    /// Random bytes from now on.
+    pub fn new() -> Self {
+        Self(SystemRandom::new())
+    }
+}
+
+impl Default for SystemEntropy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {

@@ -11,7 +11,7 @@ use csi_provider::cloud::error::Kind;
 use csi_provider::cloud::kms::GetSecretValue;
 use csi_provider::cloud::oos::GetSecretParameter;
 use csi_provider::cloud::{Api, Credentials, Endpoint, Error, Target, Value};
-use csi_provider::http::{Client, ErrorKind, Roots};
+use csi_provider::http::{Client, ErrorKind, Proxies, Roots, Trust};
 use csi_provider::limits;
 use csi_provider::secret::Secret;
 use serde_json::Value as Json;
@@ -278,7 +278,7 @@ fn ask(url: &str, service: &str, remaining: Duration) -> Result<Value, Error> {
         security_token: None,
     };
     let api = Api::new(
-        Client::new(&Roots::built_in(), 4),
+        Client::new(Trust::roots(&Roots::built_in()), Proxies::default(), 4),
         Arc::new(SystemClock),
         Arc::new(Counter),
     );

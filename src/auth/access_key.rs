@@ -1,8 +1,10 @@
-//! The long-lived AccessKey pair of a RAM user.
+//! The long-lived AccessKey pair of a RAM user, from the environment or from files.
 
 use std::sync::Arc;
 
+use super::Error;
 use super::key::{Identity, IdentityKey, SecretHasher};
+use super::key_files::KeyFiles;
 use crate::cloud::Credentials;
 use crate::secret::Secret;
 
@@ -32,5 +34,27 @@ impl AccessKey {
     /// What signs requests.
     pub fn credentials(&self) -> Arc<Credentials> {
         Arc::clone(&self.0)
+    }
+}
+
+/// Where the provider's own pair comes from.
+#[derive(Clone, Debug)]
+pub enum Pair {
+    /// The environment, once.
+    Fixed(AccessKey),
+    /// Files, as they are now.
+    Files(Arc<KeyFiles>),
+}
+
+impl Pair {
+    /// The pair.
+    ///
+    /// # Errors
+    /// The files hold none.
+    pub(super) fn get(&self) -> Result<AccessKey, Error> {
+        match self {
+            Self::Fixed(pair) => Ok(pair.clone()),
+            Self::Files(files) => files.pair().map_err(Error::KeyFiles),
+        }
     }
 }

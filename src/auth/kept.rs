@@ -1,10 +1,11 @@
 //! Temporary credentials, kept until shortly before they end.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Instant;
 
+use super::Error;
 use super::key::IdentityKey;
-
 use crate::clock::Clock;
 use crate::cloud::Credentials;
 use crate::cloud::sts::Temporary;
@@ -15,8 +16,17 @@ use crate::metrics::{self, Metrics};
 /// with those that are still valid, or wait for the outcome if there are none: one life is one call.
 pub(super) struct Kept {
     clock: Arc<dyn Clock>,
-    now: Mutex<Option<Lent>>,
+    state: Mutex<State>,
     renewing: Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    lent: Option<Lent>,
+    /// How many renewals there were.
+    renewals: u64,
+    /// When the last one failed, and why.
+    failed: Option<(Instant, Error)>,
 }
 
 /// Credentials on loan: whose they are, and until when.
@@ -37,22 +47,29 @@ impl Lent {
     }
 }
 
+/// What there is at one moment.
+struct Look {
+    valid: Option<Lent>,
+    due: bool,
+    renewals: u64,
+}
+
 impl Kept {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            now: Mutex::new(None),
+            state: Mutex::default(),
             renewing: Mutex::new(()),
         }
     }
 
     /// As [`Kept::get`], with each renewal counted.
-    pub(super) fn get_counted<E>(
+    pub(super) fn get_counted(
         &self,
         metrics: &Metrics,
         identity: metrics::Identity,
-        renew: impl FnOnce() -> Result<Lent, E>,
-    ) -> Result<Lent, E> {
+        renew: impl FnOnce() -> Result<Lent, Error>,
+    ) -> Result<Lent, Error> {
         self.get(|| {
             let renewed = renew();
             match &renewed {
@@ -64,68 +81,92 @@ impl Kept {
     }
 
     /// The kept credentials, or those that `renew` gives. A failed renewal is an error only once the old ones have
-    /// ended.
-    pub(super) fn get<E>(&self, renew: impl FnOnce() -> Result<Lent, E>) -> Result<Lent, E> {
-        let (mut valid, due) = self.look();
-        if let (Some(lent), false) = (&valid, due) {
+    /// ended; those who waited for it get the same error if STS was out of reach, rather than trying one by one.
+    pub(super) fn get(&self, renew: impl FnOnce() -> Result<Lent, Error>) -> Result<Lent, Error> {
+        let before = self.look();
+        if let (Some(lent), false) = (&before.valid, before.due) {
             return Ok(lent.clone());
         }
-        let _renewing = match (self.renewing.try_lock(), &valid) {
+        let _renewing = match (self.renewing.try_lock(), before.valid) {
             (Ok(guard), _) => guard,
             (Err(TryLockError::Poisoned(poisoned)), _) => poisoned.into_inner(),
-            (Err(TryLockError::WouldBlock), Some(lent)) => return Ok(lent.clone()),
+            (Err(TryLockError::WouldBlock), Some(lent)) => return Ok(lent),
             (Err(TryLockError::WouldBlock), None) => {
-                let guard = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
-                let (renewed, due) = self.look();
-                if let (Some(lent), false) = (&renewed, due) {
-                    return Ok(lent.clone());
-                }
-                valid = renewed;
-                guard
+                self.renewing.lock().unwrap_or_else(PoisonError::into_inner)
             }
         };
-        match renew() {
+        // Somebody may have renewed them since.
+        let now = self.look();
+        if let (Some(lent), false) = (&now.valid, now.due) {
+            return Ok(lent.clone());
+        }
+        if now.valid.is_none()
+            && now.renewals != before.renewals
+            && let Some((_, error)) = &self.state().failed
+            && error.is_outage()
+        {
+            return Err(error.clone());
+        }
+        let renewed = renew();
+        let at = self.clock.now();
+        let mut state = self.state();
+        state.renewals = state.renewals.wrapping_add(1);
+        match renewed {
             Ok(lent) => {
-                let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-                *now = Some(lent.clone());
+                state.lent = Some(lent.clone());
+                state.failed = None;
                 Ok(lent)
             }
-            Err(error) => match valid {
-                Some(lent) => {
-                    log::warn!("credentials were not renewed and are used until they end");
-                    Ok(lent)
-                }
-                None => Err(error),
-            },
+            Err(error) => {
+                state.failed = Some((at, error.clone()));
+                drop(state);
+                let Some(lent) = now.valid else { return Err(error) };
+                log::warn!("credentials were not renewed, and are used until they end: {error}");
+                Ok(lent)
+            }
         }
     }
 
     /// Forgets `refused`, if they are what is kept: whoever comes next renews. Fresh ones, which somebody else got
     /// in the meantime, stay.
     pub(super) fn forget(&self, refused: &Arc<Credentials>) {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        if now
+        let mut state = self.state();
+        if state
+            .lent
             .as_ref()
             .is_some_and(|lent| Arc::ptr_eq(&lent.credentials, refused))
         {
-            *now = None;
+            state.lent = None;
         }
     }
 
     /// The credentials if they are still valid, and whether it is time to renew them.
-    fn look(&self) -> (Option<Lent>, bool) {
-        let kept = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(lent) = &*kept else {
-            return (None, true);
+    fn look(&self) -> Look {
+        let state = self.state();
+        let renewals = state.renewals;
+        let Some(lent) = &state.lent else {
+            return Look {
+                valid: None,
+                due: true,
+                renewals,
+            };
         };
         let left = lent
             .expires
             .as_second()
             .saturating_sub(self.clock.wall().as_second());
-        (
-            (left > 0).then(|| lent.clone()),
-            left <= limits::CREDENTIAL_RENEWAL_SECONDS,
-        )
+        let pausing = state.failed.as_ref().is_some_and(|(at, _)| {
+            self.clock.now().saturating_duration_since(*at) < limits::CREDENTIAL_RETRY_PAUSE
+        });
+        Look {
+            valid: (left > 0).then(|| lent.clone()),
+            due: left <= 0 || (left <= limits::CREDENTIAL_RENEWAL_SECONDS && !pausing),
+            renewals,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,23 +178,31 @@ impl fmt::Debug for Kept {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
-    use std::time::Instant;
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+    use std::sync::{Barrier, mpsc};
+    use std::time::Duration;
 
     use super::*;
     use crate::auth::key::Identity;
+    use crate::clock::SystemClock;
+    use crate::cloud;
     use crate::secret::Secret;
 
-    #[derive(Default)]
-    struct Seconds(AtomicI64);
+    struct Seconds(Instant, AtomicI64);
+
+    impl Seconds {
+        fn start() -> Arc<Self> {
+            Arc::new(Self(SystemClock.now(), AtomicI64::new(0)))
+        }
+    }
 
     impl Clock for Seconds {
         fn now(&self) -> Instant {
-            unreachable!("credentials end by wall-clock time")
+            self.0 + Duration::from_secs(self.1.load(Ordering::SeqCst).unsigned_abs())
         }
 
         fn wall(&self) -> jiff::Timestamp {
-            jiff::Timestamp::from_second(self.0.load(Ordering::SeqCst)).expect("a time")
+            jiff::Timestamp::from_second(self.1.load(Ordering::SeqCst)).expect("a time")
         }
     }
 
@@ -171,33 +220,116 @@ mod tests {
         Lent::new(temporary, Identity::Worker { role }.into())
     }
 
+    fn outage() -> Error {
+        Error::Role {
+            session: crate::auth::RoleSession {
+                role_arn: String::new(),
+                session_name: String::new(),
+            },
+            error: Box::new(cloud::Error::Http(crate::http::Error {
+                kind: crate::http::ErrorKind::Connect,
+                host: String::new(),
+                proxy: None,
+                detail: String::new(),
+            })),
+            sts: String::new(),
+        }
+    }
+
+    fn id(result: Result<Lent, Error>) -> Result<String, Error> {
+        result.map(|it| it.credentials.access_key_id.clone())
+    }
+
+    fn unasked() -> Result<Lent, Error> {
+        panic!("nobody may ask")
+    }
+
     #[test]
     fn renewed_before_the_end_and_kept_when_that_fails() {
-        let clock = Arc::new(Seconds::default());
+        let clock = Seconds::start();
         let kept = Kept::new(Arc::clone(&clock) as Arc<dyn Clock>);
-        let id = |result: Result<Lent, &'static str>| result.map(|it| it.credentials.access_key_id.clone());
-        let at = |second| clock.0.store(second, Ordering::SeqCst);
-        let margin = limits::CREDENTIAL_RENEWAL_SECONDS;
+        let at = |second| clock.1.store(second, Ordering::SeqCst);
+        let (margin, pause) = (limits::CREDENTIAL_RENEWAL_SECONDS, 10);
 
-        assert_eq!(id(kept.get(|| Err("first"))), Err("first"));
+        assert_eq!(id(kept.get(|| Err(Error::NoSource))), Err(Error::NoSource));
         assert_eq!(id(kept.get(|| Ok(ending_at(3600, "a")))), Ok("a".to_owned()));
         at(3600 - margin - 1);
-        assert_eq!(id(kept.get(|| Err("not asked"))), Ok("a".to_owned()));
+        assert_eq!(id(kept.get(unasked)), Ok("a".to_owned()));
         at(3600 - margin);
-        assert_eq!(id(kept.get(|| Err("outage"))), Ok("a".to_owned()), "still valid");
+        assert_eq!(id(kept.get(|| Err(outage()))), Ok("a".to_owned()), "still valid");
+        at(3600 - margin + pause - 1);
+        assert_eq!(
+            id(kept.get(unasked)),
+            Ok("a".to_owned()),
+            "not asked again at once"
+        );
+        at(3600 - margin + pause);
+        assert_eq!(id(kept.get(|| Err(outage()))), Ok("a".to_owned()), "but soon");
         at(3600);
-        assert_eq!(id(kept.get(|| Err("outage"))), Err("outage"), "ended");
+        assert_eq!(id(kept.get(|| Err(outage()))), Err(outage()), "ended");
         assert_eq!(id(kept.get(|| Ok(ending_at(7200, "b")))), Ok("b".to_owned()));
     }
+
     #[test]
     fn only_the_refused_ones_are_forgotten() {
-        let kept = Kept::new(Arc::new(Seconds::default()));
-        let old = kept.get(|| Ok::<_, ()>(ending_at(3600, "a"))).expect("a");
+        let kept = Kept::new(Seconds::start());
+        let old = kept.get(|| Ok(ending_at(3600, "a"))).expect("a");
         kept.forget(&old.credentials);
-        let new = kept.get(|| Ok::<_, ()>(ending_at(3600, "b"))).expect("b");
+        let new = kept.get(|| Ok(ending_at(3600, "b"))).expect("b");
         assert_eq!(new.credentials.access_key_id, "b");
         kept.forget(&old.credentials);
-        let same = kept.get(|| Err("not asked")).expect("b again");
+        let same = kept.get(unasked).expect("b again");
         assert!(Arc::ptr_eq(&new.credentials, &same.credentials));
+    }
+
+    /// Many ask at once: one renews, the others wait for it. `outcome` is what that one gets.
+    fn many(
+        kept: &Kept,
+        outcome: impl Fn() -> Result<Lent, Error> + Sync,
+    ) -> (usize, Vec<Result<String, Error>>) {
+        const MANY: usize = 16;
+        let calls = AtomicUsize::new(0);
+        let waiting = Barrier::new(MANY);
+        let (sender, results) = mpsc::channel();
+        std::thread::scope(|scope| {
+            for _ in 0..MANY {
+                let sender = sender.clone();
+                scope.spawn(|| {
+                    let sender = sender;
+                    waiting.wait();
+                    let result = kept.get(|| {
+                        calls.fetch_add(1, Ordering::SeqCst);
+                        // Long enough for the others to come; if they do not, nothing is tested but nothing fails.
+                        std::thread::sleep(Duration::from_millis(50));
+                        outcome()
+                    });
+                    sender.send(id(result)).expect("result");
+                });
+            }
+        });
+        drop(sender);
+        (calls.into_inner(), results.iter().collect())
+    }
+
+    #[test]
+    fn one_call_for_many_who_ask_at_once() {
+        let kept = Kept::new(Seconds::start());
+        let (calls, results) = many(&kept, || Ok(ending_at(3600, "a")));
+        assert_eq!(calls, 1);
+        assert!(
+            results.iter().all(|result| *result == Ok("a".to_owned())),
+            "{results:?}"
+        );
+    }
+
+    #[test]
+    fn an_outage_is_found_out_once() {
+        let kept = Kept::new(Seconds::start());
+        let (calls, results) = many(&kept, || Err(outage()));
+        assert!(calls < results.len(), "{calls} calls");
+        assert!(
+            results.iter().all(|result| *result == Err(outage())),
+            "{results:?}"
+        );
     }
 }

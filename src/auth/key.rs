@@ -20,6 +20,7 @@ pub(super) enum Identity {
     Assumed {
         base: IdentityKey,
         role_arn: String,
+        session_name: String,
         external_id: Option<String>,
     },
     /// A role, assumed with the provider's own token.
@@ -28,6 +29,13 @@ pub(super) enum Identity {
     Pair {
         access_key_id: String,
         secret: SecretHash,
+    },
+    /// The role of a pod's ServiceAccount, both as kubelet and the cluster vouch for them.
+    Pod {
+        namespace: String,
+        service_account: String,
+        provider_arn: String,
+        role_arn: String,
     },
     /// The role of the node.
     Worker { role: String },

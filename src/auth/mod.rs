@@ -1,62 +1,77 @@
 //! Which identity reads the secrets: the credential sources in their order, one file each.
 
 mod access_key;
+mod cross_account;
+mod error;
 mod kept;
 mod key;
+mod key_files;
+mod pod;
 mod publish_secret;
+mod resolved;
 mod role;
+mod sessions;
+mod table;
 mod worker;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use access_key::AccessKey;
+pub use access_key::{AccessKey, Pair};
+pub use cross_account::CrossAccounts;
+pub use error::{Error, Failure};
 pub use key::{IdentityKey, SecretHasher};
+pub use key_files::{KeyFiles, KeyFilesError};
+pub use pod::{AUDIENCE, PodError, PodIdentity, TOKENS_KEY};
 pub use publish_secret::{brings_pair, is_plausible};
-pub use role::{AssumedRole, OidcRole, RoleSettings, TokenFile};
+pub use resolved::Resolved;
+pub use role::{AssumedRole, OidcRole, TokenFile};
+pub use sessions::{RoleSession, Sessions, Sts};
 pub use worker::WorkerRole;
 
-use kept::{Kept, Lent};
+use resolved::Lender;
 
-use crate::cloud::metadata;
-use crate::cloud::{self, Credentials};
+use crate::params::{CrossAccount, Pod};
+use crate::secret::Secret;
 
-/// The identities of the provider itself, asked in this order; the first that is configured counts. The pod's own
-/// `nodePublishSecretRef` comes before all of them.
+/// The sources, asked in this order. What the pod brings comes first: its own identity when the class asks for it,
+/// else its `nodePublishSecretRef`. Then the first of the provider's own that is configured counts; the others say
+/// why they are not.
 #[derive(Debug)]
 pub struct Chain {
     /// Tells AccessKey pairs apart.
-    pub hasher: SecretHasher,
+    pub hasher: Arc<SecretHasher>,
+    /// `--allow-identity-fallback`: whether what the pod brings may be passed over when a piece of it is missing.
+    pub fallback: bool,
+    /// RRSA of the pod's ServiceAccount.
+    pub pod: Arc<PodIdentity>,
     /// RRSA of the DaemonSet: `ALICLOUD_OIDC_PROVIDER_ARN` with `ALICLOUD_ROLE_ARN`.
-    pub oidc_role: Option<Arc<OidcRole>>,
-    /// `ACCESS_KEY_ID`, `SECRET_ACCESS_KEY` and `ALICLOUD_ROLE_ARN`.
-    pub assumed_role: Option<Arc<AssumedRole>>,
-    /// `ACCESS_KEY_ID` and `SECRET_ACCESS_KEY`.
-    pub access_key: Option<AccessKey>,
+    pub oidc_role: Configured<Arc<OidcRole>>,
+    /// An AccessKey pair and `ALICLOUD_ROLE_ARN`.
+    pub assumed_role: Configured<Arc<AssumedRole>>,
+    /// `ACCESS_KEY_ID` and `SECRET_ACCESS_KEY`, or the files of `--credentials-dir`.
+    pub access_key: Configured<Pair>,
     /// The worker RAM role, unless `ALIBABA_CLOUD_ECS_METADATA_DISABLED` is true.
-    pub worker_role: Option<Arc<WorkerRole>>,
+    pub worker_role: Configured<Arc<WorkerRole>>,
+    /// Roles of other accounts, on top of any of these.
+    pub cross_accounts: CrossAccounts,
 }
 
-/// Credentials, and who they are.
-#[derive(Clone)]
-pub struct Resolved {
-    /// Which source gave them.
-    pub source: Source,
-    /// What signs the requests.
-    pub credentials: Arc<Credentials>,
-    /// Whose they are: the key of whatever is shared between Mounts.
-    pub identity: IdentityKey,
-    lender: Option<Arc<dyn Lender>>,
-}
+/// A source, or why it is not configured.
+pub type Configured<T> = Result<T, &'static str>;
 
-/// Gives temporary credentials, and keeps them.
-trait Lender: Send + Sync {
-    /// Where they are kept.
-    fn kept(&self) -> &Kept;
-
-    /// Those that are kept, or new ones.
-    fn lend(&self, remaining: Duration) -> Result<Lent, Error>;
+/// What one Mount brings that bears on its identity.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Who asks, as kubelet vouches for it.
+    pub pod: &'a Pod,
+    /// `usePodServiceAccountToken`
+    pub pod_identity: bool,
+    /// The ServiceAccount tokens of the attributes: JSON text, by audience.
+    pub tokens: Option<&'a Secret>,
+    /// The driver's secrets: JSON text of the `nodePublishSecretRef`.
+    pub secrets: &'a str,
 }
 
 /// Where credentials come from.
@@ -66,10 +81,14 @@ pub enum Source {
     AccessKey,
     /// A role, assumed with the AccessKey pair.
     AssumedRole,
+    /// A role that an object names, assumed with one of the others.
+    CrossAccount,
     /// The AccessKey pair of the pod's `nodePublishSecretRef`.
     NodePublishSecret,
     /// A role, assumed with the provider's own ServiceAccount token.
     OidcRole,
+    /// A role, assumed with the token of the pod's ServiceAccount.
+    Pod,
     /// The role of the node.
     WorkerRole,
 }
@@ -79,101 +98,22 @@ impl fmt::Display for Source {
         f.write_str(match self {
             Self::AccessKey => "AccessKey pair of the provider",
             Self::AssumedRole => "role of the provider, assumed with its AccessKey pair",
+            Self::CrossAccount => "crossAccountRoleArn",
             Self::NodePublishSecret => "AccessKey pair of the pod's nodePublishSecretRef",
             Self::OidcRole => "role of the provider, assumed with its ServiceAccount token (RRSA)",
+            Self::Pod => "identity of the pod's ServiceAccount (RRSA)",
             Self::WorkerRole => "worker RAM role of the node",
         })
     }
 }
 
-/// No identity: what was looked for, and what to configure.
+/// A source that was passed over, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// The object asks for a role of another account.
-    CrossAccountUnsupported {
-        /// The object, as messages name it.
-        object: String,
-    },
-    /// The node's role is not to be had.
-    Metadata(metadata::Error),
-    /// No source has what it needs.
-    NoSource,
-    /// The SecretProviderClass asks for the pod's identity.
-    PodIdentityUnsupported,
-    /// The pod's Secret holds one half of a pair.
-    PublishSecretHalf {
-        /// The key of the other half.
-        missing: &'static str,
-    },
-    /// The pod's Secret holds a pair that cannot be one.
-    PublishSecretMalformed,
-    /// The driver handed over something else than a Secret's data.
-    PublishSecretUnreadable,
-    /// STS does not give the role.
-    Role {
-        /// The role.
-        role_arn: String,
-        /// What STS said, or why it could not be asked.
-        error: Box<cloud::Error>,
-    },
-    /// The provider's own ServiceAccount token cannot be read.
-    TokenFile {
-        /// The file.
-        path: String,
-        /// Why not.
-        problem: String,
-    },
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CrossAccountUnsupported { object } => write!(
-                f,
-                "{object}: crossAccountRoleArn is not supported by this version of the provider; remove it"
-            ),
-            Self::Metadata(error) => write!(
-                f,
-                "the provider has no credentials of its own (ACCESS_KEY_ID, ALICLOUD_ROLE_ARN), and the node's cannot be had: {error}"
-            ),
-            Self::NoSource => f.write_str(
-                "the provider has no Alibaba Cloud credentials; set ACCESS_KEY_ID and SECRET_ACCESS_KEY or ALICLOUD_ROLE_ARN in its environment",
-            ),
-            Self::PodIdentityUnsupported => f.write_str(
-                "usePodServiceAccountToken is not supported by this version of the provider; remove it to read with the provider's own identity",
-            ),
-            Self::PublishSecretHalf { missing } => write!(
-                f,
-                "the pod's nodePublishSecretRef has no {missing}; it needs access_key and access_secret"
-            ),
-            Self::PublishSecretMalformed => f.write_str(
-                "access_key or access_secret of the pod's nodePublishSecretRef is empty or has bytes that no AccessKey has",
-            ),
-            Self::PublishSecretUnreadable => {
-                f.write_str("the driver's secrets are not a JSON object of texts; check the pod's nodePublishSecretRef")
-            }
-            Self::Role { role_arn, error } => write!(
-                f,
-                "role {role_arn} cannot be assumed: {error}; check the role's trust policy, and --sts-endpoint if STS is out of reach"
-            ),
-            Self::TokenFile { path, problem } => write!(
-                f,
-                "the provider's ServiceAccount token {path} cannot be read: {problem}; mount it as a projected volume of audience sts.aliyuncs.com"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl Error {
-    /// Whether the cloud could not be asked, as opposed to having refused.
-    pub fn is_outage(&self) -> bool {
-        match self {
-            Self::Role { error, .. } => error.is_transient(),
-            _ => false,
-        }
-    }
+pub struct Skipped {
+    /// The source in short.
+    pub what: &'static str,
+    /// Why it does not count.
+    pub why: String,
 }
 
 impl Chain {
@@ -182,69 +122,108 @@ impl Chain {
     ///
     /// # Errors
     /// There is none, or it cannot be had.
-    pub fn resolve(&self, secrets: &str, remaining: Duration) -> Result<Resolved, Error> {
-        let pair = |source, pair: &AccessKey| Resolved {
-            source,
-            credentials: pair.credentials(),
-            identity: pair.identity(&self.hasher),
-            lender: None,
-        };
-        if let Some(found) = publish_secret::read(secrets)? {
-            Ok(pair(Source::NodePublishSecret, &found))
-        } else if let Some(role) = &self.oidc_role {
-            Resolved::lent(Source::OidcRole, Arc::clone(role) as _, remaining)
-        } else if let Some(role) = &self.assumed_role {
-            Resolved::lent(Source::AssumedRole, Arc::clone(role) as _, remaining)
-        } else if let Some(found) = &self.access_key {
-            Ok(pair(Source::AccessKey, found))
-        } else if let Some(role) = &self.worker_role {
-            Resolved::lent(Source::WorkerRole, Arc::clone(role) as _, remaining)
-        } else {
-            Err(Error::NoSource)
+    pub fn resolve(&self, request: &Request<'_>, remaining: Duration) -> Result<Resolved, Box<Failure>> {
+        let mut skipped = Vec::new();
+        let found = self.first(request, &mut skipped, remaining);
+        match found {
+            Ok(mut resolved) => {
+                resolved.skipped = skipped;
+                Ok(resolved)
+            }
+            Err((source, error)) => Err(Box::new(Failure {
+                error,
+                source,
+                skipped,
+            })),
         }
     }
-}
 
-impl Resolved {
-    fn lent(source: Source, lender: Arc<dyn Lender>, remaining: Duration) -> Result<Self, Error> {
-        let Lent {
-            credentials,
-            identity,
-            ..
-        } = lender.lend(remaining)?;
-        Ok(Self {
-            source,
-            credentials,
-            identity,
-            lender: Some(lender),
-        })
-    }
-
-    /// Fresh credentials of the same source, if `error` says that the cloud no longer knows these; `None` if it
-    /// says anything else, or if they are a pair that cannot be renewed. The refused ones are forgotten for all,
-    /// and asked for anew once, however many Mounts hold them. To be called once for a call.
+    /// The identity of one object: `base`, or the role that the object names.
     ///
     /// # Errors
-    /// There are none to be had.
-    pub fn renewed_after(&self, error: &cloud::Error, remaining: Duration) -> Option<Result<Self, Error>> {
-        let lender = self.lender.as_ref()?;
-        if !error.is_about_ended(&self.credentials) {
-            return None;
+    /// The role cannot be had.
+    pub fn for_object(
+        &self,
+        base: &Resolved,
+        cross_account: Option<&CrossAccount>,
+        pod: &Pod,
+        remaining: Duration,
+    ) -> Result<Resolved, Error> {
+        match cross_account {
+            None => Ok(base.clone()),
+            Some(wanted) => self.cross_accounts.resolve(base, wanted, pod, remaining),
         }
-        log::info!(
-            "{}: temporary credentials are refused, and renewed: {error}",
-            self.source
-        );
-        lender.kept().forget(&self.credentials);
-        Some(Self::lent(self.source, Arc::clone(lender), remaining))
     }
-}
 
-impl fmt::Debug for Resolved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolved")
-            .field("source", &self.source)
-            .field("credentials", &self.credentials)
-            .finish_non_exhaustive()
+    fn first(
+        &self,
+        request: &Request<'_>,
+        skipped: &mut Vec<Skipped>,
+        remaining: Duration,
+    ) -> Result<Resolved, (Option<Source>, Error)> {
+        let mut skip = |what, why: String| skipped.push(Skipped { what, why });
+        let of = |source| move |error| (Some(source), error);
+        if request.pod_identity {
+            match self.pod.resolve(request, remaining) {
+                Err(Error::Pod(error)) if self.fallback && error.is_missing() => {
+                    self.warn(request, &error);
+                    skip("pod identity", error.to_string());
+                }
+                done => return done.map_err(of(Source::Pod)),
+            }
+        } else {
+            skip("pod identity", "usePodServiceAccountToken is not true".to_owned());
+        }
+        match publish_secret::read(request.secrets) {
+            Ok(Some(pair)) => return Ok(self.pair(Source::NodePublishSecret, &pair)),
+            Ok(None) => skip("nodePublishSecretRef", "it has no AccessKey pair".to_owned()),
+            Err(error @ Error::PublishSecretHalf { .. }) if self.fallback => {
+                self.warn(request, &error);
+                skip("nodePublishSecretRef", error.to_string());
+            }
+            Err(error) => return Err((Some(Source::NodePublishSecret), error)),
+        }
+        match &self.oidc_role {
+            Ok(role) => {
+                let session = Some(role.session.clone());
+                return Resolved::lent(Source::OidcRole, session, Arc::clone(role) as _, remaining)
+                    .map_err(of(Source::OidcRole));
+            }
+            Err(why) => skip("RRSA of the provider", (*why).to_owned()),
+        }
+        match &self.assumed_role {
+            Ok(role) => {
+                let session = Some(role.session.clone());
+                return Resolved::lent(Source::AssumedRole, session, Arc::clone(role) as _, remaining)
+                    .map_err(of(Source::AssumedRole));
+            }
+            Err(why) => skip("AccessKey pair with role", (*why).to_owned()),
+        }
+        match &self.access_key {
+            Ok(pair) => {
+                let pair = pair.get().map_err(of(Source::AccessKey))?;
+                return Ok(self.pair(Source::AccessKey, &pair));
+            }
+            Err(why) => skip("AccessKey pair", (*why).to_owned()),
+        }
+        match &self.worker_role {
+            Ok(role) => {
+                return Resolved::lent(Source::WorkerRole, None, Arc::clone(role) as _, remaining)
+                    .map_err(of(Source::WorkerRole));
+            }
+            Err(why) => skip("worker RAM role", (*why).to_owned()),
+        }
+        Err((None, Error::NoSource))
+    }
+
+    fn pair(&self, source: Source, pair: &AccessKey) -> Resolved {
+        Resolved::lasting(source, pair.credentials(), pair.identity(&self.hasher))
+    }
+
+    fn warn(&self, request: &Request<'_>, error: &dyn fmt::Display) {
+        let Pod { namespace, name, .. } = request.pod;
+        log::warn!(
+            "pod {namespace}/{name}: reads with another identity than it asks for, as --allow-identity-fallback says: {error}"
+        );
     }
 }

@@ -7,42 +7,28 @@ use std::time::Duration;
 
 use super::kept::{Kept, Lent};
 use super::key::{Identity, IdentityKey, SecretHasher};
-use super::{AccessKey, Error, Lender};
-use crate::clock::Clock;
-use crate::cloud::sts::{AssumeRole, AssumeRoleWithOidc};
-use crate::cloud::{Api, Endpoint, Target};
+use super::sessions::{RoleSession, Sessions};
+use super::{Error, Lender, Pair};
+use crate::file;
 use crate::limits;
 use crate::metrics;
 use crate::secret::Secret;
 
-/// Which role, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleSettings {
-    /// `acs:ram::<account>:role/<name>`
-    pub role_arn: String,
-    /// Name in the audit trail.
-    pub session_name: String,
-    /// How long the credentials shall live.
-    pub duration_seconds: u32,
-}
-
 /// A role, assumed with an AccessKey pair.
 pub struct AssumedRole {
     /// Which.
-    pub settings: RoleSettings,
-    api: Api,
-    endpoint: Endpoint,
-    pair: AccessKey,
-    identity: IdentityKey,
+    pub session: RoleSession,
+    sessions: Arc<Sessions>,
+    pair: Pair,
+    hasher: Arc<SecretHasher>,
     kept: Kept,
 }
 
 /// A role, assumed with the provider's own token.
 pub struct OidcRole {
     /// Which.
-    pub settings: RoleSettings,
-    api: Api,
-    endpoint: Endpoint,
+    pub session: RoleSession,
+    sessions: Arc<Sessions>,
     token: TokenFile,
     identity: IdentityKey,
     kept: Kept,
@@ -58,27 +44,17 @@ pub struct TokenFile {
 }
 
 impl AssumedRole {
-    /// The role, asked for at `endpoint` with `pair`.
-    pub fn new(
-        api: Api,
-        endpoint: Endpoint,
-        pair: AccessKey,
-        settings: RoleSettings,
-        clock: Arc<dyn Clock>,
-        hasher: &SecretHasher,
-    ) -> Self {
-        let identity = Identity::Assumed {
-            base: pair.identity(hasher),
-            role_arn: settings.role_arn.clone(),
-            external_id: None,
-        };
+    /// The role, asked for with `pair`.
+    pub fn new(role_arn: String, pair: Pair, sessions: Arc<Sessions>, hasher: Arc<SecretHasher>) -> Self {
         Self {
-            settings,
-            api,
-            endpoint,
+            session: RoleSession {
+                role_arn,
+                session_name: sessions.name(None),
+            },
+            kept: Kept::new(Arc::clone(&sessions.clock)),
+            sessions,
             pair,
-            identity: identity.into(),
-            kept: Kept::new(clock),
+            hasher,
         }
     }
 }
@@ -89,55 +65,41 @@ impl Lender for AssumedRole {
     }
 
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
-        let RoleSettings {
-            role_arn,
-            session_name,
-            duration_seconds,
-        } = &self.settings;
-        let (counted, identity) = (self.api.metrics(), metrics::Identity::AssumedRole);
-        self.kept.get_counted(counted, identity, || {
-            let base = self.pair.credentials();
-            let target = Target {
-                endpoint: &self.endpoint,
-                credentials: &base,
-                remaining,
-            };
-            AssumeRole {
-                role_arn,
-                session_name,
-                duration_seconds: *duration_seconds,
-                external_id: None,
-            }
-            .call(&self.api, &target)
-            .map(|temporary| Lent::new(temporary, self.identity.clone()))
-            .map_err(|error| Error::Role {
-                role_arn: role_arn.clone(),
-                error: Box::new(error),
+        let metrics = self.sessions.api.metrics();
+        self.kept
+            .get_counted(metrics, metrics::Identity::AssumedRole, || {
+                let base = self.pair.get()?;
+                let identity = Identity::Assumed {
+                    base: base.identity(&self.hasher),
+                    role_arn: self.session.role_arn.clone(),
+                    session_name: self.session.session_name.clone(),
+                    external_id: None,
+                };
+                let credentials = base.credentials();
+                let temporary =
+                    self.sessions
+                        .with_credentials(&credentials, &self.session, None, remaining)?;
+                Ok(Lent::new(temporary, identity.into()))
             })
-        })
     }
 }
 
 impl OidcRole {
-    /// The role, asked for at `endpoint` with the token in a file.
-    pub fn new(
-        api: Api,
-        endpoint: Endpoint,
-        token: TokenFile,
-        settings: RoleSettings,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    /// The role, asked for with the token in a file.
+    pub fn new(role_arn: String, token: TokenFile, sessions: Arc<Sessions>) -> Self {
         let identity = Identity::Oidc {
             provider_arn: token.provider_arn.clone(),
-            role_arn: settings.role_arn.clone(),
+            role_arn: role_arn.clone(),
         };
         Self {
-            settings,
-            api,
-            endpoint,
+            session: RoleSession {
+                role_arn,
+                session_name: sessions.name(None),
+            },
+            kept: Kept::new(Arc::clone(&sessions.clock)),
+            sessions,
             token,
             identity: identity.into(),
-            kept: Kept::new(clock),
         }
     }
 }
@@ -148,27 +110,13 @@ impl Lender for OidcRole {
     }
 
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
-        let RoleSettings {
-            role_arn,
-            session_name,
-            duration_seconds,
-        } = &self.settings;
-        let (counted, identity) = (self.api.metrics(), metrics::Identity::OidcRole);
-        self.kept.get_counted(counted, identity, || {
+        let metrics = self.sessions.api.metrics();
+        self.kept.get_counted(metrics, metrics::Identity::OidcRole, || {
             let token = self.token.read()?;
-            AssumeRoleWithOidc {
-                provider_arn: &self.token.provider_arn,
-                role_arn,
-                token: &token,
-                session_name,
-                duration_seconds: *duration_seconds,
-            }
-            .call(&self.api, &self.endpoint, remaining)
-            .map(|temporary| Lent::new(temporary, self.identity.clone()))
-            .map_err(|error| Error::Role {
-                role_arn: role_arn.clone(),
-                error: Box::new(error),
-            })
+            let temporary =
+                self.sessions
+                    .with_token(&self.token.provider_arn, &self.session, &token, remaining)?;
+            Ok(Lent::new(temporary, self.identity.clone()))
         })
     }
 }
@@ -187,25 +135,23 @@ impl TokenFile {
             path: self.path.display().to_string(),
             problem: problem.to_owned(),
         };
-        let bytes = std::fs::read(&self.path)
-            .map(Secret::new)
-            .map_err(|error| failed(&error.to_string()))?;
+        let bytes =
+            file::read(&self.path, limits::TOKEN_BYTES).map_err(|error| failed(&error.to_string()))?;
         let token = bytes
             .expose_str()
             .map(str::trim)
             .ok_or_else(|| failed("it is not text"))?;
-        match token.len() {
-            0 => Err(failed("it is empty")),
-            length if length > limits::TOKEN_BYTES => Err(failed("it is longer than STS takes")),
-            _ => Ok(Secret::from(token.to_owned())),
+        if token.is_empty() {
+            return Err(failed("it is empty"));
         }
+        Ok(Secret::from(token.to_owned()))
     }
 }
 
 impl fmt::Debug for AssumedRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AssumedRole")
-            .field("settings", &self.settings)
+            .field("session", &self.session)
             .finish_non_exhaustive()
     }
 }
@@ -213,7 +159,7 @@ impl fmt::Debug for AssumedRole {
 impl fmt::Debug for OidcRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OidcRole")
-            .field("settings", &self.settings)
+            .field("session", &self.session)
             .finish_non_exhaustive()
     }
 }

@@ -9,10 +9,12 @@ use super::args::Args;
 use super::environment::{Environment, NotText};
 use super::identity::{Identity, switch};
 use super::logger::LogFormat;
+use super::network::{self, Cluster, StsSetting};
 use crate::cloud::Endpoint;
+use crate::cloud::endpoint::AllowedHosts;
 use crate::fetch;
 use crate::health::{METRICS_PATH, READY_PATH};
-use crate::http::Roots;
+use crate::http::{CaFile, Proxies, Roots};
 use crate::limits;
 use crate::mount::Endpoints;
 use crate::params::{Options, Region, UnknownKeys};
@@ -37,9 +39,17 @@ pub struct Config {
     /// Who the provider is.
     pub identity: Identity,
     /// Where STS is.
-    pub sts: Endpoint,
+    pub sts: StsSetting,
+    /// Where the Kubernetes API is.
+    pub cluster: Cluster,
+    /// Which hosts a SecretProviderClass may name.
+    pub allowed_hosts: AllowedHosts,
     /// Trusted certificate authorities.
     pub roots: Roots,
+    /// Those of KMS instances.
+    pub kms_ca: Option<CaFile>,
+    /// Which requests go through a proxy.
+    pub proxies: Proxies,
     /// How strictly parameters are read.
     pub options: Options,
     /// The file that says who may read what with the provider's own identities.
@@ -110,6 +120,9 @@ impl Config {
                     .ok_or_else(|| invalid(args, "region", &"expected a region such as cn-hangzhou"))?,
             ),
         };
+        let roots = network::roots(environment, &mut warnings)?;
+        let fallback = args.is_given("allow-identity-fallback");
+        let credentials_dir = args.value("credentials-dir");
         let max_response_bytes = max_response_bytes(args)?;
         let memory_budget = memory_budget(args, max_response_bytes)?;
         Ok(Self {
@@ -140,9 +153,13 @@ impl Config {
             },
             metadata: checked(args, "metadata-endpoint")?,
             hardened_metadata_only: switch(environment, "ALIBABA_CLOUD_IMDSV1_DISABLED")?,
-            identity: Identity::new(environment)?,
-            sts: sts_endpoint(args, environment)?,
-            roots: roots(environment, &mut warnings)?,
+            identity: Identity::new(environment, credentials_dir, fallback, &mut warnings)?,
+            sts: network::sts(args, environment)?,
+            cluster: network::cluster(args, environment)?,
+            allowed_hosts: checked(args, "allowed-endpoints")?,
+            kms_ca: network::kms_ca(args, &roots)?,
+            roots,
+            proxies: network::proxies(environment)?,
             options: Options {
                 unknown_keys: unknown_keys(args)?,
             },
@@ -286,51 +303,16 @@ fn bytes(text: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(unit)
 }
 
-/// Where STS is: as the flag says, else where the SDK's own variables lead.
-fn sts_endpoint(args: &Args, environment: &dyn Environment) -> Result<Endpoint, ConfigError> {
-    if !args.value("sts-endpoint").is_empty() {
-        return checked(args, "sts-endpoint");
-    }
-    let vpc = switch(environment, "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED")?;
-    let host = match environment.variable("ALIBABA_CLOUD_STS_REGION")? {
-        None => "sts.aliyuncs.com".to_owned(),
-        Some(region) => {
-            let region = Region::new(&region).ok_or_else(|| {
-                ConfigError::new("ALIBABA_CLOUD_STS_REGION: expected a region such as cn-hangzhou")
-            })?;
-            format!("{}.{region}.aliyuncs.com", if vpc { "sts-vpc" } else { "sts" })
-        }
-    };
-    host.parse()
-        .map_err(|error| ConfigError::new(format!("ALIBABA_CLOUD_STS_REGION: {error}")))
-}
-
-/// Built-in roots and those of `SSL_CERT_FILE` and of the directories in `SSL_CERT_DIR`, as in OpenSSL and Go.
-fn roots(environment: &dyn Environment, warnings: &mut Vec<String>) -> Result<Roots, ConfigError> {
-    let mut roots = Roots::built_in();
-    if let Some(file) = environment.variable("SSL_CERT_FILE")? {
-        roots
-            .add_file(file.as_ref())
-            .map_err(|error| ConfigError::new(format!("SSL_CERT_FILE: {error}")))?;
-    }
-    if let Some(directories) = environment.variable("SSL_CERT_DIR")? {
-        for directory in directories.split(':').filter(|directory| !directory.is_empty()) {
-            // Base images set this variable to directories that need not be there.
-            if let Err(error) = roots.add_directory(directory.as_ref()) {
-                warnings.push(format!("SSL_CERT_DIR: {error}"));
-            }
-        }
-    }
-    Ok(roots)
-}
-
 fn parsed<T: FromStr>(args: &Args, name: &'static str, expected: &str) -> Result<T, ConfigError> {
     args.value(name)
         .parse()
         .map_err(|_| invalid(args, name, &format!("expected {expected}")))
 }
 
-fn checked<T: FromStr<Err: fmt::Display>>(args: &Args, name: &'static str) -> Result<T, ConfigError> {
+pub(super) fn checked<T: FromStr<Err: fmt::Display>>(
+    args: &Args,
+    name: &'static str,
+) -> Result<T, ConfigError> {
     args.value(name)
         .parse()
         .map_err(|error: T::Err| invalid(args, name, &error))
@@ -389,14 +371,14 @@ const UNITS: [(&str, f64); 8] = [
     ("h", 3600.0),
 ];
 
-fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> ConfigError {
+pub(super) fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> ConfigError {
     ConfigError::new(format!("--{name}={}: {problem}", args.value(name)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::AccessKey;
+    use crate::auth::Pair;
     use crate::cli::subcommand::SERVE;
 
     fn config(arguments: &[&str], environment: &[(&'static str, &str)]) -> Result<Config, String> {
@@ -550,7 +532,7 @@ mod tests {
             (
                 &[],
                 &[("ALICLOUD_ROLE_ARN", "acs:ram::1:role/r")],
-                "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set ALICLOUD_OIDC_PROVIDER_ARN (RRSA) or ACCESS_KEY_ID and SECRET_ACCESS_KEY",
+                "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set ALICLOUD_OIDC_PROVIDER_ARN (RRSA), or ACCESS_KEY_ID and SECRET_ACCESS_KEY, or --credentials-dir",
             ),
             (
                 &[],
@@ -569,12 +551,10 @@ mod tests {
             &[("ACCESS_KEY_ID", " id\n"), ("SECRET_ACCESS_KEY", "secret\n")],
         )
         .expect("config");
-        let credentials = config
-            .identity
-            .access_key
-            .as_ref()
-            .map(AccessKey::credentials)
-            .expect("a pair");
+        let Some(Pair::Fixed(pair)) = &config.identity.access_key else {
+            panic!("a pair of the environment")
+        };
+        let credentials = pair.credentials();
         assert_eq!(credentials.access_key_id, "id");
         assert_eq!(credentials.access_key_secret.expose(), b"secret");
         let debug = format!("{config:?}");

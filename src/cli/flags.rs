@@ -86,7 +86,37 @@ pub(super) const SERVE: &[Flag] = &[
         "sts-endpoint",
         "URL",
         "",
-        "where STS is; without it sts.aliyuncs.com, or as ALIBABA_CLOUD_STS_REGION says",
+        "where STS is; without it as ALIBABA_CLOUD_STS_REGION says, else in the VPC of the node's region",
+    ),
+    flag(
+        "allowed-endpoints",
+        "HOSTS",
+        "kms.*.aliyuncs.com,kms-vpc.*.aliyuncs.com,*.cryptoservice.kms.aliyuncs.com",
+        "hosts that kmsEndpoint in a SecretProviderClass may name; * stands for one label",
+    ),
+    flag(
+        "kms-ca-file",
+        "FILE",
+        "",
+        "PEM file with the CA of the KMS instances, from the KMS console; read again when it changes",
+    ),
+    flag(
+        "credentials-dir",
+        "DIR",
+        "",
+        "directory with the files ACCESS_KEY_ID and SECRET_ACCESS_KEY (or id and secret), read again when they change",
+    ),
+    flag(
+        "allow-identity-fallback",
+        "",
+        "",
+        "read with the next identity where a piece of the asked one is missing, as the official provider does; for migrations",
+    ),
+    flag(
+        "service-account-dir",
+        "DIR",
+        "/var/run/secrets/kubernetes.io/serviceaccount",
+        "directory with token and ca.crt for the Kubernetes API",
     ),
     flag(
         "metadata-endpoint",
@@ -151,6 +181,55 @@ pub(super) const SERVE: &[Flag] = &[
     ),
 ];
 
+/// Flags of `mount` beside those of the provider itself.
+pub(super) const MOUNT: &[Flag] = &[
+    flag(
+        "class",
+        "FILE",
+        "",
+        "manifest that holds the SecretProviderClass; - is standard input",
+    ),
+    flag(
+        "class-name",
+        "NAME",
+        "",
+        "which class, where the manifest holds several",
+    ),
+    flag(
+        "target",
+        "DIR",
+        "",
+        "directory to write the files to, laid out as in a pod's volume",
+    ),
+    flag(
+        "namespace",
+        "NAME",
+        "",
+        "the pod's namespace; without it the class's, else default",
+    ),
+    flag("pod", "NAME", "mount", "the pod's name"),
+    flag(
+        "pod-uid",
+        "UID",
+        "00000000-0000-4000-8000-000000000000",
+        "the pod's uid",
+    ),
+    flag("service-account", "NAME", "default", "the pod's ServiceAccount"),
+    flag(
+        "token-file",
+        "FILE",
+        "",
+        "the pod's ServiceAccount token for the audience sts.aliyuncs.com",
+    ),
+    flag(
+        "publish-secret",
+        "FILE",
+        "",
+        "manifest of the Secret that nodePublishSecretRef names",
+    ),
+    flag("mode", "MODE", "0644", "mode of files that name none, in octal"),
+];
+
 /// Flags of `validate`.
 pub(super) const VALIDATE: &[Flag] = &[flag(
     "output",
@@ -171,7 +250,7 @@ pub(super) const PREPARE: &[Flag] = &[
         "group",
         "GID",
         "65532",
-        "group that the provider runs as, and that may write in the directory",
+        "group that the provider runs as, and that may write in the directory; 0 changes nothing",
     ),
 ];
 

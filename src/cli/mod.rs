@@ -8,6 +8,7 @@ mod flags;
 mod help;
 mod identity;
 mod logger;
+mod network;
 mod subcommand;
 
 use std::ffi::{OsStr, OsString};
@@ -17,11 +18,13 @@ pub use config::{Config, ConfigError, Health};
 pub use environment::{Environment, ProcessEnvironment};
 pub use identity::Identity;
 pub use logger::{LogFormat, Logger};
+pub use network::{Cluster, StsSetting};
 
 use args::Args;
 use help::{help, version};
 use subcommand::Subcommand;
 
+use crate::once::{Pod, Settings as Mount};
 use crate::params::nearest;
 use crate::prepare::Settings as Prepare;
 use crate::validate::{Format, Settings as Validate, Source};
@@ -29,6 +32,8 @@ use crate::validate::{Format, Settings as Validate, Source};
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Command {
+    /// Mount once, without Kubernetes.
+    Mount(Box<Mount>),
     /// Make the socket's directory fit for a provider that is not root.
     Prepare(Prepare),
     /// Print this on standard output: `--help` or `--version`.
@@ -61,6 +66,7 @@ pub fn parse(
         return Ok(Command::Print(version()));
     }
     match subcommand.name {
+        "mount" => mount(&args, environment).map(|settings| Command::Mount(Box::new(settings))),
         "prepare-dir" => prepare(&args).map(Command::Prepare),
         "validate" => validate(&args).map(Command::Validate),
         _ => Config::new(&args, environment).map(|config| Command::Serve(Box::new(config))),
@@ -76,6 +82,33 @@ fn chosen(name: &OsStr) -> Result<&'static Subcommand, ConfigError> {
             None => format!("the subcommands are {}; see --help", names.join(", ")),
         };
         ConfigError::new(format!("unknown subcommand \"{name}\"; {hint}"))
+    })
+}
+
+fn mount(args: &Args, environment: &dyn Environment) -> Result<Mount, ConfigError> {
+    let filled = |name| Some(args.value(name)).filter(|value| !value.is_empty());
+    let needed = |name: &'static str, what: &str| {
+        filled(name).ok_or_else(|| ConfigError::new(format!("mount needs --{name}: {what}")))
+    };
+    let mode = args.value("mode");
+    let mode = u32::from_str_radix(mode, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777)
+        .ok_or_else(|| ConfigError::new(format!("--mode={mode}: expected an octal number up to 0777")))?;
+    Ok(Mount {
+        class: needed("class", "the manifest that holds the SecretProviderClass")?.into(),
+        class_name: filled("class-name").map(String::from),
+        target: needed("target", "the directory to write to")?.into(),
+        pod: Pod {
+            namespace: filled("namespace").map(String::from),
+            name: args.value("pod").to_owned(),
+            uid: args.value("pod-uid").to_owned(),
+            service_account: args.value("service-account").to_owned(),
+        },
+        token_file: filled("token-file").map(PathBuf::from),
+        publish_secret: filled("publish-secret").map(PathBuf::from),
+        mode,
+        config: Box::new(Config::new(args, environment)?),
     })
 }
 
@@ -177,6 +210,14 @@ mod tests {
                 "--output=xml: expected text or json",
             ),
             (
+                &["mount", "--target", "d"],
+                "mount needs --class: the manifest that holds the SecretProviderClass",
+            ),
+            (
+                &["mount", "--class", "c", "--target", "d", "--mode", "0999"],
+                "--mode=0999: expected an octal number up to 0777",
+            ),
+            (
                 &["--v=4", "validate"],
                 "unknown argument \"validate\"; see --help",
             ),
@@ -186,7 +227,7 @@ mod tests {
         assert!(
             parsed(&["frobnicate"])
                 .expect_err("must fail")
-                .starts_with("unknown subcommand \"frobnicate\"; the subcommands are serve, validate")
+                .starts_with("unknown subcommand \"frobnicate\"; the subcommands are serve, mount, validate")
         );
     }
 }

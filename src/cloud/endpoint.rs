@@ -15,6 +15,12 @@ pub struct Endpoint {
     authority: String,
 }
 
+/// Whether a host is the gateway of a KMS instance, which has a certificate of a private authority.
+pub fn is_kms_instance(host: &str) -> bool {
+    host.strip_suffix(".cryptoservice.kms.aliyuncs.com")
+        .is_some_and(|instance| !instance.is_empty() && !instance.contains('.'))
+}
+
 /// Why a text is no endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndpointError {
@@ -24,33 +30,16 @@ pub enum EndpointError {
     PlainText(String),
     /// A scheme other than `http` and `https`.
     Scheme(String),
-    /// A host that is not KMS, named in a SecretProviderClass.
-    NotKms(String),
+    /// A host that a SecretProviderClass may not name.
+    NotAllowed {
+        /// The host.
+        host: String,
+        /// Those that it may.
+        allowed: String,
+    },
 }
 
 impl Endpoint {
-    /// The endpoint that a SecretProviderClass names for KMS. Its author is not the operator: signed requests go
-    /// to KMS itself and to KMS instances, and never to another host below the same suffix, where customers have
-    /// names of their own.
-    ///
-    /// # Errors
-    /// The host is not `kms.<region>`, `kms-vpc.<region>` or `<instance>.cryptoservice.kms` in `aliyuncs.com`.
-    pub fn kms(host: &str) -> Result<Self, EndpointError> {
-        let lower = host.to_ascii_lowercase();
-        let labels: Vec<&str> = lower.split('.').collect();
-        match labels.as_slice() {
-            ["kms" | "kms-vpc", _, "aliyuncs", "com"] | [_, "cryptoservice", "kms", "aliyuncs", "com"] => {}
-            _ => return Err(EndpointError::NotKms(host.to_owned())),
-        }
-        let endpoint: Self = host.parse()?;
-        // What the labels were read from is all that there is: no scheme, no port.
-        if endpoint.authority == lower {
-            Ok(endpoint)
-        } else {
-            Err(EndpointError::NotKms(host.to_owned()))
-        }
-    }
-
     /// The host with its port, as the `host` header and the signature name it.
     pub fn authority(&self) -> &str {
         &self.authority
@@ -152,9 +141,9 @@ impl fmt::Display for EndpointError {
                 f,
                 "\"{text}\" would send secrets in plain text; http:// is for loopback and {METADATA_HOST} only, use https://"
             ),
-            Self::NotKms(text) => write!(
+            Self::NotAllowed { host, allowed } => write!(
                 f,
-                "\"{text}\" is not an endpoint of KMS; write kms.REGION.aliyuncs.com, kms-vpc.REGION.aliyuncs.com or INSTANCE.cryptoservice.kms.aliyuncs.com"
+                "\"{host}\" is not an endpoint that a SecretProviderClass may name ({allowed}); ask the operator to extend --allowed-endpoints if it is yours"
             ),
             Self::Scheme(text) => write!(f, "\"{text}\" has a scheme other than https:// and http://"),
         }
@@ -189,9 +178,84 @@ impl FromStr for EndpointTemplate {
             EndpointError::Malformed(_) => EndpointError::Malformed(text.to_owned()),
             EndpointError::PlainText(_) => EndpointError::PlainText(text.to_owned()),
             EndpointError::Scheme(_) => EndpointError::Scheme(text.to_owned()),
-            EndpointError::NotKms(_) => EndpointError::NotKms(text.to_owned()),
+            error @ EndpointError::NotAllowed { .. } => error,
         })?;
         Ok(template)
+    }
+}
+
+/// The hosts that a SecretProviderClass may name. Its author is not the operator: signed requests go to KMS itself
+/// and to KMS instances, and never to another host below the same suffix, where customers have names of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedHosts(Vec<String>);
+
+impl AllowedHosts {
+    /// The endpoint of `host`.
+    ///
+    /// # Errors
+    /// The host matches no pattern, or is no bare host name.
+    pub fn endpoint(&self, host: &str) -> Result<Endpoint, EndpointError> {
+        let lower = host.to_ascii_lowercase();
+        let refused = || EndpointError::NotAllowed {
+            host: host.to_owned(),
+            allowed: self.to_string(),
+        };
+        if !self.0.iter().any(|pattern| matches_by_label(pattern, &lower)) {
+            return Err(refused());
+        }
+        let endpoint: Endpoint = host.parse()?;
+        // What the labels were read from is all that there is: no scheme, no port.
+        if endpoint.authority == lower {
+            Ok(endpoint)
+        } else {
+            Err(refused())
+        }
+    }
+}
+
+/// `*` stands for one whole label, nothing else for anything but itself.
+fn matches_by_label(pattern: &str, host: &str) -> bool {
+    let (mut pattern, mut host) = (pattern.split('.'), host.split('.'));
+    loop {
+        match (pattern.next(), host.next()) {
+            (None, None) => return true,
+            (Some("*"), Some(label)) if !label.is_empty() => {}
+            (Some(wanted), Some(label)) if wanted == label => {}
+            _ => return false,
+        }
+    }
+}
+
+impl FromStr for AllowedHosts {
+    type Err = EndpointError;
+
+    /// Patterns with commas between them; none for none. The last two labels stand in full, so that no pattern means
+    /// a whole domain of somebody else.
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let patterns = entries.map(|entry| {
+            let pattern = entry.to_ascii_lowercase();
+            let labels: Vec<&str> = pattern.split('.').collect();
+            let named = labels.iter().rev().take(2).filter(|label| **label != "*").count();
+            if named == 2
+                && is_host(&pattern.replace('*', "x"))
+                && labels.iter().all(|l| *l == "*" || !l.contains('*'))
+            {
+                Ok(pattern)
+            } else {
+                Err(EndpointError::Malformed(entry.to_owned()))
+            }
+        });
+        patterns.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for AllowedHosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.is_empty() {
+            true => f.write_str("none"),
+            false => f.write_str(&self.0.join(", ")),
+        }
     }
 }
 
@@ -282,14 +346,18 @@ mod tests {
     }
 
     #[test]
-    fn classes_may_name_kms_alone() {
+    fn classes_may_name_what_the_list_allows() {
+        let allowed: AllowedHosts =
+            "kms.*.aliyuncs.com,kms-vpc.*.aliyuncs.com, *.cryptoservice.kms.aliyuncs.com"
+                .parse()
+                .expect("list");
         for host in [
             "kms.cn-hangzhou.aliyuncs.com",
             "kms-vpc.eu-west-1.aliyuncs.com",
             "kst-hzz65f176a0ogplgq0000.cryptoservice.kms.aliyuncs.com",
         ] {
             assert_eq!(
-                Endpoint::kms(host).map(|endpoint| endpoint.url()),
+                allowed.endpoint(host).map(|endpoint| endpoint.url()),
                 Ok(format!("https://{host}"))
             );
         }
@@ -306,8 +374,25 @@ mod tests {
             "kms..aliyuncs.com",
             "",
         ] {
-            assert!(Endpoint::kms(host).is_err(), "{host}");
+            assert!(allowed.endpoint(host).is_err(), "{host}");
         }
+        let own: AllowedHosts = "kms.internal.example".parse().expect("list");
+        assert!(own.endpoint("KMS.internal.example").is_ok());
+        assert!(own.endpoint("kms.cn-hangzhou.aliyuncs.com").is_err());
+        for wrong in [
+            "*",
+            "*.com",
+            "kms.*",
+            "a*.example.com",
+            "https://a.example",
+            "a.example:443",
+            "a..example",
+        ] {
+            assert!(wrong.parse::<AllowedHosts>().is_err(), "{wrong}");
+        }
+        let none: AllowedHosts = "".parse().expect("list");
+        assert_eq!(none.to_string(), "none");
+        assert!(none.endpoint("kms.cn-hangzhou.aliyuncs.com").is_err());
     }
 
     #[test]

@@ -8,11 +8,13 @@ mod hint;
 pub mod kms;
 pub mod metadata;
 pub mod oos;
+pub mod region;
 pub mod sts;
 
 pub use api::{Api, Credentials, Target};
 pub use endpoint::{Endpoint, EndpointError, EndpointTemplate};
 pub use error::{ApiError, Error};
+pub use region::NodeRegion;
 
 use crate::secret::Secret;
 

@@ -134,6 +134,7 @@ mod tests {
         Error::Http(HttpError {
             kind,
             host: "h".to_owned(),
+            proxy: None,
             detail: String::new(),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::Request;
+use super::{Request, RootError, proxy};
 
 /// A request that got no complete answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Error {
     pub kind: ErrorKind,
     /// The host that was asked, with its port.
     pub host: String,
+    /// The proxy it was asked through.
+    pub proxy: Option<String>,
     /// The library's own words, without the URL.
     pub detail: String,
 }
@@ -37,11 +39,12 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    pub(super) fn from_ureq(error: &ureq::Error, request: &Request<'_>) -> Self {
+    pub(super) fn from_ureq(error: &ureq::Error, request: &Request<'_>, proxy: Option<&ureq::Proxy>) -> Self {
         let (kind, detail) = classify(error);
         Self {
             kind,
             host: host_of(request.url).to_owned(),
+            proxy: proxy.map(proxy::name),
             detail,
         }
     }
@@ -61,7 +64,16 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, host, detail } = self;
+        let Self {
+            kind,
+            host,
+            proxy,
+            detail,
+        } = self;
+        let host = match proxy {
+            Some(proxy) => &format!("{host} (through the proxy {proxy})"),
+            None => host,
+        };
         match kind {
             ErrorKind::Connect => write!(f, "cannot connect to {host}: {detail}"),
             ErrorKind::Interrupted => write!(f, "the connection to {host} broke off: {detail}"),
@@ -82,6 +94,7 @@ fn classify(error: &ureq::Error) -> (ErrorKind, String) {
         ureq::Error::Timeout(phase) => (ErrorKind::Timeout, format!("timeout of step \"{phase}\"")),
         ureq::Error::HostNotFound => (ErrorKind::Resolve, "host name not found".to_owned()),
         ureq::Error::ConnectionFailed => (ErrorKind::Connect, "connection failed".to_owned()),
+        ureq::Error::ConnectProxyFailed(reason) => (ErrorKind::Connect, reason.clone()),
         ureq::Error::BodyExceedsLimit(limit) => (ErrorKind::TooLarge, format!("over {limit} bytes")),
         ureq::Error::Io(error) => classify_io(error),
         ureq::Error::Http(_) | ureq::Error::BadUri(_) => {
@@ -101,6 +114,12 @@ fn classify_io(error: &io::Error) -> (ErrorKind, String) {
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
     {
         return (ErrorKind::Tls, tls.to_string());
+    }
+    if let Some(roots) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<RootError>())
+    {
+        return (ErrorKind::Tls, roots.to_string());
     }
     let kind = match error.kind() {
         io::ErrorKind::ConnectionRefused

@@ -1,22 +1,26 @@
 //! The HTTP client: one agent for the process, with kept connections, timeouts on every step, and caps on what it
 //! accepts. The only user of ureq and rustls.
 //!
-//! It never follows a redirect, never takes a proxy from the environment, and hands out any status as an answer:
-//! what a status means is the caller's business.
+//! It never follows a redirect, takes a proxy only as [`Proxies`] say, and hands out any status as an answer: what a
+//! status means is the caller's business.
 
 mod error;
+mod proxy;
 mod tls;
+mod trust;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http;
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector as _, TcpConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 
 pub use error::{Error, ErrorKind};
-pub use tls::{RootError, Roots};
+pub use proxy::{Proxies, ProxyError};
+pub use trust::{CaFile, RootError, Roots, Trust};
 
 use crate::limits;
 use crate::secret::Secret;
@@ -25,6 +29,7 @@ use crate::secret::Secret;
 #[derive(Clone, Debug)]
 pub struct Client {
     agent: Agent,
+    proxies: Arc<Proxies>,
 }
 
 /// One request.
@@ -93,8 +98,8 @@ impl Response {
 }
 
 impl Client {
-    /// A client that trusts `roots` and keeps at most `idle_per_host` unused connections to each host.
-    pub fn new(roots: &Roots, idle_per_host: usize) -> Self {
+    /// A client that keeps at most `idle_per_host` unused connections to each host.
+    pub fn new(trust: Trust, proxies: Proxies, idle_per_host: usize) -> Self {
         let config = Config::builder()
             .proxy(None)
             .max_redirects(0)
@@ -106,10 +111,16 @@ impl Client {
             .max_idle_connections(idle_per_host.saturating_add(limits::HTTP_SPARE_CONNECTIONS))
             .max_idle_connections_per_host(idle_per_host)
             .max_idle_age(limits::HTTP_IDLE_AGE)
+            .input_buffer_size(limits::HTTP_BUFFER_BYTES)
+            .output_buffer_size(limits::HTTP_BUFFER_BYTES)
             .build();
-        let connector = ().chain(TcpConnector::default()).chain(tls::TlsConnector::new(roots));
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(tls::TlsConnector::new(trust));
         Self {
             agent: Agent::with_parts(config, connector, DefaultResolver::default()),
+            proxies: Arc::new(proxies),
         }
     }
 
@@ -118,7 +129,8 @@ impl Client {
     /// # Errors
     /// Whatever kept an answer from arriving complete; a status of 400 or 500 is an answer.
     pub fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
-        let failed = |error: &ureq::Error| Error::from_ureq(error, request);
+        let proxy = self.proxy(request.url).cloned();
+        let failed = |error: &ureq::Error| Error::from_ureq(error, request, proxy.as_ref());
         let mut message = http::Request::builder()
             .method(request.method.as_str())
             .uri(request.url);
@@ -131,6 +143,7 @@ impl Client {
         let message = self
             .agent
             .configure_request(message)
+            .proxy(proxy.clone())
             .timeout_connect(Some(request.timeouts.connect))
             .timeout_recv_response(Some(request.timeouts.response))
             .timeout_global(Some(request.timeouts.total))
@@ -149,5 +162,12 @@ impl Client {
             body: Secret::new(body),
             headers,
         })
+    }
+
+    fn proxy(&self, url: &str) -> Option<&ureq::Proxy> {
+        let uri: http::Uri = url.parse().ok()?;
+        let tls = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        self.proxies.of(tls, uri.host()?, port)
     }
 }

@@ -220,7 +220,7 @@ impl Metrics {
 
         text.counter(
             "shared_copies_total",
-            "Values given without asking the cloud for them once more: cached, coalesced with a call under way, or revalidated.",
+            "Values given without asking the cloud for them once more: cached, or coalesced with a call under way.",
         );
         for (service, table) in shared.entries().filter(|(service, _)| service.holds_values()) {
             for (how, count) in table.entries() {

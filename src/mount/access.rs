@@ -6,8 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Error, NodeRegion};
+use super::Error;
 use crate::access::{Decision, Identity, Policy, Question};
+use crate::cloud::NodeRegion;
 use crate::limits;
 use crate::params::Plan;
 

@@ -4,9 +4,11 @@ use std::fmt;
 
 use crate::auth;
 use crate::cloud;
+use crate::cloud::endpoint::is_kms_instance;
 use crate::cloud::error::Kind;
 use crate::fetch;
 use crate::grpc::{Code, Status};
+use crate::http::ErrorKind;
 use crate::limits;
 use crate::params::Problems;
 
@@ -21,7 +23,7 @@ pub enum Error {
         reason: String,
     },
     /// No identity.
-    Auth(auth::Error),
+    Auth(Box<auth::Failure>),
     /// Every object is optional and none exists: the driver cannot mount a volume without a file.
     Empty,
     /// An endpoint that cannot be asked.
@@ -36,7 +38,7 @@ pub enum Error {
         /// Objects, as messages name them, with what happened to each.
         failures: Vec<(String, fetch::Error)>,
         /// The identity they were asked for with.
-        source: auth::Source,
+        identity: String,
     },
     /// Parameters or values that make no files.
     Parameters(Problems),
@@ -71,7 +73,7 @@ impl Error {
     fn code(&self) -> Code {
         match self {
             Self::Access { .. } | Self::NoPolicy(_) => Code::PermissionDenied,
-            Self::Auth(error) if error.is_outage() => Code::Internal,
+            Self::Auth(failure) if failure.error.is_outage() => Code::Internal,
             Self::Auth(_) => Code::Unauthenticated,
             Self::Endpoint { .. } | Self::Parameters(_) => Code::InvalidArgument,
             Self::Fetch { failures, .. } => {
@@ -133,8 +135,7 @@ impl fmt::Display for Error {
                 "none of the objects exists, and the driver cannot mount a volume without a file; create one of them or make one that exists not optional",
             ),
             Self::Endpoint { object, problem } => write!(f, "{object}: {problem}"),
-            Self::Fetch { failures, source } => {
-                let identity = format!("read as: {source}");
+            Self::Fetch { failures, identity } => {
                 let is_skipped = |error: &fetch::Error| matches!(error, fetch::Error::Skipped);
                 let skipped = failures.iter().filter(|(_, error)| is_skipped(error)).count();
                 let told = failures.iter().filter(|(_, error)| !is_skipped(error));
@@ -146,7 +147,7 @@ impl fmt::Display for Error {
                         write!(f, "; {skipped} more not asked for, as the service did not answer for others")?;
                     }
                 }
-                write!(f, " ({identity})")
+                write!(f, " (read as: {identity})")
             }
             Self::Parameters(problems) => problems.fmt(f),
             Self::Region(problem) => write!(
@@ -179,7 +180,7 @@ struct Fetched<'a>(&'a fetch::Error);
 impl fmt::Display for Fetched<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            fetch::Error::Auth(error) => write!(f, "the credentials have ended: {error}"),
+            fetch::Error::Auth(error) => error.fmt(f),
             fetch::Error::Broken => f.write_str("internal error; the provider's log shows where"),
             fetch::Error::Cancelled => f.write_str("the driver took the call back"),
             fetch::Error::Skipped => f.write_str(
@@ -201,6 +202,15 @@ impl fmt::Display for Fetched<'_> {
 
 /// What the reader can do about it, where the cloud's own words do not say.
 fn advice(error: &cloud::Error) -> Option<&'static str> {
+    if let cloud::Error::Http(http) = error
+        && http.kind == ErrorKind::Tls
+    {
+        return Some(if is_kms_instance(&http.host) {
+            "a KMS instance has a certificate of its own CA: download it in the KMS console (Instances, the instance's details) and name the file by --kms-ca-file (see docs/migrate.md)"
+        } else {
+            "trust a private CA by SSL_CERT_FILE if the endpoint has one"
+        });
+    }
     match error.kind() {
         Kind::Credentials => Some("check the provider's AccessKey pair and the node's clock"),
         Kind::Denied => Some(
@@ -211,9 +221,6 @@ fn advice(error: &cloud::Error) -> Option<&'static str> {
         Kind::Unavailable => Some(
             "check the node's way to this endpoint (VPC, DNS, security group); the driver will try again",
         ),
-        Kind::Broken if matches!(error, cloud::Error::Http(_)) => {
-            Some("trust a private CA by SSL_CERT_FILE if the endpoint has one")
-        }
         Kind::Broken | Kind::Refused => None,
     }
 }

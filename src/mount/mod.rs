@@ -5,7 +5,6 @@
 mod access;
 mod error;
 mod journal;
-mod region;
 mod response;
 
 use std::sync::Arc;
@@ -13,13 +12,13 @@ use std::sync::Arc;
 pub use access::PolicyFile;
 pub use error::Error;
 pub use journal::Journal;
-pub use region::NodeRegion;
 
 use crate::access::Identity;
-use crate::auth;
+use crate::auth::{self, Resolved};
 use crate::clock::Clock;
-use crate::cloud::{Endpoint, EndpointTemplate, Value};
-use crate::fetch::{Engine, Pull, Volume};
+use crate::cloud::endpoint::AllowedHosts;
+use crate::cloud::{Endpoint, EndpointTemplate, NodeRegion, Value};
+use crate::fetch::{self, Engine, Pull, Volume};
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Call, Status};
 use crate::limits;
@@ -36,8 +35,10 @@ pub struct Mounter {
     pub policy: Option<Arc<PolicyFile>>,
     /// Where the services are.
     pub endpoints: Endpoints,
+    /// Which hosts a class may name.
+    pub allowed_hosts: AllowedHosts,
     /// The region of those who name none.
-    pub region: NodeRegion,
+    pub region: Arc<NodeRegion>,
     /// How strictly parameters are read.
     pub options: Options,
     /// Most bytes of one response, encoded.
@@ -102,6 +103,13 @@ impl Mounter {
         {
             self.engine.mounted(volume);
         }
+        let bytes = response.len();
+        if bytes > limits::MOUNT_RESPONSE_WARN_BYTES {
+            let large = format_args!(
+                "a volume of {bytes} bytes: above 1 MiB the driver cannot sync it into a Kubernetes Secret"
+            );
+            self.journal.warn(mount, &large);
+        }
         Ok(response)
     }
 
@@ -113,48 +121,75 @@ impl Mounter {
         call: &Call,
         mount: &mut journal::Mount,
     ) -> Result<Secret, Error> {
-        let expected = expected_identity(plan, secrets)?;
-        self.judge(plan, expected)?;
-        if plan.pod_identity {
-            return Err(Error::Auth(auth::Error::PodIdentityUnsupported));
-        }
-        if let Some(object) = plan.objects.iter().find(|object| object.cross_account.is_some()) {
-            let object = object.describe();
-            return Err(Error::Auth(auth::Error::CrossAccountUnsupported { object }));
-        }
-        let resolved = self
-            .chain
-            .resolve(secrets, call.deadline.saturating_duration_since(self.clock.now()))
-            .map_err(Error::Auth)?;
-        mount.read_as(resolved.source);
-        if identity_of(resolved.source) != expected {
-            self.judge(plan, identity_of(resolved.source))?;
+        let expected = expected_identity(plan, secrets);
+        if let Some(expected) = expected {
+            self.judge(plan, expected)?;
         }
         let endpoints: Vec<Endpoint> = plan
             .objects
             .iter()
             .map(|object| self.endpoint(plan, object))
             .collect::<Result<_, _>>()?;
+        let identities = self.identities(plan, secrets, expected, call, mount)?;
         let pulls: Vec<Pull<'_>> = plan
             .objects
             .iter()
             .zip(&endpoints)
-            .map(|(object, endpoint)| Pull {
+            .zip(&identities.of_objects)
+            .map(|((object, endpoint), identity)| Pull {
                 service: object.service,
                 name: &object.name,
                 version: object.version.as_ref().map(ToString::to_string),
                 stage: object.stage.as_deref(),
                 endpoint,
-                identity: &resolved,
+                identity,
             })
             .collect();
-        let values = settle(plan, self.engine.fetch(&pulls, volume, call), resolved.source)?;
+        let values = settle(plan, self.engine.fetch(&pulls, volume, call), &identities)?;
         let contents: Vec<Option<&Secret>> = values
             .iter()
             .map(|value| value.as_ref().map(|value| &value.contents))
             .collect();
         let files = plan.render(&contents).map_err(Error::Parameters)?;
         response::encode(&files, &values, self.max_response_bytes)
+    }
+
+    /// As whom the objects are read. All that cannot be had are told at once.
+    fn identities(
+        &self,
+        plan: &Plan,
+        secrets: &str,
+        expected: Option<Identity>,
+        call: &Call,
+        mount: &mut journal::Mount,
+    ) -> Result<Identities, Error> {
+        let remaining = || call.deadline.saturating_duration_since(self.clock.now());
+        let request = auth::Request {
+            pod: &plan.pod,
+            pod_identity: plan.pod_identity,
+            tokens: plan.tokens.as_ref(),
+            secrets,
+        };
+        let base = self.chain.resolve(&request, remaining()).map_err(Error::Auth)?;
+        mount.read_as(base.source);
+        if Some(identity_of(base.source)) != expected {
+            self.judge(plan, identity_of(base.source))?;
+        }
+        let mut of_objects = Vec::with_capacity(plan.objects.len());
+        let mut failures = Vec::new();
+        for object in &plan.objects {
+            let wanted = object.cross_account.as_ref();
+            match self.chain.for_object(&base, wanted, &plan.pod, remaining()) {
+                Ok(identity) => of_objects.push(identity),
+                Err(error) => failures.push((object.describe(), fetch::Error::Auth(error))),
+            }
+        }
+        if failures.is_empty() {
+            Ok(Identities { base, of_objects })
+        } else {
+            let identity = base.to_string();
+            Err(Error::Fetch { failures, identity })
+        }
     }
 
     /// Whether the access policy lets the plan be carried out as `identity`.
@@ -171,7 +206,9 @@ impl Mounter {
             problem,
         };
         if let Some(endpoint) = &object.kms_endpoint {
-            return Endpoint::kms(endpoint.as_str())
+            return self
+                .allowed_hosts
+                .endpoint(endpoint.as_str())
                 .map_err(|error| invalid(format!("kmsEndpoint: {error}")));
         }
         let region = match object.region.as_ref().or(plan.region.as_ref()) {
@@ -188,14 +225,24 @@ impl Mounter {
     }
 }
 
-/// As whom the plan will be carried out, told before anybody is asked for credentials.
-fn expected_identity(plan: &Plan, secrets: &str) -> Result<Identity, Error> {
-    if auth::brings_pair(secrets).map_err(Error::Auth)? {
-        Ok(Identity::NodePublishSecret)
-    } else if plan.pod_identity {
-        Ok(Identity::Pod)
-    } else {
-        Ok(Identity::Provider)
+/// As whom a volume is read.
+struct Identities {
+    /// That of the pod or the provider.
+    base: Resolved,
+    /// That of each object: the same, or a role that the object names.
+    of_objects: Vec<Resolved>,
+}
+
+/// As whom the plan will be carried out, told before anybody is asked for credentials; nobody can say yet if what
+/// the pod brings makes no sense.
+fn expected_identity(plan: &Plan, secrets: &str) -> Option<Identity> {
+    if plan.pod_identity {
+        return Some(Identity::Pod);
+    }
+    match auth::brings_pair(secrets) {
+        Ok(true) => Some(Identity::NodePublishSecret),
+        Ok(false) => Some(Identity::Provider),
+        Err(_) => None,
     }
 }
 
@@ -203,29 +250,44 @@ fn identity_of(source: auth::Source) -> Identity {
     use auth::Source;
     match source {
         Source::NodePublishSecret => Identity::NodePublishSecret,
-        Source::AccessKey | Source::AssumedRole | Source::OidcRole | Source::WorkerRole => Identity::Provider,
+        Source::Pod => Identity::Pod,
+        Source::AccessKey
+        | Source::AssumedRole
+        | Source::CrossAccount
+        | Source::OidcRole
+        | Source::WorkerRole => Identity::Provider,
     }
 }
 
 /// All values, or all failures. An optional object may be missing.
 fn settle(
     plan: &Plan,
-    results: Vec<Result<Arc<Value>, crate::fetch::Error>>,
-    source: auth::Source,
+    results: Vec<Result<Arc<Value>, fetch::Error>>,
+    identities: &Identities,
 ) -> Result<Vec<Option<Arc<Value>>>, Error> {
     let mut values = Vec::with_capacity(results.len());
     let mut failures = Vec::new();
-    for (object, result) in plan.objects.iter().zip(results) {
+    for ((object, identity), result) in plan.objects.iter().zip(&identities.of_objects).zip(results) {
         match result {
             Ok(value) => values.push(Some(value)),
             Err(error) if object.optional && error::is_not_found(&error) => values.push(None),
-            Err(error) => failures.push((object.describe(), error)),
+            Err(error) => {
+                let other = identity
+                    .session
+                    .as_ref()
+                    .filter(|_| object.cross_account.is_some());
+                let whom = other
+                    .map(|session| format!(" (as {session})"))
+                    .unwrap_or_default();
+                failures.push((format!("{}{whom}", object.describe()), error));
+            }
         }
     }
     if failures.is_empty() {
         Ok(values)
     } else {
-        Err(Error::Fetch { failures, source })
+        let identity = identities.base.to_string();
+        Err(Error::Fetch { failures, identity })
     }
 }
 

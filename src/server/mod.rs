@@ -11,6 +11,14 @@
 //! Everything but Mount is answered on the spot, so that overload never reaches it. Locks are taken in the order
 //! session, pool, signal; handlers and their wake-ups run without any of them.
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic
+)]
+
 mod bind;
 mod connection;
 mod counters;
@@ -352,6 +360,7 @@ impl Server {
             self.counters.mounts_overloaded.increment();
             let message = "too many mounts at once on this node: all workers are busy and the queue is full; the \
                            next attempt may succeed";
+            self.warn(format_args!("a Mount was refused: {message}"));
             job.fail(Status::new(Code::Internal, message));
         }
     }

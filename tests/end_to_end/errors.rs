@@ -225,23 +225,6 @@ fn node_publish_secrets() {
     assert!(status.message().contains("access_secret"), "{status}");
 }
 
-/// What this version cannot do yet is refused, not ignored: it would read as somebody else.
-#[test]
-fn identities_that_are_not_supported_yet() {
-    let world = World::start();
-    let mut volume = Volume::new([("objects", "- objectName: test\n"), ("region", "cn-hangzhou")]);
-    volume
-        .parameters
-        .insert("usePodServiceAccountToken".to_owned(), "true".to_owned());
-    let status = world.driver.mount(volume.request()).expect_err("pod identity");
-    assert_eq!(status.code(), Code::Unauthenticated);
-
-    let objects = "- objectName: test\n  crossAccountRoleArn: acs:ram::123456789012:role/reader\n";
-    let status = world.mount(objects).expect_err("another account");
-    assert_eq!(status.code(), Code::Unauthenticated);
-    assert!(world.cloud.requests().is_empty(), "{:?}", world.cloud.requests());
-}
-
 /// No secret in the log, at the finest level, nor in any error.
 #[test]
 fn nothing_secret_is_logged() {

@@ -1,7 +1,10 @@
 //! Makes fuzzing begin where the golden tests are: writes their inputs into `fuzz/corpus/`, one file for each target
 //! that can read it. Run from the root of the repository; `.ci/steps/50-fuzz.sh` does.
 
-#![expect(clippy::disallowed_macros, reason = "a command of the gate prints what it did")]
+#![expect(
+    clippy::disallowed_macros,
+    reason = "a command of the gate prints what it did"
+)]
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -1,0 +1,349 @@
+//! Pod identity: RRSA of the pod's ServiceAccount. The token comes with the request and stays in memory; the role
+//! stands in an annotation of the ServiceAccount; who the pod is, kubelet says.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+use super::kept::{Kept, Lent};
+use super::key::{Identity, IdentityKey};
+use super::sessions::{RoleSession, Sessions};
+use super::table::Table;
+use super::{Error, Lender, Request, Resolved, Source};
+use crate::kube::{self, Kubernetes};
+use crate::limits;
+use crate::metrics;
+use crate::params::RoleArn;
+use crate::secret::Secret;
+
+/// The audience that STS asks of a token.
+pub const AUDIENCE: &str = "sts.aliyuncs.com";
+
+/// The key of the tokens, in the attributes and in the driver's secrets.
+pub const TOKENS_KEY: &str = "csi.storage.k8s.io/serviceAccount.tokens";
+
+/// The identities of pods.
+pub struct PodIdentity {
+    provider_arn: Option<String>,
+    kubernetes: Kubernetes,
+    sessions: Arc<Sessions>,
+    roles: Table<(String, String), Mutex<Option<Annotation>>>,
+    kept: Table<IdentityKey, Kept>,
+}
+
+/// The role that a ServiceAccount names, and when that was read.
+struct Annotation {
+    read: Instant,
+    role_arn: String,
+}
+
+/// Why a pod's identity is not to be had: which piece is missing, and what to configure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodError {
+    /// The ServiceAccount has no annotation.
+    Annotation {
+        /// `namespace/name`
+        account: String,
+    },
+    /// The annotation is no role.
+    AnnotationMalformed {
+        /// `namespace/name`
+        account: String,
+    },
+    /// There are tokens, and none for STS.
+    Audience {
+        /// The audiences there are.
+        present: Vec<String>,
+    },
+    /// The annotation cannot be read.
+    Kubernetes {
+        /// `namespace/name`
+        account: String,
+        /// Why not.
+        error: kube::Error,
+    },
+    /// The driver did not say who the pod is.
+    NoAccount,
+    /// No tokens.
+    NoTokens,
+    /// The OIDC provider is not configured.
+    Provider,
+    /// The token belongs to another ServiceAccount.
+    Subject {
+        /// `namespace/name` of the pod.
+        account: String,
+    },
+    /// The tokens are no JSON, or the token is no JWT.
+    Token(&'static str),
+}
+
+impl fmt::Display for PodError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("usePodServiceAccountToken is true, and ")?;
+        match self {
+            Self::Annotation { account } => write!(
+                f,
+                "ServiceAccount {account} has no annotation {}; annotate it with the ARN of the pod's RAM role",
+                kube::ROLE_ANNOTATION
+            ),
+            Self::AnnotationMalformed { account } => write!(
+                f,
+                "the annotation {} of ServiceAccount {account} is not a role; write acs:ram::<account id>:role/<name>",
+                kube::ROLE_ANNOTATION
+            ),
+            Self::Audience { present } => {
+                write!(f, "the request has no ServiceAccount token of audience {AUDIENCE}")?;
+                match present.is_empty() {
+                    true => f.write_str(", nor any other")?,
+                    false => write!(f, " (it has {})", present.join(", "))?,
+                }
+                f.write_str("; add {audience: sts.aliyuncs.com} to tokenRequests of the CSIDriver object (secrets-store-csi-driver chart: tokenRequests)")
+            }
+            Self::Kubernetes { account, error } => {
+                write!(f, "the annotation {} of ServiceAccount {account} cannot be read: {error}", kube::ROLE_ANNOTATION)
+            }
+            Self::NoAccount => f.write_str(
+                "the driver did not say which ServiceAccount the pod runs as; set podInfoOnMount: true in the CSIDriver object",
+            ),
+            Self::NoTokens => f.write_str(
+                "the request has no ServiceAccount tokens; add {audience: sts.aliyuncs.com} to tokenRequests of the CSIDriver object (secrets-store-csi-driver chart: tokenRequests)",
+            ),
+            Self::Provider => f.write_str(
+                "the provider does not know the cluster's OIDC provider; set ALICLOUD_OIDC_PROVIDER_ARN, or ALICLOUD_ACCOUNT_ID and ALICLOUD_CLUSTER_ID, in its environment",
+            ),
+            Self::Subject { account } => write!(
+                f,
+                "the token in the request is not that of ServiceAccount {account}; remove {TOKENS_KEY} from the SecretProviderClass and the volume, kubelet puts it there"
+            ),
+            Self::Token(problem) => write!(
+                f,
+                "the ServiceAccount tokens in the request cannot be read: {problem}; they must come from kubelet (tokenRequests of the CSIDriver object)"
+            ),
+        }
+    }
+}
+
+impl PodError {
+    /// Whether something is missing, as opposed to wrong: what the official provider passes over in silence.
+    pub(super) const fn is_missing(&self) -> bool {
+        !matches!(self, Self::Subject { .. } | Self::Token(_))
+    }
+
+    /// Whether the Kubernetes API could not be asked, as opposed to having refused.
+    pub(super) const fn is_outage(&self) -> bool {
+        let Self::Kubernetes { error, .. } = self else {
+            return false;
+        };
+        match error {
+            kube::Error::Http(error) => error.is_transient(),
+            kube::Error::Status(status) => *status >= 500 || *status == 429,
+            _ => false,
+        }
+    }
+}
+
+impl PodIdentity {
+    /// Pods whose tokens `provider_arn` vouches for.
+    pub fn new(provider_arn: Option<String>, kubernetes: Kubernetes, sessions: Arc<Sessions>) -> Self {
+        let clock = || Arc::clone(&sessions.clock);
+        Self {
+            provider_arn,
+            kubernetes,
+            roles: Table::new(clock()),
+            kept: Table::new(clock()),
+            sessions,
+        }
+    }
+
+    /// The identity of the pod that asks. Nothing that is kept is looked at before the token is known to be this
+    /// pod's.
+    pub(super) fn resolve(
+        self: &Arc<Self>,
+        request: &Request<'_>,
+        remaining: Duration,
+    ) -> Result<Resolved, Error> {
+        let (namespace, account) = (&request.pod.namespace, &request.pod.service_account);
+        if namespace.is_empty() || account.is_empty() {
+            return Err(Error::Pod(PodError::NoAccount));
+        }
+        let token = token(request).map_err(Error::Pod)?;
+        if subject(&token).map_err(Error::Pod)? != format!("system:serviceaccount:{namespace}:{account}") {
+            let account = format!("{namespace}/{account}");
+            return Err(Error::Pod(PodError::Subject { account }));
+        }
+        let provider_arn = self.provider_arn.clone().ok_or(Error::Pod(PodError::Provider))?;
+        let role_arn = self.role(namespace, account, remaining).map_err(Error::Pod)?;
+        let identity: IdentityKey = Identity::Pod {
+            namespace: namespace.clone(),
+            service_account: account.clone(),
+            provider_arn: provider_arn.clone(),
+            role_arn: role_arn.clone(),
+        }
+        .into();
+        let session = RoleSession {
+            session_name: self.sessions.name(Some((namespace, account))),
+            role_arn,
+        };
+        let kept = self
+            .kept
+            .get(&identity, || Kept::new(Arc::clone(&self.sessions.clock)));
+        let lender = PodLender {
+            sessions: Arc::clone(&self.sessions),
+            kept,
+            provider_arn,
+            token,
+            identity,
+            session: session.clone(),
+        };
+        Resolved::lent(Source::Pod, Some(session), Arc::new(lender), remaining)
+    }
+
+    /// The role that the ServiceAccount names. Those who ask at the same time wait for one answer.
+    fn role(&self, namespace: &str, name: &str, remaining: Duration) -> Result<String, PodError> {
+        let account = format!("{namespace}/{name}");
+        let entry = self
+            .roles
+            .get(&(namespace.to_owned(), name.to_owned()), Mutex::default);
+        let mut known = entry.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.sessions.clock.now();
+        if let Some(Annotation { read, role_arn }) = &*known
+            && now.saturating_duration_since(*read) < limits::ANNOTATION_AGE
+        {
+            return Ok(role_arn.clone());
+        }
+        *known = None;
+        let answer = self.kubernetes.role_annotation(namespace, name, remaining);
+        let outcome = match &answer {
+            Ok(_) => Some(metrics::Outcome::Ok),
+            Err(error) => error.outcome(),
+        };
+        if let Some(outcome) = outcome {
+            let clock = &self.sessions.clock;
+            let elapsed = clock.now().saturating_duration_since(now);
+            let wall = clock.wall().as_second();
+            self.sessions
+                .api
+                .metrics()
+                .backend_call("GetServiceAccount", outcome, elapsed, wall);
+        }
+        match answer {
+            Ok(Some(role)) if RoleArn::new(&role).is_some() => {
+                let role_arn = role.clone();
+                *known = Some(Annotation { read: now, role_arn });
+                Ok(role)
+            }
+            Ok(Some(_)) => Err(PodError::AnnotationMalformed { account }),
+            Ok(None) => Err(PodError::Annotation { account }),
+            Err(error) => Err(PodError::Kubernetes { account, error }),
+        }
+    }
+}
+
+/// The credentials of one pod, with the token that it came with.
+struct PodLender {
+    sessions: Arc<Sessions>,
+    kept: Arc<Kept>,
+    provider_arn: String,
+    token: Secret,
+    identity: IdentityKey,
+    session: RoleSession,
+}
+
+impl Lender for PodLender {
+    fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
+        let metrics = self.sessions.api.metrics();
+        self.kept.get_counted(metrics, metrics::Identity::PodRole, || {
+            let temporary =
+                self.sessions
+                    .with_token(&self.provider_arn, &self.session, &self.token, remaining)?;
+            Ok(Lent::new(temporary, self.identity.clone()))
+        })
+    }
+}
+
+/// The token for STS: from the attributes, where every driver puts it, else from the driver's secrets, where clusters
+/// with `serviceAccountTokenInSecrets` have it too.
+fn token(request: &Request<'_>) -> Result<Secret, PodError> {
+    let in_secrets = || -> Option<Secret> {
+        let secrets: Secrets = serde_json::from_str::<Option<Secrets>>(request.secrets).ok()??;
+        secrets.tokens.filter(|text| !text.is_empty()).map(Secret::from)
+    };
+    let from_secrets;
+    let text = match request.tokens {
+        Some(tokens) => tokens,
+        None => {
+            from_secrets = in_secrets().ok_or(PodError::NoTokens)?;
+            &from_secrets
+        }
+    };
+    let tokens: std::collections::BTreeMap<String, Token> = serde_json::from_slice(text.expose())
+        .map_err(|_| PodError::Token("they are not the JSON object that kubelet writes"))?;
+    let mut present = Vec::new();
+    for (audience, token) in tokens {
+        let token = Secret::from(token.token);
+        if audience != AUDIENCE {
+            if present.len() < 8 {
+                present.push(format!("{:?}", audience.chars().take(80).collect::<String>()));
+            }
+            continue;
+        }
+        let fits = token.expose().iter().all(u8::is_ascii_graphic) && !token.is_empty();
+        return match token.len() {
+            _ if !fits => Err(PodError::Token("the token is empty or not text")),
+            length if length > limits::TOKEN_BYTES => {
+                Err(PodError::Token("the token is longer than STS takes"))
+            }
+            _ => Ok(token),
+        };
+    }
+    Err(PodError::Audience { present })
+}
+
+#[derive(Deserialize)]
+struct Secrets {
+    #[serde(rename = "csi.storage.k8s.io/serviceAccount.tokens")]
+    tokens: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    token: String,
+}
+
+/// Whom the token claims to be. It proves nothing, as nobody has checked the signature; STS does. It only keeps a
+/// token out that is plainly somebody else's.
+fn subject(token: &Secret) -> Result<String, PodError> {
+    #[derive(Deserialize)]
+    struct Claims {
+        sub: String,
+    }
+    let wrong = || PodError::Token("the token is not a JWT with a subject");
+    let payload = token
+        .expose()
+        .split(|byte| *byte == b'.')
+        .nth(1)
+        .ok_or_else(wrong)?;
+    let payload = URL_SAFE_NO_PAD
+        .decode(payload)
+        .map(Secret::new)
+        .map_err(|_| wrong())?;
+    let claims: Claims = serde_json::from_slice(payload.expose()).map_err(|_| wrong())?;
+    Ok(claims.sub)
+}
+
+impl fmt::Debug for PodIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PodIdentity")
+            .field("provider_arn", &self.provider_arn)
+            .field("kubernetes", &self.kubernetes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,234 @@
+//! Sessions of roles: STS is asked for them here and nowhere else.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Error, Resolved};
+use crate::clock::Clock;
+use crate::cloud::region::has_sts_in_vpc;
+use crate::cloud::sts::{AssumeRole, AssumeRoleWithOidc, Temporary};
+use crate::cloud::{self, Api, Credentials, Endpoint, NodeRegion, Target};
+use crate::limits;
+use crate::secret::Secret;
+
+/// Opens sessions of roles at STS.
+pub struct Sessions {
+    /// Signs and sends.
+    pub api: Api,
+    /// Where STS is.
+    pub sts: Sts,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// `ALICLOUD_ROLE_SESSION_NAME`: the name of every session.
+    pub name: Option<String>,
+    /// `ALICLOUD_ROLE_SESSION_EXPIRATION`: how long every session shall live.
+    pub duration_seconds: u32,
+}
+
+/// Where STS is.
+#[derive(Clone)]
+pub enum Sts {
+    /// Where flag or variables say.
+    Fixed {
+        /// The host.
+        endpoint: Endpoint,
+        /// What says so, for messages.
+        setting: &'static str,
+    },
+    /// In the node's region: the VPC's endpoint where there is one, else the global one.
+    Regional {
+        /// Which region.
+        node: Arc<NodeRegion>,
+        /// `ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED`: the VPC's endpoint even where none is known.
+        vpc: bool,
+    },
+}
+
+/// A role and the name of its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleSession {
+    /// `acs:ram::<account>:role/<name>`
+    pub role_arn: String,
+    /// As the audit trail shows it.
+    pub session_name: String,
+}
+
+impl fmt::Display for RoleSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "role {} session {}", self.role_arn, self.session_name)
+    }
+}
+
+impl Sts {
+    /// The endpoint, and what decided for it.
+    pub fn endpoint(&self) -> (Endpoint, String) {
+        let (host, why) = match self {
+            Self::Fixed { endpoint, setting } => return (endpoint.clone(), format!("set by {setting}")),
+            Self::Regional { node, vpc } => match node.guess() {
+                Some(region) if *vpc || has_sts_in_vpc(&region) => (
+                    format!("sts-vpc.{region}.aliyuncs.com"),
+                    format!("the VPC endpoint of the node's region {region}"),
+                ),
+                Some(region) => (
+                    "sts.aliyuncs.com".to_owned(),
+                    format!("the global one, as no VPC endpoint is known for region {region}"),
+                ),
+                None => (
+                    "sts.aliyuncs.com".to_owned(),
+                    "the global one, as the node's region is unknown (--region)".to_owned(),
+                ),
+            },
+        };
+        match host.parse() {
+            Ok(endpoint) => (endpoint, why),
+            Err(_) => unreachable!("a region's letters make a host"),
+        }
+    }
+}
+
+impl Sessions {
+    /// The name of a session: the environment's, else `account@namespace` of who asks, else the provider's own.
+    pub(super) fn name(&self, pod: Option<(&str, &str)>) -> String {
+        match (&self.name, pod) {
+            (Some(name), _) => name.clone(),
+            (None, Some((namespace, account))) => session_name(namespace, account),
+            (None, None) => env!("CARGO_PKG_NAME").to_owned(),
+        }
+    }
+
+    /// A role, by a token of a cluster's OIDC provider.
+    pub(super) fn with_token(
+        &self,
+        provider_arn: &str,
+        session: &RoleSession,
+        token: &Secret,
+        remaining: Duration,
+    ) -> Result<Temporary, Error> {
+        let (endpoint, why) = self.sts.endpoint();
+        AssumeRoleWithOidc {
+            provider_arn,
+            role_arn: &session.role_arn,
+            token,
+            session_name: &session.session_name,
+            duration_seconds: self.duration_seconds,
+        }
+        .call(&self.api, &endpoint, remaining)
+        .map_err(|error| refused(session, error, why))
+    }
+
+    /// A role, by other credentials.
+    pub(super) fn with_credentials(
+        &self,
+        base: &Credentials,
+        session: &RoleSession,
+        external_id: Option<&str>,
+        remaining: Duration,
+    ) -> Result<Temporary, Error> {
+        let (endpoint, why) = self.sts.endpoint();
+        self.assume(base, session, external_id, &endpoint, remaining)
+            .map_err(|error| refused(session, error, why))
+    }
+
+    /// The same by an identity, whose credentials are renewed once if STS no longer knows them.
+    pub(super) fn with_identity(
+        &self,
+        base: &Resolved,
+        session: &RoleSession,
+        external_id: Option<&str>,
+        remaining: Duration,
+    ) -> Result<Temporary, Error> {
+        let (endpoint, why) = self.sts.endpoint();
+        let assume = |base: &Credentials| self.assume(base, session, external_id, &endpoint, remaining);
+        match assume(&base.credentials) {
+            Err(error) => match base.renewed_after(&error, remaining) {
+                Some(fresh) => assume(&fresh?.credentials),
+                None => Err(error),
+            },
+            done => done,
+        }
+        .map_err(|error| refused(session, error, why))
+    }
+
+    fn assume(
+        &self,
+        base: &Credentials,
+        session: &RoleSession,
+        external_id: Option<&str>,
+        endpoint: &Endpoint,
+        remaining: Duration,
+    ) -> Result<Temporary, cloud::Error> {
+        let target = Target {
+            endpoint,
+            credentials: base,
+            remaining,
+        };
+        AssumeRole {
+            role_arn: &session.role_arn,
+            session_name: &session.session_name,
+            duration_seconds: self.duration_seconds,
+            external_id,
+        }
+        .call(&self.api, &target)
+    }
+}
+
+fn refused(session: &RoleSession, error: cloud::Error, sts: String) -> Error {
+    Error::Role {
+        session: session.clone(),
+        error: Box::new(error),
+        sts,
+    }
+}
+
+/// `account@namespace`, which neither can contain, within 64 characters: longer ones are cut, and end in a part of
+/// their hash, so that two of them stay apart.
+fn session_name(namespace: &str, account: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let clean = |text: &str| -> String { text.chars().map(|c| if plain(c) { c } else { '_' }).collect() };
+    let whole = format!("{}@{}", clean(account), clean(namespace));
+    if whole.len() <= limits::SESSION_NAME_BYTES {
+        return whole;
+    }
+    let hash = Sha256::digest(format!("{account}@{namespace}"));
+    let mark: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let part = |text: &str, most: usize| -> String { text.chars().take(most).collect() };
+    // 27 + 1 + 27 + 1 + 8
+    format!(
+        "{}@{}-{mark}",
+        part(&clean(account), 27),
+        part(&clean(namespace), 27)
+    )
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("name", &self.name)
+            .field("duration_seconds", &self.duration_seconds)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_names_tell_who_asked_within_64_characters() {
+        assert_eq!(session_name("rrsa-demo", "demo-sa"), "demo-sa@rrsa-demo");
+        let long = session_name(&"n".repeat(63), &"s".repeat(253));
+        assert_eq!(long.len(), 64, "{long}");
+        let other = session_name(&"n".repeat(63), &format!("{}t", "s".repeat(252)));
+        assert_ne!(long, other);
+        for name in [&long, &other, &session_name("a b", "ü/@")] {
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b".@-_".contains(&byte)),
+                "{name}"
+            );
+        }
+    }
+}

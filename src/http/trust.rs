@@ -1,0 +1,242 @@
+//! Which certificate authorities are trusted for which host: the process's own for all, and files of private ones,
+//! read again when they change.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+use crate::file::{self, Stamp};
+use crate::limits;
+
+/// The certificate authorities that are trusted: Mozilla's, built in, and those of files.
+#[derive(Clone)]
+pub struct Roots(RootCertStore);
+
+/// A file of certificates that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootError {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Roots {
+    /// The built-in roots alone.
+    pub fn built_in() -> Self {
+        Self(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
+    }
+
+    /// None at all.
+    fn empty() -> Self {
+        Self(RootCertStore::empty())
+    }
+
+    /// Adds every certificate of a PEM file. An intermediate is an anchor like any other.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not PEM, holds no certificate or one that no TLS stack could use.
+    pub fn add_file(&mut self, path: &Path) -> Result<(), RootError> {
+        let failed = |problem: String| RootError {
+            path: path.to_owned(),
+            problem,
+        };
+        let pem = file::read(path, limits::CA_FILE_BYTES).map_err(|error| failed(error.to_string()))?;
+        let mut found = false;
+        for certificate in CertificateDer::pem_slice_iter(pem.expose()) {
+            let certificate = certificate.map_err(|error| failed(format!("not PEM: {error}")))?;
+            self.0
+                .add(certificate)
+                .map_err(|error| failed(format!("not a usable CA certificate: {error}")))?;
+            found = true;
+        }
+        if found {
+            Ok(())
+        } else {
+            Err(failed("holds no PEM certificate".to_owned()))
+        }
+    }
+
+    /// Adds every certificate of every PEM file directly in a directory. Files without one are passed over, as
+    /// such directories also hold hashes, keys and notes.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn add_directory(&mut self, path: &Path) -> Result<(), RootError> {
+        let failed = |error: std::io::Error| RootError {
+            path: path.to_owned(),
+            problem: error.to_string(),
+        };
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            let file = entry.map_err(failed)?.path();
+            if file.is_file()
+                && let Err(error) = self.add_file(&file)
+            {
+                log::debug!("certificate file passed over: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    fn config(&self) -> Arc<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        match ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {
+            Ok(builder) => Arc::new(
+                builder
+                    .with_root_certificates(self.0.clone())
+                    .with_no_client_auth(),
+            ),
+            Err(_) => unreachable!("ring has cipher suites for TLS 1.2 and 1.3"),
+        }
+    }
+}
+
+impl fmt::Display for RootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "certificates of {}: {}", self.path.display(), self.problem)
+    }
+}
+
+impl std::error::Error for RootError {}
+
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Roots({})", self.0.len())
+    }
+}
+
+/// A PEM file of authorities, read again when it changes. What it held before stays good while the new contents
+/// cannot be used.
+pub struct CaFile {
+    path: PathBuf,
+    beside: Roots,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    stamp: Option<Stamp>,
+    config: Option<Arc<ClientConfig>>,
+}
+
+impl CaFile {
+    /// The authorities of `path` and no others. The file is read when a connection first needs it.
+    pub fn alone(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            beside: Roots::empty(),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The authorities of `path` beside `roots`.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn beside(roots: &Roots, path: impl Into<PathBuf>) -> Result<Self, RootError> {
+        let file = Self {
+            path: path.into(),
+            beside: roots.clone(),
+            kept: Mutex::default(),
+        };
+        file.config()?;
+        Ok(file)
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, RootError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = Stamp::of(&self.path).ok();
+        if let (Some(config), true) = (&kept.config, stamp == kept.stamp) {
+            return Ok(Arc::clone(config));
+        }
+        let mut roots = self.beside.clone();
+        match (roots.add_file(&self.path), &kept.config) {
+            (Ok(()), before) => {
+                if before.is_some() {
+                    log::info!("certificates of {}: read again", self.path.display());
+                }
+                let config = roots.config();
+                *kept = Kept {
+                    stamp,
+                    config: Some(Arc::clone(&config)),
+                };
+                Ok(config)
+            }
+            (Err(error), Some(before)) => {
+                log::warn!("{error}; what the file held before stays trusted");
+                let before = Arc::clone(before);
+                kept.stamp = stamp;
+                Ok(before)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+impl fmt::Debug for CaFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CaFile({})", self.path.display())
+    }
+}
+
+/// Whom a client's connections trust.
+pub struct Trust {
+    everywhere: Everywhere,
+    private: Option<Private>,
+}
+
+/// Authorities for some hosts.
+struct Private {
+    file: CaFile,
+    is_meant: fn(&str) -> bool,
+}
+
+enum Everywhere {
+    Roots(Arc<ClientConfig>),
+    File(CaFile),
+}
+
+impl Trust {
+    /// `roots` for every host.
+    pub fn roots(roots: &Roots) -> Self {
+        Self {
+            everywhere: Everywhere::Roots(roots.config()),
+            private: None,
+        }
+    }
+
+    /// The authorities of `file` for every host.
+    pub fn only(file: CaFile) -> Self {
+        Self {
+            everywhere: Everywhere::File(file),
+            private: None,
+        }
+    }
+
+    /// And those of `file` instead for the hosts that `is_meant` recognises, in lower case.
+    #[must_use]
+    pub fn with_private(mut self, file: CaFile, is_meant: fn(&str) -> bool) -> Self {
+        self.private = Some(Private { file, is_meant });
+        self
+    }
+
+    pub(super) fn config(&self, host: &str) -> Result<Arc<ClientConfig>, RootError> {
+        match (&self.private, &self.everywhere) {
+            (Some(private), _) if (private.is_meant)(host) => private.file.config(),
+            (_, Everywhere::Roots(config)) => Ok(Arc::clone(config)),
+            (_, Everywhere::File(file)) => file.config(),
+        }
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trust")
+            .field("private", &self.private.as_ref().map(|private| &private.file))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! What a correct provider must do, item by item: the checklist of the driver's contract. Each test is named after
+//! its item and shows it on the server's own socket, or on the real binary.
+
+mod actor;
+mod bounds;
+mod calls;
+mod connections;
+mod protocol;
+mod raw;
+mod shutdown;
+#[allow(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
+#[path = "../end_to_end/world.rs"]
+mod world;
