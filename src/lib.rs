@@ -9,6 +9,7 @@ pub mod cli;
 pub mod fuzzing;
 pub mod prepare;
 pub mod run;
+pub mod whoami;
 // edge
 pub mod health;
 pub mod server;
