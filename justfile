@@ -25,6 +25,15 @@ deny:
 interop:
     bash -c 'step() { shift; "$@"; }; name=csi-secrets-store-provider-alibabacloud; static=target/release/$name; cargo build --release --bin $name && . .ci/steps/40-interop.sh'
 
+# Speed, memory and load against the fake cloud, one run, with ratios. `just bench cpu memory` runs two cases.
+bench *CASES:
+    scripts/static.sh x86_64
+    cargo run --locked --profile fast -p harness --bin bench -- target/static/x86_64/csi-secrets-store-provider-alibabacloud {{CASES}}
+
+# A cluster in virtual time. `just simulate nodes=200 quota=450` simulates one; without arguments, the table.
+simulate *SETTINGS:
+    cargo run --quiet --locked --profile fast -p simulation -- {{SETTINGS}}
+
 # The release binary, static and for an image with nothing else in it: `just static`, `just static aarch64`.
 static arch="x86_64":
     scripts/static.sh {{arch}}
@@ -40,7 +49,7 @@ ci:
 
 # Every fuzz target for as long as told, in seconds (cargo-fuzz and a C++ compiler needed).
 fuzz-long seconds="600":
-    FUZZ_SECONDS={{ seconds }} bash -c 'step() { shift; "$@"; }; have() { command -v "$3" >/dev/null || cargo install --locked "$1@$2"; }; target=x86_64-unknown-linux-gnu; . .ci/steps/50-fuzz.sh'
+    FUZZ_SECONDS={{ seconds }} bash -c 'step() { shift; "$@"; }; have() { command -v "$3" >/dev/null || cargo install --locked "$1@$2"; }; . .ci/steps/50-fuzz.sh'
 
 # The chart's checks (see harness/chart/README.md).
 chart:
@@ -72,3 +81,7 @@ images arch="x86_64":
 image-smoke:
     cargo build -p harness --bin driver-smoke
     scripts/image-smoke.sh
+
+# How fast the fake cloud is: its start, kept connections, new TLS connections.
+bench-fake:
+    cargo run --quiet --release -p harness --bin bench-fake

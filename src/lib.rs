@@ -7,6 +7,8 @@
 pub mod cli;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod harden;
+pub mod once;
 pub mod prepare;
 pub mod run;
 pub mod whoami;

@@ -32,6 +32,10 @@ pub const HTTP_RESPONSE_BODY_BYTES: u64 = 512 * 1024;
 /// Most bytes of an answer's headers.
 pub const HTTP_RESPONSE_HEADER_BYTES: usize = 16 * 1024;
 
+/// Each of a connection's two buffers, kept with it: the heads of requests and answers must fit, bodies pass through.
+/// The library's own 128 KiB would make ten connections the largest part of our memory.
+pub const HTTP_BUFFER_BYTES: usize = 32 * 1024;
+
 /// Unused connections kept beside those that pulls may have: for STS and instance metadata.
 pub const HTTP_SPARE_CONNECTIONS: usize = 8;
 
@@ -122,6 +126,10 @@ pub const THROTTLE_HINT_CAP: Duration = Duration::from_secs(10);
 /// use the quota up, and its next burst must not take minutes.
 pub const THROTTLED_RATE_BASE: f64 = 10.0;
 
+/// So long after an outage, values that are read are shared for a random part of the refresh interval: nodes that
+/// came out of it together shall not ask together from then on.
+pub const OUTAGE_REMEMBERED: Duration = Duration::from_secs(60);
+
 /// After throttles, calls of a service per second do not fall below this, per node: a thousand nodes then make two
 /// hundred a second, less than half of the smallest documented quota.
 pub const THROTTLED_RATE_FLOOR: f64 = 0.2;
@@ -151,14 +159,11 @@ pub const COPY_OVERHEAD_BYTES: usize = 768;
 pub const COPIES_BUDGET_DIVISOR: usize = 4;
 
 /// Volumes that are known to have been mounted. A node has some hundred at most.
-pub const VOLUMES: usize = 8_192;
+pub const VOLUMES: usize = 4_096;
 
 /// A volume that has not been seen for so long is forgotten, and its next Mount reads from the cloud. The driver
 /// asks for running pods every one or two minutes, or after its rotation poll interval.
 pub const VOLUME_FORGOTTEN: Duration = Duration::from_secs(3_600);
-
-/// Longest pod uid and longest target path of a volume that is remembered.
-pub const VOLUME_KEY_BYTES: usize = 1_024;
 
 /// A thread that pulls ends after this time without work.
 pub const PULLER_IDLE: Duration = Duration::from_secs(10);
@@ -299,7 +304,7 @@ pub const CLOSED_STREAMS: usize = 512;
 pub const STREAM_WINDOW: u32 = 16_384;
 
 /// Window of a connection: what all streams together may send ahead of being taken care of.
-pub const CONNECTION_WINDOW: u32 = 262_144;
+pub const CONNECTION_WINDOW: u32 = 4_194_304;
 
 /// A request's header list, counted as RFC 9113 section 6.5.2 does and advertised. The driver's is below 1 KiB;
 /// gRPC asks for 8 KiB at least.
@@ -356,8 +361,9 @@ pub const REQUEST_MESSAGE_BYTES: usize = 4_194_304;
 pub const SMALL_MESSAGE_BYTES: usize = 4_096;
 
 /// Octets of requests that one connection may hold outside the memory budget: what has arrived of calls that
-/// wait for their share, and small requests.
-pub const UNCOVERED_BYTES: usize = 65_536;
+/// wait for their share, and small requests. The volumes of a whole node, which arrive at once after a reboot, wait
+/// within it. The connection's window leaves room for others beside them.
+pub const UNCOVERED_BYTES: usize = 1_048_576;
 
 /// Body of a refused request that is read, and thrown away, before the refusal is sent without waiting for its end.
 pub const REFUSED_BODY_BYTES: usize = 65_536;

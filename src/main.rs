@@ -1,22 +1,35 @@
 //! The binary: arguments to configuration, signals to the order to stop, the outcome to an exit code.
 
+use std::alloc::System;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use csi_provider::cli::{self, Command, Config, Logger, ProcessEnvironment};
 use csi_provider::clock::{Clock, SystemClock};
+use csi_provider::harden::harden;
 use csi_provider::metrics::Metrics;
 use csi_provider::run::{Stop, mounter, run};
 use csi_provider::whoami;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes memory when it is freed, whoever allocated it: TLS records, JSON, header lists.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// Wrong flag or environment value.
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let config = match cli::parse(std::env::args_os().skip(1), &ProcessEnvironment) {
+        Ok(Command::Mount(settings)) => {
+            return match settings.run(&mut std::io::stdin().lock(), &mut std::io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error, 1),
+            };
+        }
         Ok(Command::Prepare(settings)) => {
             return match settings.run(&mut std::io::stdout().lock()) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -36,6 +49,9 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error, EXIT_USAGE),
     };
     Logger::install(Arc::new(SystemClock), config.verbosity, config.log_format);
+    if let Err(error) = harden() {
+        return fail(&error, 1);
+    }
     let stop = Stop::new();
     let mut signals = match Signals::new([SIGTERM, SIGINT]) {
         Ok(signals) => signals,

@@ -102,7 +102,7 @@ pub fn mounter(
     clock: &Arc<dyn Clock>,
     metrics: &Metrics,
 ) -> Mounter {
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
     let pulls = config.fetch.kms.pulls.saturating_add(config.fetch.oos.pulls);
     let mut trust = Trust::roots(&config.roots);
     if let Some(file) = config.kms_ca {
@@ -142,6 +142,16 @@ pub fn mounter(
         max_response_bytes: config.max_response_bytes,
         clock: Arc::clone(clock),
     }
+}
+
+/// What answers Mounts, for one that no driver asks for.
+pub fn mounter_for(config: Config) -> Mounter {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let policy = config
+        .access_policy
+        .clone()
+        .map(|path| Arc::new(PolicyFile::new(path)));
+    mounter(config, policy, &clock, &Metrics::new())
 }
 
 /// The sources, each configured or with the reason why not.
@@ -215,7 +225,20 @@ impl Service for Provider {
 }
 
 /// The operating system's random bytes.
-struct SystemEntropy(SystemRandom);
+pub struct SystemEntropy(SystemRandom);
+
+impl SystemEntropy {
+    /// Random bytes from now on.
+    pub fn new() -> Self {
+        Self(SystemRandom::new())
+    }
+}
+
+impl Default for SystemEntropy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {

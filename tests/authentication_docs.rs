@@ -46,7 +46,10 @@ fn each_section_shows_its_example_as_it_is() {
             section.contains("kind: SecretProviderClass"),
             "{source} shows no class"
         );
-        assert!(section.to_lowercase().contains("trust"), "{source} says nothing of trust");
+        assert!(
+            section.to_lowercase().contains("trust"),
+            "{source} says nothing of trust"
+        );
         assert!(
             section.contains("hart value"),
             "{source} says nothing of the chart"

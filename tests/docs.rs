@@ -145,6 +145,41 @@ fn example_manifests_are_accepted() {
     assert!(classes >= 5, "{classes} classes");
 }
 
+const VALUES: &str = include_str!("../charts/csi-secrets-store-provider-alibabacloud/values.yaml");
+
+/// Values of the driver's own chart that the documentation names.
+const OF_THE_DRIVER: [&str; 1] = ["secrets-store-csi-driver.maxCallRecvMsgSize"];
+
+#[test]
+fn every_value_of_the_chart_that_is_named_exists() {
+    let values: Value = serde_saphyr::from_str(VALUES).expect("values.yaml");
+    let tops = values.as_object().expect("a mapping");
+    let mut named = 0;
+    for (path, text) in documents() {
+        for code in text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
+            let name = code.split([':', '=', ' ']).next().unwrap_or_default();
+            let name = name.trim_start_matches("--set ");
+            let is_value = name.split_once('.').is_some_and(|(top, rest)| {
+                tops.contains_key(top) && !rest.is_empty() && !rest.ends_with('*')
+            });
+            if !is_value || OF_THE_DRIVER.contains(&name) {
+                continue;
+            }
+            let mut at = &values;
+            for part in name.split('.') {
+                at = &at[part];
+                assert!(
+                    !at.is_null() || name == "accessPolicy.rules",
+                    "{}: the chart has no value {name}",
+                    path.display()
+                );
+            }
+            named += 1;
+        }
+    }
+    assert!(named >= 30, "{named} values named");
+}
+
 /// The anchor that a heading gets.
 fn anchor(heading: &str) -> String {
     heading

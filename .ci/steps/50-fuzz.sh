@@ -3,6 +3,7 @@
 # src/fuzzing/. Without a sanitizer: there is no unsafe code of ours to watch, and plain builds find more in the time.
 
 fuzz() {
+    local target=x86_64-unknown-linux-gnu
     local seconds=${FUZZ_SECONDS:-15} work targets failures=0 built=fuzz/target/$target/release
     have cargo-fuzz 0.13.2 cargo-fuzz || return 1
     command -v c++ >/dev/null || { apt-get update -q && apt-get install -qy g++; } || return 1

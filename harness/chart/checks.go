@@ -122,6 +122,11 @@ func sound(daemonSet *appsv1.DaemonSet) error {
 	if container.LivenessProbe == nil || container.ReadinessProbe == nil || container.StartupProbe == nil {
 		wrong("a probe is missing")
 	}
+	for _, port := range container.Ports {
+		if (port.HostPort == port.ContainerPort) != spec.HostNetwork {
+			wrong("hostNetwork is %v and hostPort %d", spec.HostNetwork, port.HostPort)
+		}
+	}
 	return errors.Join(problems...)
 }
 

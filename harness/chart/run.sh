@@ -9,7 +9,7 @@ tools=${XDG_CACHE_HOME:-$HOME/.cache}/csi-provider-tools
 chart=../../charts/csi-secrets-store-provider-alibabacloud
 
 if ! "$tools/bin/helm" version --short 2>/dev/null | grep -q "^$helm_version"; then
-    GOBIN=$tools/bin go install -ldflags "-X helm.sh/helm/v3/internal/version.version=$helm_version" \
+    GOBIN=$tools/bin go install -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm_version" \
         "helm.sh/helm/v3/cmd/helm@$helm_version"
 fi
 go build -mod=readonly -o "$tools/bin/chartcheck" .

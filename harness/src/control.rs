@@ -3,6 +3,7 @@
 //!
 //! | request | what it does |
 //! |---|---|
+//! | `GET /_fake/` | a page for a browser; this list for everybody else |
 //! | `GET /_fake/state` | names and versions, no values |
 //! | `PUT /_fake/kms/NAME`, `PUT /_fake/oos/NAME` | the body becomes the newest version; `?type=binary` for KMS |
 //! | `DELETE /_fake/kms/NAME`, `DELETE /_fake/oos/NAME` | removes it at once |
@@ -22,14 +23,21 @@ use crate::fault::{FaultId, FaultRule};
 use crate::gateway::Gateway;
 use crate::http::message::{Request, Response};
 use crate::http::percent;
-use crate::state::State;
 use crate::state::secret::SecretValue;
+use crate::state::{Account, State};
 
 /// Answers one request.
 pub fn answer(gateway: &Gateway, request: &Request) -> Response {
     let path = request.path.trim_start_matches("/_fake").trim_matches('/');
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     match (request.method.as_str(), first, rest) {
+        ("GET", "", "") if wants_html(request) && request.path == "/_fake" => {
+            Response::text(302, "").with("Location", "/_fake/")
+        }
+        ("GET", "", "") if wants_html(request) => {
+            page("text/html;charset=utf-8", include_str!("page/index.html"))
+        }
+        ("GET", "page.js", "") => page("text/javascript;charset=utf-8", include_str!("page/page.js")),
         ("GET", "", "") => Response::text(200, INDEX),
         ("GET", "ca", "") => Response::new(200, "application/x-pem-file", gateway.ca_pem.clone()),
         ("GET", "state", "") => ok(&summary(&gateway.world().state)),
@@ -79,6 +87,20 @@ pub fn answer(gateway: &Gateway, request: &Request) -> Response {
     }
 }
 
+/// Whether a browser asks.
+fn wants_html(request: &Request) -> bool {
+    request
+        .header("accept")
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// A part of the page. It runs its own script and nothing else.
+fn page(content_type: &str, text: &str) -> Response {
+    Response::new(200, content_type, text)
+        .with("Content-Security-Policy", PAGE_POLICY)
+        .with("Cache-Control", "no-store")
+}
+
 fn value(gateway: &Gateway, request: &Request, method: &str, service: &str, name: &str) -> Response {
     let text = || String::from_utf8(request.body.clone());
     let binary = request
@@ -117,10 +139,11 @@ fn summary(state: &State) -> Value {
                         .iter()
                         .map(|v| json!({ "id": v.id, "type": v.value.data_type(), "stages": v.stages }))
                         .collect();
-                    (
-                        name.clone(),
-                        json!({ "type": secret.kind.name(), "versions": versions }),
-                    )
+                    let end = secret.planned_deletion.map(crate::clock::format);
+                    let summary = json!({
+                        "type": secret.kind.name(), "versions": versions, "planned_deletion": end,
+                    });
+                    (name.clone(), summary)
                 })
                 .collect();
             let parameters: serde_json::Map<_, _> = region
@@ -136,11 +159,26 @@ fn summary(state: &State) -> Value {
         let summary = json!({
             "users": account.users.keys().collect::<Vec<_>>(),
             "roles": account.roles.keys().collect::<Vec<_>>(),
+            "identities": identities(account),
             "regions": regions,
         });
         accounts.insert(id.clone(), summary);
     }
     json!({ "region": state.region, "account": state.account, "accounts": accounts })
+}
+
+/// Users and roles with the names of their policies.
+fn identities(account: &Account) -> Vec<Value> {
+    let describe = |kind, name, policies| json!({ "kind": kind, "name": name, "policies": policies });
+    let users = account
+        .users
+        .iter()
+        .map(|(name, user)| describe("user", name, &user.policies));
+    let roles = account
+        .roles
+        .iter()
+        .map(|(name, role)| describe("role", name, &role.policies));
+    users.chain(roles).collect()
 }
 
 fn requests(gateway: &Gateway, request: &Request) -> Value {
@@ -208,6 +246,9 @@ fn sts_audience() -> String {
 fn one_hour() -> i64 {
     3600
 }
+
+const PAGE_POLICY: &str =
+    "default-src 'none'; connect-src 'self'; script-src 'self'; style-src 'unsafe-inline'; img-src data:";
 
 const INDEX: &str = "\
 A fake Alibaba Cloud. Its controls:

@@ -178,7 +178,7 @@ impl ProviderProcess {
 
     fn wait_until_it_listens(&mut self) -> io::Result<()> {
         // A stale socket file refuses connections, so a connection means that this process listens.
-        for _ in 0..3000 {
+        for _ in 0..30_000 {
             if let Some(status) = self.child.try_wait()? {
                 thread::sleep(Duration::from_millis(50));
                 return Err(io::Error::other(format!("ended with {status}: {}", self.log())));
@@ -186,7 +186,7 @@ impl ProviderProcess {
             if UnixStream::connect(&self.socket).is_ok() {
                 return Ok(());
             }
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(1));
         }
         Err(io::Error::other(format!("does not listen: {}", self.log())))
     }

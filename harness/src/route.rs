@@ -67,10 +67,12 @@ fn open_api(request: &Request, of_host: Option<Service>) -> Route {
     let mut pairs = request.query.clone();
     pairs.extend(request.form());
     let params = Params(pairs);
-    let is_v3 = request.header("x-acs-action").is_some()
-        || request
-            .header("authorization")
-            .is_some_and(|value| value.starts_with("ACS3-"));
+    // The classic SDK sends the headers of V3 beside a signature of the RPC style.
+    let is_v3 = params.text("Signature").is_none()
+        && (request.header("x-acs-action").is_some()
+            || request
+                .header("authorization")
+                .is_some_and(|value| value.starts_with("ACS3-")));
     let (style, action, version) = if is_v3 {
         (
             Style::V3,

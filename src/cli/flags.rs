@@ -181,6 +181,55 @@ pub(super) const SERVE: &[Flag] = &[
     ),
 ];
 
+/// Flags of `mount` beside those of the provider itself.
+pub(super) const MOUNT: &[Flag] = &[
+    flag(
+        "class",
+        "FILE",
+        "",
+        "manifest that holds the SecretProviderClass; - is standard input",
+    ),
+    flag(
+        "class-name",
+        "NAME",
+        "",
+        "which class, where the manifest holds several",
+    ),
+    flag(
+        "target",
+        "DIR",
+        "",
+        "directory to write the files to, laid out as in a pod's volume",
+    ),
+    flag(
+        "namespace",
+        "NAME",
+        "",
+        "the pod's namespace; without it the class's, else default",
+    ),
+    flag("pod", "NAME", "mount", "the pod's name"),
+    flag(
+        "pod-uid",
+        "UID",
+        "00000000-0000-4000-8000-000000000000",
+        "the pod's uid",
+    ),
+    flag("service-account", "NAME", "default", "the pod's ServiceAccount"),
+    flag(
+        "token-file",
+        "FILE",
+        "",
+        "the pod's ServiceAccount token for the audience sts.aliyuncs.com",
+    ),
+    flag(
+        "publish-secret",
+        "FILE",
+        "",
+        "manifest of the Secret that nodePublishSecretRef names",
+    ),
+    flag("mode", "MODE", "0644", "mode of files that name none, in octal"),
+];
+
 /// Flags of `validate`.
 pub(super) const VALIDATE: &[Flag] = &[flag(
     "output",

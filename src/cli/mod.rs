@@ -24,6 +24,7 @@ use args::Args;
 use help::{help, version};
 use subcommand::Subcommand;
 
+use crate::once::{Pod, Settings as Mount};
 use crate::params::nearest;
 use crate::prepare::Settings as Prepare;
 use crate::validate::{Format, Settings as Validate, Source};
@@ -32,6 +33,8 @@ use crate::whoami::Settings as WhoAmI;
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Command {
+    /// Mount once, without Kubernetes.
+    Mount(Box<Mount>),
     /// Make the socket's directory fit for a provider that is not root.
     Prepare(Prepare),
     /// Print this on standard output: `--help` or `--version`.
@@ -66,6 +69,7 @@ pub fn parse(
         return Ok(Command::Print(version()));
     }
     match subcommand.name {
+        "mount" => mount(&args, environment).map(|settings| Command::Mount(Box::new(settings))),
         "prepare-dir" => prepare(&args).map(Command::Prepare),
         "validate" => validate(&args).map(Command::Validate),
         "whoami" => {
@@ -85,6 +89,33 @@ fn chosen(name: &OsStr) -> Result<&'static Subcommand, ConfigError> {
             None => format!("the subcommands are {}; see --help", names.join(", ")),
         };
         ConfigError::new(format!("unknown subcommand \"{name}\"; {hint}"))
+    })
+}
+
+fn mount(args: &Args, environment: &dyn Environment) -> Result<Mount, ConfigError> {
+    let filled = |name| Some(args.value(name)).filter(|value| !value.is_empty());
+    let needed = |name: &'static str, what: &str| {
+        filled(name).ok_or_else(|| ConfigError::new(format!("mount needs --{name}: {what}")))
+    };
+    let mode = args.value("mode");
+    let mode = u32::from_str_radix(mode, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777)
+        .ok_or_else(|| ConfigError::new(format!("--mode={mode}: expected an octal number up to 0777")))?;
+    Ok(Mount {
+        class: needed("class", "the manifest that holds the SecretProviderClass")?.into(),
+        class_name: filled("class-name").map(String::from),
+        target: needed("target", "the directory to write to")?.into(),
+        pod: Pod {
+            namespace: filled("namespace").map(String::from),
+            name: args.value("pod").to_owned(),
+            uid: args.value("pod-uid").to_owned(),
+            service_account: args.value("service-account").to_owned(),
+        },
+        token_file: filled("token-file").map(PathBuf::from),
+        publish_secret: filled("publish-secret").map(PathBuf::from),
+        mode,
+        config: Box::new(Config::new(args, environment)?),
     })
 }
 
@@ -200,6 +231,14 @@ mod tests {
                 "--output=xml: expected text or json",
             ),
             (
+                &["mount", "--target", "d"],
+                "mount needs --class: the manifest that holds the SecretProviderClass",
+            ),
+            (
+                &["mount", "--class", "c", "--target", "d", "--mode", "0999"],
+                "--mode=0999: expected an octal number up to 0777",
+            ),
+            (
                 &["--v=4", "validate"],
                 "unknown argument \"validate\"; see --help",
             ),
@@ -209,7 +248,7 @@ mod tests {
         assert!(
             parsed(&["frobnicate"])
                 .expect_err("must fail")
-                .starts_with("unknown subcommand \"frobnicate\"; the subcommands are serve, validate")
+                .starts_with("unknown subcommand \"frobnicate\"; the subcommands are serve, mount, validate")
         );
     }
 }

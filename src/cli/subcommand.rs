@@ -4,8 +4,8 @@
 //! A new subcommand is a constant here, an entry of [`SUBCOMMANDS`], and an arm in [`super::parse`].
 
 use super::flags::{
-    COMMON, Flag, IGNORED, PREPARE as PREPARE_FLAGS, SERVE as SERVE_FLAGS, VALIDATE as VALIDATE_FLAGS,
-    WHOAMI as WHOAMI_FLAGS,
+    COMMON, Flag, IGNORED, MOUNT as MOUNT_FLAGS, PREPARE as PREPARE_FLAGS, SERVE as SERVE_FLAGS,
+    VALIDATE as VALIDATE_FLAGS, WHOAMI as WHOAMI_FLAGS,
 };
 
 /// One subcommand.
@@ -45,6 +45,19 @@ pub(super) const SERVE: Subcommand = Subcommand {
     about: "Mounts Alibaba Cloud OOS encrypted parameters and KMS secrets into pods: a provider for the\n\
             Kubernetes Secrets Store CSI Driver. Serves the driver on DIR/alibabacloud.sock until SIGTERM.\n",
     flags: &[SERVE_FLAGS, COMMON, IGNORED],
+    reads_environment: true,
+};
+
+/// Mounts once, without Kubernetes.
+pub(super) const MOUNT: Subcommand = Subcommand {
+    name: "mount",
+    operands: "",
+    summary: "mount a SecretProviderClass into a directory once, without Kubernetes",
+    about: "Mounts one SecretProviderClass once, without Kubernetes and with the code that serves the driver: asks the\n\
+            cloud, or a fake of it, and writes the files as the driver would. For pipelines and for debugging.\n\
+            Prints files, modes and versions, never what is in them. Exits with 1 and what the pod's events would\n\
+            say when the mount fails, with 2 when the command line is wrong.\n",
+    flags: &[MOUNT_FLAGS, SERVE_FLAGS, COMMON, IGNORED],
     reads_environment: true,
 };
 
@@ -88,7 +101,7 @@ pub(super) const WHOAMI: Subcommand = Subcommand {
 };
 
 /// All of them, in the order of the help.
-pub(super) const SUBCOMMANDS: &[&Subcommand] = &[&SERVE, &VALIDATE, &WHOAMI, &PREPARE];
+pub(super) const SUBCOMMANDS: &[&Subcommand] = &[&SERVE, &MOUNT, &VALIDATE, &WHOAMI, &PREPARE];
 
 /// The subcommand of that name.
 pub(super) fn find(name: &str) -> Option<&'static Subcommand> {

@@ -16,7 +16,7 @@ pub(super) struct Copies<K, V> {
     most_bytes: usize,
     bytes: usize,
     held: HashMap<K, Held<V>>,
-    /// Oldest first; the number tells apart those of one instant.
+    /// By the time at which they leave; the number tells apart those of one instant.
     order: BTreeMap<(Instant, u64), K>,
     counter: u64,
 }
@@ -26,6 +26,7 @@ struct Held<V> {
     value: V,
     bytes: usize,
     read: Instant,
+    until: Instant,
     number: u64,
 }
 
@@ -42,17 +43,32 @@ impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
         }
     }
 
+    /// How long a copy is kept at most.
+    pub(super) const fn interval(&self) -> Duration {
+        self.interval
+    }
+
     /// The copy of `key`, if it is young enough.
     pub(super) fn get(&self, key: &K, now: Instant) -> Option<V> {
         let held = self.held.get(key)?;
-        (now < held.read + self.interval).then(|| held.value.clone())
+        (now < held.until).then(|| held.value.clone())
     }
 
-    /// Keeps what a call that was sent at `read` brought, unless a newer one is there. The oldest make room.
-    pub(super) fn put(&mut self, key: &K, value: V, bytes: usize, read: Instant, now: Instant) {
+    /// Keeps what a call that was sent at `read` brought for `life` from then on, at most the interval, unless a newer
+    /// one is there. Those that would leave first make room.
+    pub(super) fn put(
+        &mut self,
+        key: &K,
+        value: V,
+        bytes: usize,
+        read: Instant,
+        life: Duration,
+        now: Instant,
+    ) {
+        let until = read + life.min(self.interval);
         let bytes = bytes.saturating_add(limits::COPY_OVERHEAD_BYTES);
         let newer = self.held.get(key).is_some_and(|held| held.read > read);
-        if newer || bytes > self.most_bytes || now >= read + self.interval {
+        if newer || bytes > self.most_bytes || now >= until {
             return;
         }
         self.remove(key);
@@ -65,13 +81,14 @@ impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
         self.counter += 1;
         let number = self.counter;
         self.bytes += bytes;
-        self.order.insert((read, number), key.clone());
+        self.order.insert((until, number), key.clone());
         self.held.insert(
             key.clone(),
             Held {
                 value,
                 bytes,
                 read,
+                until,
                 number,
             },
         );
@@ -99,8 +116,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
 
     /// When the next copy leaves.
     pub(super) fn expiry(&self) -> Option<Instant> {
-        let ((read, _), _) = self.order.first_key_value()?;
-        Some(*read + self.interval)
+        let ((until, _), _) = self.order.first_key_value()?;
+        Some(*until)
     }
 
     /// How many copies there are, and their bytes.
@@ -111,7 +128,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
     fn remove(&mut self, key: &K) {
         if let Some(held) = self.held.remove(key) {
             self.bytes -= held.bytes;
-            self.order.remove(&(held.read, held.number));
+            self.order.remove(&(held.until, held.number));
         }
     }
 }
@@ -128,7 +145,7 @@ mod tests {
     fn young_enough_or_not_at_all() {
         let start = SystemClock.now();
         let mut copies = Copies::new(MINUTE, 1 << 20);
-        copies.put(&"a", 1, 10, start, start);
+        copies.put(&"a", 1, 10, start, MINUTE, start);
         assert_eq!(copies.get(&"a", start + MINUTE - SECOND), Some(1));
         assert_eq!(copies.get(&"a", start + MINUTE), None);
         assert_eq!(copies.get(&"b", start), None);
@@ -141,13 +158,29 @@ mod tests {
     }
 
     #[test]
+    fn a_life_may_be_shorter_than_the_interval_and_not_longer() {
+        let start = SystemClock.now();
+        let mut copies = Copies::new(MINUTE, 1 << 20);
+        copies.put(&"a", 1, 10, start, SECOND, start);
+        copies.put(&"b", 2, 10, start, 2 * MINUTE, start);
+        copies.put(&"c", 3, 10, start, Duration::ZERO, start);
+        assert_eq!(copies.expiry(), Some(start + SECOND));
+        copies.sweep(start + SECOND);
+        assert_eq!(copies.get(&"a", start + SECOND), None);
+        assert_eq!(copies.get(&"b", start + SECOND), Some(2));
+        assert_eq!(copies.get(&"c", start), None);
+        copies.sweep(start + MINUTE);
+        assert_eq!(copies.size(), (0, 0));
+    }
+
+    #[test]
     fn what_was_sent_later_wins_however_they_arrive() {
         let start = SystemClock.now();
         let mut copies = Copies::new(MINUTE, 1 << 20);
-        copies.put(&"a", 2, 10, start + SECOND, start + 2 * SECOND);
-        copies.put(&"a", 1, 10, start, start + 3 * SECOND);
+        copies.put(&"a", 2, 10, start + SECOND, MINUTE, start + 2 * SECOND);
+        copies.put(&"a", 1, 10, start, MINUTE, start + 3 * SECOND);
         assert_eq!(copies.get(&"a", start + 4 * SECOND), Some(2));
-        copies.put(&"a", 3, 10, start + 2 * SECOND, start + 4 * SECOND);
+        copies.put(&"a", 3, 10, start + 2 * SECOND, MINUTE, start + 4 * SECOND);
         assert_eq!(copies.get(&"a", start + 4 * SECOND), Some(3));
         assert_eq!(copies.size().0, 1);
     }
@@ -156,7 +189,7 @@ mod tests {
     fn a_refusal_drops_what_was_read_before_it() {
         let start = SystemClock.now();
         let mut copies = Copies::new(MINUTE, 1 << 20);
-        copies.put(&"a", 1, 10, start + SECOND, start + SECOND);
+        copies.put(&"a", 1, 10, start + SECOND, MINUTE, start + SECOND);
         copies.refused(&"a", start);
         assert_eq!(copies.get(&"a", start + SECOND), Some(1), "the refusal is older");
         copies.refused(&"a", start + 2 * SECOND);
@@ -170,17 +203,24 @@ mod tests {
         let each = 1000 + limits::COPY_OVERHEAD_BYTES;
         let mut copies = Copies::new(MINUTE, 3 * each);
         for key in 0..5_u32 {
-            copies.put(&key, key, 1000, start + SECOND * key, start + SECOND * key);
+            copies.put(
+                &key,
+                key,
+                1000,
+                start + SECOND * key,
+                MINUTE,
+                start + SECOND * key,
+            );
         }
         assert_eq!(copies.size(), (3, 3 * each));
         assert_eq!(copies.get(&1, start + 4 * SECOND), None, "the oldest made room");
         assert_eq!(copies.get(&2, start + 4 * SECOND), Some(2));
-        copies.put(&9, 9, 1 << 30, start + 4 * SECOND, start + 4 * SECOND);
+        copies.put(&9, 9, 1 << 30, start + 4 * SECOND, MINUTE, start + 4 * SECOND);
         assert_eq!(copies.get(&9, start + 4 * SECOND), None, "too large to keep");
 
         let mut copies = Copies::new(MINUTE, usize::MAX);
         for key in 0..=limits::COPIES {
-            copies.put(&key, (), 0, start, start);
+            copies.put(&key, (), 0, start, MINUTE, start);
         }
         assert_eq!(copies.size().0, limits::COPIES);
     }

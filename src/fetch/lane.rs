@@ -1,13 +1,18 @@
 //! One service's lane: which call goes next, and when. At most so many are under way, at most so many start per
-//! second, Mounts take turns, and tries that waited for their pause come first.
+//! second, and tries that waited for their pause come first.
+//!
+//! Between Mounts, whoever needs the fewest calls goes first, pods that start before those that run: a huge Mount
+//! holds up no small one, and when there is not enough for all, some are complete instead of none. Each fourth call
+//! goes to the Mount that has waited longest, so that nobody waits for ever.
 //!
 //! Pure: time is an argument.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::core::{FlightId, PartyId};
 use super::pace::Pace;
+use crate::limits;
 
 /// A lane.
 #[derive(Debug)]
@@ -15,12 +20,33 @@ pub(super) struct Lane {
     pub(super) pace: Pace,
     most: usize,
     under_way: usize,
-    /// Mounts with calls that wait, in the order of their turns. Each takes one and goes to the end.
-    turns: VecDeque<PartyId>,
-    queued: HashMap<PartyId, VecDeque<FlightId>>,
+    /// Mounts with calls that wait, the oldest first.
+    queued: BTreeMap<PartyId, Line>,
+    /// The same, by rank.
+    ranks: BTreeSet<Rank>,
+    /// Calls taken from lines so far.
+    taken: u64,
     /// Tries that pause, by the end of their pause.
     paused: BTreeSet<(Instant, FlightId)>,
     waiting: usize,
+    /// When the service was last found out of reach.
+    out_of_reach: Option<Instant>,
+}
+
+/// A Mount's calls that wait.
+#[derive(Debug)]
+struct Line {
+    is_repeated: bool,
+    calls: VecDeque<FlightId>,
+}
+
+/// The lower, the earlier: pods that start before those that run, few calls before many, the older before the newer.
+type Rank = (bool, usize, PartyId);
+
+impl Line {
+    fn rank(&self, party: PartyId) -> Rank {
+        (self.is_repeated, self.calls.len(), party)
+    }
 }
 
 /// What a lane has to offer.
@@ -40,21 +66,39 @@ impl Lane {
             pace,
             most,
             under_way: 0,
-            turns: VecDeque::new(),
-            queued: HashMap::new(),
+            queued: BTreeMap::new(),
+            ranks: BTreeSet::new(),
+            taken: 0,
             paused: BTreeSet::new(),
             waiting: 0,
+            out_of_reach: None,
         }
     }
 
     /// A call waits for its turn among those of its Mount.
-    pub(super) fn queue(&mut self, party: PartyId, flight: FlightId) {
-        let queue = self.queued.entry(party).or_default();
-        if queue.is_empty() {
-            self.turns.push_back(party);
-        }
-        queue.push_back(flight);
+    pub(super) fn queue(&mut self, party: PartyId, is_repeated: bool, flight: FlightId) {
+        self.change(party, is_repeated, |calls| calls.push_back(flight));
         self.waiting += 1;
+    }
+
+    /// Changes a Mount's line, and its rank with it.
+    fn change<T>(
+        &mut self,
+        party: PartyId,
+        is_repeated: bool,
+        change: impl FnOnce(&mut VecDeque<FlightId>) -> T,
+    ) -> T {
+        let mut line = self.queued.remove(&party).unwrap_or_else(|| Line {
+            is_repeated,
+            calls: VecDeque::new(),
+        });
+        self.ranks.remove(&line.rank(party));
+        let result = change(&mut line.calls);
+        if !line.calls.is_empty() {
+            self.ranks.insert(line.rank(party));
+            self.queued.insert(party, line);
+        }
+        result
     }
 
     /// A call waits for its next try.
@@ -65,19 +109,13 @@ impl Lane {
 
     /// A call that nobody waits for any more leaves the line.
     pub(super) fn leave(&mut self, party: PartyId, paused: Option<Instant>, flight: FlightId) {
-        let left = if let Some(until) = paused {
-            self.paused.remove(&(until, flight))
-        } else if let Some(queue) = self.queued.get_mut(&party) {
-            let before = queue.len();
-            queue.retain(|queued| *queued != flight);
-            let left = queue.len() < before;
-            if queue.is_empty() {
-                self.queued.remove(&party);
-                self.turns.retain(|turn| *turn != party);
-            }
-            left
-        } else {
-            false
+        let left = match paused {
+            Some(until) => self.paused.remove(&(until, flight)),
+            None => self.change(party, false, |calls| {
+                let before = calls.len();
+                calls.retain(|call| *call != flight);
+                calls.len() < before
+            }),
         };
         self.waiting -= usize::from(left);
     }
@@ -89,7 +127,7 @@ impl Lane {
         }
         let due = self.paused.first().map(|(until, _)| *until);
         let is_due = due.is_some_and(|due| due <= now);
-        if !is_due && self.turns.is_empty() {
+        if !is_due && self.queued.is_empty() {
             return due.map_or(Turn::Nothing, Turn::At);
         }
         if let Err(at) = self.pace.take(now) {
@@ -111,20 +149,29 @@ impl Lane {
     }
 
     fn take_turn(&mut self) -> Option<FlightId> {
-        let party = self.turns.pop_front()?;
-        let queue = self.queued.get_mut(&party)?;
-        let flight = queue.pop_front();
-        if queue.is_empty() {
-            self.queued.remove(&party);
+        self.taken += 1;
+        let party = if self.taken.is_multiple_of(OLDEST_EACH) {
+            *self.queued.first_key_value()?.0
         } else {
-            self.turns.push_back(party);
-        }
-        flight
+            self.ranks.first()?.2
+        };
+        self.change(party, false, VecDeque::pop_front)
     }
 
     /// A call has come to an end.
     pub(super) fn done(&mut self) {
         self.under_way -= 1;
+    }
+
+    /// The service was found out of reach.
+    pub(super) fn unavailable(&mut self, now: Instant) {
+        self.out_of_reach = Some(now);
+    }
+
+    /// Whether that was not long ago.
+    pub(super) fn is_recovering(&self, now: Instant) -> bool {
+        self.out_of_reach
+            .is_some_and(|seen| now < seen + limits::OUTAGE_REMEMBERED)
     }
 
     /// How many calls could start if the pace let them.
@@ -137,6 +184,9 @@ impl Lane {
         (self.waiting, self.under_way)
     }
 }
+
+/// Each so manieth call goes to the oldest Mount.
+const OLDEST_EACH: u64 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -162,7 +212,7 @@ mod tests {
         let now = SystemClock.now();
         let mut lane = lane(2, now);
         for flight in 0..3 {
-            lane.queue(PartyId(1), FlightId(flight));
+            lane.queue(PartyId(1), false, FlightId(flight));
         }
         assert_eq!(calls(&mut lane, now), [0, 1]);
         assert_eq!(lane.next(now), Turn::Nothing);
@@ -172,16 +222,41 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_mount_and_small_ones_take_turns() {
+    fn small_mounts_pass_a_huge_one_which_still_moves_on() {
         let now = SystemClock.now();
         let mut lane = lane(100, now);
-        for flight in 0..5 {
-            lane.queue(PartyId(1), FlightId(flight));
+        for flight in 10..16 {
+            lane.queue(PartyId(1), false, FlightId(flight));
         }
-        lane.queue(PartyId(2), FlightId(20));
-        lane.queue(PartyId(3), FlightId(30));
-        lane.queue(PartyId(3), FlightId(31));
-        assert_eq!(calls(&mut lane, now), [0, 20, 30, 1, 31, 2, 3, 4]);
+        for flight in 20..23 {
+            lane.queue(PartyId(2), false, FlightId(flight));
+        }
+        lane.queue(PartyId(3), false, FlightId(30));
+        // The single one first, then the three, and each fourth of the oldest.
+        assert_eq!(calls(&mut lane, now), [30, 20, 21, 10, 22, 11, 12, 13, 14, 15]);
+        assert!(lane.queued.is_empty() && lane.ranks.is_empty());
+    }
+
+    #[test]
+    fn a_mount_that_has_begun_is_completed_before_its_equals_begin() {
+        let now = SystemClock.now();
+        let mut lane = lane(100, now);
+        for flight in 0..3 {
+            lane.queue(PartyId(1), false, FlightId(10 + flight));
+            lane.queue(PartyId(2), false, FlightId(20 + flight));
+        }
+        assert_eq!(calls(&mut lane, now), [10, 11, 12, 20, 21, 22]);
+    }
+
+    #[test]
+    fn pods_that_start_come_before_those_that_run() {
+        let now = SystemClock.now();
+        let mut lane = lane(100, now);
+        lane.queue(PartyId(1), true, FlightId(10));
+        for flight in 20..23 {
+            lane.queue(PartyId(2), false, FlightId(flight));
+        }
+        assert_eq!(calls(&mut lane, now), [20, 21, 22, 10]);
     }
 
     #[test]
@@ -191,9 +266,9 @@ mod tests {
         let mut lane = lane(100, now);
         lane.pause(soon, FlightId(7));
         assert_eq!(lane.next(now), Turn::At(soon));
-        lane.queue(PartyId(1), FlightId(1));
+        lane.queue(PartyId(1), false, FlightId(1));
         assert_eq!(calls(&mut lane, now), [1], "a pause holds up nobody else");
-        lane.queue(PartyId(1), FlightId(2));
+        lane.queue(PartyId(1), false, FlightId(2));
         assert_eq!(calls(&mut lane, soon), [7, 2]);
     }
 
@@ -201,9 +276,9 @@ mod tests {
     fn whoever_leaves_takes_no_turn() {
         let now = SystemClock.now();
         let mut lane = lane(100, now);
-        lane.queue(PartyId(1), FlightId(1));
-        lane.queue(PartyId(1), FlightId(2));
-        lane.queue(PartyId(2), FlightId(3));
+        lane.queue(PartyId(1), false, FlightId(1));
+        lane.queue(PartyId(1), false, FlightId(2));
+        lane.queue(PartyId(2), false, FlightId(3));
         lane.pause(now, FlightId(4));
         lane.leave(PartyId(1), None, FlightId(1));
         lane.leave(PartyId(2), None, FlightId(3));
@@ -211,7 +286,7 @@ mod tests {
         lane.leave(PartyId(9), None, FlightId(9));
         assert_eq!(lane.load(), (1, 0));
         assert_eq!(calls(&mut lane, now), [2]);
-        assert!(lane.queued.is_empty() && lane.turns.is_empty());
+        assert!(lane.queued.is_empty() && lane.ranks.is_empty());
     }
 
     #[test]
@@ -219,7 +294,7 @@ mod tests {
         let now = SystemClock.now();
         let mut lane = Lane::new(100, Pace::new(1, now));
         for flight in 0..3 {
-            lane.queue(PartyId(1), FlightId(flight));
+            lane.queue(PartyId(1), false, FlightId(flight));
         }
         assert_eq!(calls(&mut lane, now), [0, 1]);
         let Turn::At(at) = lane.next(now) else {

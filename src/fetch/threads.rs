@@ -29,6 +29,7 @@ pub(super) struct State {
     pub(super) bells: HashMap<PartyId, Arc<Condvar>>,
     running: usize,
     idle: usize,
+    calling: usize,
     is_closed: bool,
 }
 
@@ -49,6 +50,7 @@ impl Threads {
                 bells: HashMap::new(),
                 running: 0,
                 idle: 0,
+                calling: 0,
                 is_closed: false,
             }),
             work: Condvar::new(),
@@ -68,7 +70,9 @@ impl Threads {
 
     /// Sees to it that a thread is awake for each call that could start: idle ones are woken, missing ones started.
     pub(super) fn wake(self: &Arc<Self>, state: &mut State) {
-        let mut wanted = state.core.startable();
+        // A thread that is neither idle nor making a call is about to look for one.
+        let looking = state.running.saturating_sub(state.idle + state.calling);
+        let mut wanted = state.core.startable().saturating_sub(looking);
         for _ in 0..wanted.min(state.idle) {
             self.work.notify_one();
         }
@@ -98,9 +102,11 @@ impl Threads {
             state.core.sweep(now);
             let wait = match state.core.next(now) {
                 Next::Call(attempt) => {
+                    state.calling += 1;
                     self.wake(&mut state); // somebody else for the next one
                     drop(state);
                     state = self.make(&attempt);
+                    state.calling -= 1;
                     continue;
                 }
                 Next::At(time) => time.saturating_duration_since(now),

@@ -5,23 +5,28 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
+use sha2::digest::array::Array;
+use sha2::digest::consts::U16;
+use sha2::{Digest as _, Sha256};
+
 use crate::limits;
 
-/// A volume: the pod's uid and the path that the driver fills. Both come from kubelet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Volume {
-    uid: String,
-    target_path: String,
-}
+/// A volume: the pod's uid and the path that the driver fills, both from kubelet, as a digest that takes little room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Volume([u8; 16]);
 
 impl Volume {
-    /// The volume, if both are there and no longer than they can be.
+    /// The volume, if both are there.
     pub fn new(uid: &str, target_path: &str) -> Option<Self> {
-        let plausible = |text: &str| !text.is_empty() && text.len() <= limits::VOLUME_KEY_BYTES;
-        (plausible(uid) && plausible(target_path)).then(|| Self {
-            uid: uid.to_owned(),
-            target_path: target_path.to_owned(),
-        })
+        if uid.is_empty() || target_path.is_empty() {
+            return None;
+        }
+        // The length keeps apart what would run together.
+        let mut digest = Sha256::new_with_prefix(uid.len().to_be_bytes());
+        digest.update(uid);
+        digest.update(target_path);
+        let (volume, _): (Array<u8, U16>, _) = digest.finalize().split();
+        Some(Self(volume.into()))
     }
 }
 
@@ -44,10 +49,10 @@ impl Volumes {
     /// A Mount of it was answered with success.
     pub(super) fn mounted(&mut self, volume: &Volume, now: Instant) {
         self.counter += 1;
-        if let Some((_, number)) = self.seen.insert(volume.clone(), (now, self.counter)) {
+        if let Some((_, number)) = self.seen.insert(*volume, (now, self.counter)) {
             self.order.remove(&number);
         }
-        self.order.insert(self.counter, volume.clone());
+        self.order.insert(self.counter, *volume);
         while let Some((_, oldest)) = self.order.first_key_value()
             && (self.seen.len() > limits::VOLUMES || !self.knows(oldest, now))
             && let Some((_, oldest)) = self.order.pop_first()
@@ -77,6 +82,7 @@ mod tests {
         assert!(volumes.knows(&volume("u", "p"), start));
         assert!(!volumes.knows(&volume("u", "q"), start));
         assert!(!volumes.knows(&volume("v", "p"), start));
+        assert_ne!(volume("up", "p"), volume("u", "pp"));
         let end = start + limits::VOLUME_FORGOTTEN;
         assert!(!volumes.knows(&volume("u", "p"), end));
         volumes.mounted(&volume("v", "p"), end);
@@ -102,6 +108,5 @@ mod tests {
     fn what_kubelet_does_not_say_is_nobody() {
         assert_eq!(Volume::new("", "p"), None);
         assert_eq!(Volume::new("u", ""), None);
-        assert_eq!(Volume::new("u", &"p".repeat(limits::VOLUME_KEY_BYTES + 1)), None);
     }
 }

@@ -1,13 +1,5 @@
 //! Length-prefixed messages: exactly one in a request, and the prefix of an answer.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::as_conversions,
-    clippy::panic
-)]
-
 use zeroize::Zeroizing;
 
 use super::status::{Code, Status};

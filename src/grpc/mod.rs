@@ -3,6 +3,14 @@
 //! Pure: no socket, no clock, no thread. The specification is "gRPC over HTTP2" (grpc/grpc,
 //! `doc/PROTOCOL-HTTP2.md`) and what grpc-go really does. Compression is never used and never accepted.
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic
+)]
+
 pub mod call;
 pub mod message;
 pub mod proto;

@@ -1,13 +1,5 @@
 //! A request's header section: is it gRPC at all, which method, how long does the caller wait?
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::as_conversions,
-    clippy::panic
-)]
-
 use std::time::Duration;
 
 use super::status::{Code, Status};

@@ -1,13 +1,5 @@
 //! The header sections of an answer, and how a message for people travels in one.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::as_conversions,
-    clippy::panic
-)]
-
 use super::status::Status;
 use crate::limits;
 

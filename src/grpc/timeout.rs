@@ -1,13 +1,5 @@
 //! `grpc-timeout`, and the deadlines that follow from it.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::as_conversions,
-    clippy::panic
-)]
-
 use std::time::{Duration, Instant};
 
 use crate::limits;

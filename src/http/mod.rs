@@ -111,6 +111,8 @@ impl Client {
             .max_idle_connections(idle_per_host.saturating_add(limits::HTTP_SPARE_CONNECTIONS))
             .max_idle_connections_per_host(idle_per_host)
             .max_idle_age(limits::HTTP_IDLE_AGE)
+            .input_buffer_size(limits::HTTP_BUFFER_BYTES)
+            .output_buffer_size(limits::HTTP_BUFFER_BYTES)
             .build();
         let connector =
             ().chain(ConnectProxyConnector::default())

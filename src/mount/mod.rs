@@ -103,6 +103,13 @@ impl Mounter {
         {
             self.engine.mounted(volume);
         }
+        let bytes = response.len();
+        if bytes > limits::MOUNT_RESPONSE_WARN_BYTES {
+            let large = format_args!(
+                "a volume of {bytes} bytes: above 1 MiB the driver cannot sync it into a Kubernetes Secret"
+            );
+            self.journal.warn(mount, &large);
+        }
         Ok(response)
     }
 

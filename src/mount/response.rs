@@ -8,7 +8,6 @@ use zeroize::Zeroize as _;
 use super::Error;
 use crate::cloud::Value;
 use crate::grpc::proto::{File, MountResponse, ObjectVersion};
-use crate::limits;
 use crate::params::RenderedFile;
 use crate::secret::Secret;
 
@@ -44,11 +43,6 @@ pub(super) fn encode(
     let encoded = (bytes <= max_bytes).then(|| Secret::new(response.encode_to_vec()));
     for file in &mut response.files {
         file.contents.zeroize();
-    }
-    if bytes > limits::MOUNT_RESPONSE_WARN_BYTES {
-        log::warn!(
-            "a volume of {bytes} bytes: above 1 MiB the driver cannot sync it into a Kubernetes Secret"
-        );
     }
     encoded.ok_or_else(|| Error::TooLarge {
         bytes,

@@ -121,6 +121,8 @@ impl Connection {
                 let effects = session.recv(self.server.clock.now(), buffer.get(..octets).unwrap_or_default());
                 (effects, session.h2.failure().is_some())
             };
+            // The driver keeps its connection, and what it sent may be a token.
+            buffer.get_mut(..octets).unwrap_or_default().fill(0);
             self.perform(effects);
             self.signal.raise();
             if is_failed {

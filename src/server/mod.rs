@@ -11,6 +11,14 @@
 //! Everything but Mount is answered on the spot, so that overload never reaches it. Locks are taken in the order
 //! session, pool, signal; handlers and their wake-ups run without any of them.
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic
+)]
+
 mod bind;
 mod connection;
 mod counters;

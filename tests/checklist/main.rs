@@ -2,6 +2,7 @@
 //! its item and shows it on the server's own socket, or on the real binary.
 
 mod actor;
+mod bounds;
 mod calls;
 mod connections;
 mod protocol;

@@ -1,6 +1,7 @@
 //! Item 38: the end, of the real binary.
 
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::thread;
 
 use csi_provider::grpc::Code;
@@ -9,8 +10,9 @@ use harness::driver::Volume;
 use harness::{Fault, FaultRule};
 use prost::Message as _;
 
+use crate::actor::wait_until;
 use crate::raw::{MOUNT, Raw, Seen, call};
-use crate::world::World;
+use crate::world::{World, binary};
 
 /// One Mount ends within the grace period, one does not.
 #[test]
@@ -64,4 +66,37 @@ fn item_38_sigterm_says_goaway_answers_every_open_mount_and_exits() {
     assert_eq!(client.next(), None);
     let (status, log) = ended.join().unwrap();
     assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[test]
+fn item_38_sigint_ends_it_as_well() {
+    let mut provider = binary().start().unwrap();
+    let mut client = Raw::connect(provider.socket());
+    let id = provider.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    client.until(|seen| {
+        matches!(
+            seen,
+            Seen::GoAway {
+                last: 0x7fff_ffff,
+                ..
+            }
+        )
+    });
+    let socket = provider.socket().to_owned();
+    wait_until(|| !socket.exists());
+    drop(client);
+    // SIGTERM, which this sends as well, finds it ending or gone.
+    assert_eq!(
+        provider.terminate().unwrap().code(),
+        Some(0),
+        "{}",
+        provider.log()
+    );
 }

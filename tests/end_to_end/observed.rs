@@ -119,7 +119,22 @@ fn the_numbers_of_trouble() {
     world
         .mount("- objectName: test\n  objectType: oos\n")
         .expect("mount");
+    let large = harness::driver::MountRequest {
+        attributes: "x".repeat(5 * 1024 * 1024),
+        ..request("")
+    };
+    let status = world
+        .driver
+        .mount(large)
+        .expect_err("larger than any request may be");
+    let code = match status.code() {
+        Code::Internal => "INTERNAL",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        other => panic!("{other:?}"),
+    };
+    let refused = format!(r#"alibabacloud_provider_mounts_total{{result="failure",code="{code}"}}"#);
     let wanted = [
+        (refused.as_str(), 1.0),
         ("alibabacloud_provider_protocol_errors_total", 1.0),
         (
             r#"alibabacloud_provider_backend_throttled_total{service="oos"}"#,

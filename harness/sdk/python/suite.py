@@ -3,13 +3,15 @@
 import logging
 import sys
 
+import classic
+import identities
 import operations
 
 logging.disable(logging.CRITICAL)
 
 
 def main():
-    parts = {"operations": operations.run}
+    parts = {"operations": operations.run, "identities": identities.run, "classic": classic.run}
     wanted = sys.argv[1:] or parts
     results = [parts[name]() for name in wanted]
     return 0 if all(results) else 1

@@ -132,6 +132,12 @@ impl<S: Read + Write> Client<S> {
         self.receive()
     }
 
+    pub(crate) fn send_bytes(&mut self, request: &[u8]) -> io::Result<Answer> {
+        self.stream.write_all(request)?;
+        self.stream.flush()?;
+        self.receive()
+    }
+
     pub(crate) fn receive(&mut self) -> io::Result<Answer> {
         let end = self.read_until(|buffer| {
             buffer

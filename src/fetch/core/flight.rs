@@ -14,6 +14,8 @@ pub(super) struct Flight<D: Domain> {
     pub(super) home: PartyId,
     /// The Mounts that wait, each with its slot.
     pub(super) waiters: Vec<(PartyId, usize)>,
+    /// A Mount of a volume that is not known waits, or has waited.
+    pub(super) is_first: bool,
     /// Tries so far.
     pub(super) attempts: u32,
     pub(super) state: State,

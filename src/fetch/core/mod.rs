@@ -239,7 +239,8 @@ impl<D: Domain> Core<D> {
             let (slot, source) = if let Some(value) = copy {
                 (Slot::Settled(Settled::Value(value)), Source::Copy)
             } else {
-                let (flight, source) = self.join_or_start(want, (party, slots.len()), may_share);
+                let waiter = (party, slots.len());
+                let (flight, source) = self.join_or_start(want, waiter, is_repeated, may_share);
                 (Slot::Pending(flight), source)
             };
             slots.push(slot);
@@ -271,6 +272,7 @@ impl<D: Domain> Core<D> {
         &mut self,
         want: Want<D>,
         waiter: (PartyId, usize),
+        is_repeated: bool,
         may_share: bool,
     ) -> (FlightId, Source) {
         let open = self.open.get(&want.key).copied().unwrap_or_default();
@@ -279,11 +281,12 @@ impl<D: Domain> Core<D> {
             && let Some(flight) = self.flights.get_mut(&id)
         {
             flight.waiters.push(waiter);
+            flight.is_first |= !is_repeated;
             return (id, Source::Joined);
         }
         let id = FlightId(self.id());
         let (home, _) = waiter;
-        self.lane(want.service).queue(home, id);
+        self.lane(want.service).queue(home, is_repeated, id);
         self.open.entry(want.key.clone()).or_default().unsent = Some(id);
         let flight = Flight {
             service: want.service,
@@ -291,6 +294,7 @@ impl<D: Domain> Core<D> {
             job: want.job,
             home,
             waiters: vec![waiter],
+            is_first: !is_repeated,
             attempts: 0,
             state: State::Queued,
             last_error: None,
@@ -359,8 +363,16 @@ impl<D: Domain> Core<D> {
         self.lane(flight.service).done();
         match outcome {
             Outcome::Value(value, bytes) => {
+                // Pods that start together on many nodes, and nodes that come out of an outage together, would
+                // otherwise ask again together, each interval.
+                let spreads = flight.is_first || self.lane(flight.service).is_recovering(now);
                 if let Some(copies) = &mut self.copies {
-                    copies.put(&flight.key, value.clone(), bytes, sent, now);
+                    let life = copies.interval().mul_f64(if spreads {
+                        1.0 - fraction.clamp(0.0, 1.0)
+                    } else {
+                        1.0
+                    });
+                    copies.put(&flight.key, value.clone(), bytes, sent, life, now);
                 }
                 self.settle(&flight, || Settled::Value(value.clone()));
             }
@@ -379,6 +391,9 @@ impl<D: Domain> Core<D> {
                 if class == Class::Throttled {
                     self.counts.throttled += 1;
                     self.lane(flight.service).pace.throttled(sent, hint, now);
+                }
+                if class == Class::Unavailable {
+                    self.lane(flight.service).unavailable(now);
                 }
                 if let (Class::Definite, Some(copies)) = (class, &mut self.copies) {
                     copies.refused(&flight.key, sent);
@@ -423,6 +438,7 @@ impl<D: Domain> Core<D> {
                     *slot = Slot::Pending(unsent);
                 }
             }
+            other.is_first |= flight.is_first;
             other.attempts = other.attempts.max(flight.attempts);
             other.last_error = flight.last_error.take().or_else(|| other.last_error.take());
             let moved = std::mem::take(&mut flight.waiters);

@@ -355,6 +355,37 @@ fn copies_serve_known_volumes_for_the_interval_and_no_others() {
     bench.assert_empty();
 }
 
+/// Pods of many nodes that start together do not ask together from then on: what a first Mount reads is shared for a
+/// random part of the interval, what a repeated one reads for all of it.
+#[test]
+fn what_starts_together_spreads() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    bench.mount(&["a"], None);
+    let call = bench.call();
+    bench.core.finish(call, Outcome::Value(1, 10), 0.75, bench.now);
+    bench.pass(14);
+    let repeated = bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.results(repeated), [Ok(1)]);
+    bench.pass(1);
+    bench.mount(&["a"], Some(&known));
+    let call = bench.call();
+    bench.core.finish(call, Outcome::Value(2, 10), 0.75, bench.now);
+    bench.pass(59);
+    let repeated = bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.results(repeated), [Ok(2)]);
+    bench.pass(1);
+    bench.mount(&["a"], Some(&known));
+    // The same after an outage.
+    let call = bench.call();
+    bench.fail(call, "out of order", Class::Unavailable);
+    let call = bench.call();
+    bench.core.finish(call, Outcome::Value(3, 10), 0.5, bench.now);
+    bench.pass(30);
+    bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.calls().len(), 1);
+}
+
 /// Its age counts from when the call was sent, not from when it was answered.
 #[test]
 fn a_slow_answer_is_old_when_it_arrives() {

@@ -175,3 +175,81 @@ fn a_busy_honest_client_is_not_a_flood() {
     }
     assert_eq!(pair.h2.failure(), None);
 }
+
+#[test]
+fn frames_without_progress_at_a_steady_pace_are_no_flood() {
+    let mut pair = Pair::new();
+    for _ in 0..100 {
+        for _ in 0..limits::CHATTER_PER_SECOND {
+            pair.send(&ping([0; 8]));
+        }
+        pair.now += Duration::from_secs(1);
+    }
+    assert_eq!(pair.h2.failure(), None);
+    // Twice the pace is one, once the burst is used up.
+    for _ in 0..100 {
+        for _ in 0..2 * limits::CHATTER_PER_SECOND {
+            pair.send(&ping([0; 8]));
+        }
+        pair.now += Duration::from_secs(1);
+    }
+    assert!(pair.h2.failure().is_some());
+}
+
+#[test]
+fn the_header_table_is_bounded() {
+    let sections = |update: &[u8]| {
+        raw(
+            Kind::Headers,
+            flag::END_HEADERS,
+            1,
+            &[update, &block(&GET)].concat(),
+        )
+    };
+    let mut pair = Pair::new();
+    pair.send(&sections(&[0x3f, 0xe1, 0x1f])); // 4,096
+    assert_eq!(pair.h2.failure(), None);
+    let mut pair = Pair::new();
+    pair.send(&sections(&[0x3f, 0xe2, 0x1f])); // 4,097
+    assert!(matches!(
+        pair.h2.failure(),
+        Some(Error::Connection(Reason::COMPRESSION_ERROR, _))
+    ));
+}
+
+#[test]
+fn the_memory_of_closed_streams_is_bounded() {
+    // A frame on a stream that the client reset is an error of that stream; so is one on a stream that is forgotten.
+    let streams = u32::try_from(limits::CLOSED_STREAMS).unwrap();
+    let mut pair = Pair::new();
+    pair.send(&headers(1, &GET, false));
+    pair.h2.reset(StreamId::new(1), Reason::INTERNAL_ERROR);
+    assert_eq!(
+        pair.send(&data(1, b"late", true)).len(),
+        1,
+        "ours: ignored, behind our RST_STREAM"
+    );
+    for number in 1..streams {
+        pair.send(
+            &[
+                headers(2 * number + 1, &GET, true),
+                reset(2 * number + 1, Reason::CANCEL),
+            ]
+            .concat(),
+        );
+    }
+    assert_eq!(pair.send(&data(1, b"late", true)), [], "still remembered");
+    pair.send(
+        &[
+            headers(2 * streams + 1, &GET, true),
+            reset(2 * streams + 1, Reason::CANCEL),
+        ]
+        .concat(),
+    );
+    assert_eq!(
+        pair.send(&data(1, b"late", true)),
+        [Seen::Reset(1, Reason::STREAM_CLOSED)],
+        "forgotten"
+    );
+    assert_eq!(pair.h2.failure(), None);
+}

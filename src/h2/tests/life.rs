@@ -256,3 +256,19 @@ fn a_client_that_cannot_know_our_limits_yet_is_never_refused_a_stream() {
         "{seen:?}"
     );
 }
+
+/// A client that always has more to send than one read takes.
+#[test]
+fn each_frame_has_a_time_of_its_own() {
+    let mut pair = Pair::new();
+    let (frame, second) = (ping([7; 8]), Duration::from_secs(1));
+    pair.send(&frame[..5]);
+    for _ in 0..2 * limits::FRAME_TIMEOUT.as_secs() {
+        pair.now += second;
+        pair.send(&[&frame[5..], &frame[..5]].concat());
+        pair.h2.recv_timeout(pair.now);
+        assert_eq!(pair.h2.failure(), None);
+    }
+    pair.h2.recv_timeout(pair.now + limits::FRAME_TIMEOUT);
+    assert!(pair.h2.failure().is_some());
+}

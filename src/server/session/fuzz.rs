@@ -2,6 +2,12 @@
 //! reader that do as they please. Such a client must never see the connection fail, nor a call without its answer,
 //! nor a Mount with a status that kubelet does not take for final.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a fuzz target fails by panicking"
+)]
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};

@@ -483,6 +483,30 @@ fn a_request_past_the_limit_is_refused_from_its_prefix() {
 }
 
 #[test]
+fn the_largest_message_of_each_method_is_taken_and_one_octet_more_is_not() {
+    let mut stage = Stage::new();
+    for (stream, path, most) in [
+        (1, MOUNT, limits::REQUEST_MESSAGE_BYTES),
+        (5, VERSION, limits::SMALL_MESSAGE_BYTES),
+        (9, CHECK, limits::SMALL_MESSAGE_BYTES),
+        (13, WATCH, limits::SMALL_MESSAGE_BYTES),
+    ] {
+        let prefix = message::prefix(most).unwrap();
+        let begun = stage.send(&[stage.head(stream, path), data(stream, &prefix, false)].concat());
+        assert!(
+            !begun.iter().any(|seen| matches!(seen, Seen::Headers { .. })),
+            "{path}: {begun:?}"
+        );
+        let prefix = message::prefix(most + 1).unwrap();
+        let mut seen = stage.send(&[stage.head(stream + 2, path), data(stream + 2, &prefix, true)].concat());
+        seen.retain(|seen| !matches!(seen, Seen::WindowUpdate(..)));
+        let (code, message) = failure(&seen);
+        assert_eq!(code, "3", "{path}");
+        assert!(message.contains(&most.to_string()), "{path}: {message}");
+    }
+}
+
+#[test]
 fn a_refused_request_that_does_not_end_is_answered_in_time() {
     let mut stage = Stage::new();
     let start = stage.head(1, "/nobody/knows");
@@ -528,18 +552,18 @@ fn a_mount_that_gets_no_memory_is_answered_with_a_final_status() {
 
 #[test]
 fn octets_outside_of_the_budget_are_bounded_and_leave_room_for_others() {
-    let mut stage = Stage::with_budget(10_000);
-    stage.call(1, MOUNT, &[0; 10_000]);
+    let mut stage = Stage::with_budget(16_100);
+    stage.call(1, MOUNT, &[0; 16_100]);
     let mut refused = 0;
     for number in 1..100 {
-        let seen = stage.call(2 * number + 1, MOUNT, &[0; 4_096]);
+        let seen = stage.call(2 * number + 1, MOUNT, &[0; 16_000]);
         refused += usize::from(
             seen.iter()
                 .any(|seen| matches!(seen, Seen::Headers { end: true, .. })),
         );
         assert!(stage.session.uncovered <= limits::UNCOVERED_BYTES);
     }
-    assert_eq!(refused, 99 - limits::UNCOVERED_BYTES / 4_101);
+    assert_eq!(refused, 99 - limits::UNCOVERED_BYTES / 16_005);
     assert_eq!(success(&stage.call(201, VERSION, b"")), b"\x0a\x08v1alpha1");
     assert_eq!(stage.session.h2.failure(), None);
     // All is given back in the end.

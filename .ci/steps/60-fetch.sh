@@ -1,0 +1,9 @@
+# shellcheck shell=bash
+# What SPECIFICATION.md promises about speed, memory and load, against the static binary and in virtual time.
+
+benchmarks() { cargo run --quiet --locked --profile fast -p harness --bin bench -- --quick "$static"; }
+
+simulation() { cargo run --quiet --locked --profile fast -p simulation; }
+
+step 'benchmarks, short: the figures of SPECIFICATION.md' benchmarks
+step 'simulation: a cluster and its quota' simulation

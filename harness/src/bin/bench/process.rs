@@ -1,0 +1,48 @@
+//! What the kernel says about the provider's process.
+
+use std::fs;
+use std::time::Duration;
+
+use harness::process::ProviderProcess;
+
+use crate::Outcome;
+
+/// A moment of a process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Snapshot {
+    /// CPU time used so far, in user and system mode.
+    pub(crate) cpu: Duration,
+    /// Resident memory in KiB, now and at its highest.
+    pub(crate) resident_kib: f64,
+    /// See above.
+    pub(crate) peak_kib: f64,
+    /// Threads.
+    pub(crate) threads: f64,
+    /// Open file descriptors.
+    pub(crate) descriptors: f64,
+}
+
+impl Snapshot {
+    pub(crate) fn of(provider: &ProviderProcess) -> Outcome<Self> {
+        let directory = format!("/proc/{}", provider.id());
+        let status = fs::read_to_string(format!("{directory}/status"))?;
+        let field = |name: &str| -> Outcome<f64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next());
+            Ok(number.ok_or_else(|| format!("no {name} in /proc"))?.parse()?)
+        };
+        // In nanoseconds, and for all threads that there are and were: schedstat of each thread would forget those
+        // that have ended. `stat` counts in ticks of 10 ms, which is enough for seconds.
+        let stat = fs::read_to_string(format!("{directory}/stat"))?;
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        let ticks = |at: usize| -> Outcome<u64> { Ok(fields.get(at).ok_or("short stat")?.parse()?) };
+        Ok(Self {
+            cpu: Duration::from_millis(10 * (ticks(11)? + ticks(12)?)),
+            resident_kib: field("VmRSS:")?,
+            peak_kib: field("VmHWM:")?,
+            threads: field("Threads:")?,
+            descriptors: fs::read_dir(format!("{directory}/fd"))?.count() as f64,
+        })
+    }
+}

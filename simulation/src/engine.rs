@@ -1,0 +1,51 @@
+//! The two engines: the shipped decisions, and fetching each object at each Mount, one after the other, once.
+
+use std::fmt;
+use std::time::Instant;
+
+use csi_provider::fetch::core::{Core, Domain};
+use csi_provider::fetch::{LaneSettings, Settings};
+
+use crate::scenario::Scenario;
+
+/// Which engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Ours,
+    Plain,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ours => "ours",
+            Self::Plain => "plain",
+        })
+    }
+}
+
+/// Objects by number, values by version.
+#[derive(Debug)]
+pub(crate) struct Numbers;
+
+impl Domain for Numbers {
+    type Key = u32;
+    type Job = ();
+    type Value = u32;
+    type Error = ();
+}
+
+/// A node's engine, with the provider's default limits.
+pub(crate) fn core(scenario: &Scenario, now: Instant) -> Core<Numbers> {
+    let lane = LaneSettings {
+        pulls: 10,
+        per_second: 50,
+    };
+    let settings = Settings {
+        kms: lane,
+        oos: lane,
+        refresh_interval: std::time::Duration::from_secs(u64::from(scenario.refresh_seconds)),
+        copies_bytes: 16 * 1024 * 1024,
+    };
+    Core::new(&settings, now)
+}

@@ -1,0 +1,207 @@
+//! What the command reads out of manifests: a SecretProviderClass, and a Secret.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::params::yaml::{self, Kind, Node};
+
+/// A SecretProviderClass, as far as the driver reads it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Class {
+    pub(super) name: String,
+    pub(super) namespace: Option<String>,
+    pub(super) parameters: BTreeMap<String, String>,
+}
+
+/// The class of that name among a manifest's documents; without a name the only one.
+pub(super) fn find(text: &str, name: Option<&str>) -> Result<Class, String> {
+    let mut found = Vec::new();
+    for document in documents(text) {
+        let root = parse(&document)?;
+        if is_kind(&root, "SecretProviderClass") {
+            let class = class(&root)?;
+            if name.is_none_or(|name| name == class.name) {
+                found.push(class);
+            }
+        }
+    }
+    match (found.len(), name) {
+        (1, _) => found.pop().ok_or_else(String::new),
+        (0, None) => Err("no SecretProviderClass in it".to_owned()),
+        (0, Some(name)) => Err(format!("no SecretProviderClass {name:?} in it")),
+        (_, None) => {
+            let names: Vec<_> = found.iter().map(|class| class.name.as_str()).collect();
+            Err(format!(
+                "several classes in it: {}; choose with --class-name",
+                names.join(", ")
+            ))
+        }
+        (_, Some(name)) => Err(format!("several classes {name:?} in it")),
+    }
+}
+
+/// The data of a manifest's Secret.
+pub(super) fn secret(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let documents: Vec<_> = documents(text)
+        .iter()
+        .map(|document| parse(document))
+        .collect::<Result<_, _>>()?;
+    let root = documents
+        .iter()
+        .find(|root| is_kind(root, "Secret"))
+        .ok_or("no Secret in it")?;
+    let mut data = BTreeMap::new();
+    if let Some(node) = root.get("data") {
+        for (key, value) in texts(node, "data")? {
+            let bytes = STANDARD
+                .decode(&value)
+                .map_err(|_| format!("data.{key} is not base64"))?;
+            let text = String::from_utf8(bytes).map_err(|_| format!("data.{key} is not UTF-8"))?;
+            data.insert(key, text);
+        }
+    }
+    if let Some(node) = root.get("stringData") {
+        data.extend(texts(node, "stringData")?);
+    }
+    Ok(data)
+}
+
+fn class(root: &Node) -> Result<Class, String> {
+    let metadata = root
+        .get("metadata")
+        .ok_or("a SecretProviderClass without metadata")?;
+    let name = text(metadata.get("name")).ok_or("a SecretProviderClass without metadata.name")?;
+    let spec = root.get("spec").ok_or_else(|| format!("{name}: no spec"))?;
+    match text(spec.get("provider")).as_deref() {
+        Some("alibabacloud") => {}
+        Some(other) => {
+            return Err(format!(
+                "{name}: spec.provider is {other:?}; this one is \"alibabacloud\""
+            ));
+        }
+        None => return Err(format!("{name}: no spec.provider; write \"alibabacloud\"")),
+    }
+    let parameters = spec
+        .get("parameters")
+        .map(|node| texts(node, "spec.parameters"))
+        .transpose()
+        .map_err(|problem| format!("{name}: {problem}"))?;
+    Ok(Class {
+        namespace: text(metadata.get("namespace")),
+        name,
+        parameters: parameters.unwrap_or_default(),
+    })
+}
+
+fn is_kind(root: &Node, kind: &str) -> bool {
+    text(root.get("kind")).as_deref() == Some(kind)
+}
+
+fn text(node: Option<&Node>) -> Option<String> {
+    match &node?.kind {
+        Kind::Text(text) => Some(text.clone()),
+        Kind::Null | Kind::List(_) | Kind::Map(_) => None,
+    }
+}
+
+/// A mapping of texts. The API server takes no other values either.
+fn texts(node: &Node, place: &str) -> Result<BTreeMap<String, String>, String> {
+    let Kind::Map(entries) = &node.kind else {
+        return Err(format!("{place} is {}, not a mapping", node.kind.name()));
+    };
+    entries
+        .iter()
+        .map(|(key, value)| match (&key.kind, &value.kind) {
+            (Kind::Text(key), Kind::Text(value)) => Ok((key.clone(), value.clone())),
+            (Kind::Text(key), other) => Err(format!("{place}.{key} is {}, not text", other.name())),
+            _ => Err(format!("{place} has a key that is no text")),
+        })
+        .collect()
+}
+
+fn parse(document: &str) -> Result<Node, String> {
+    yaml::parse(document).map_err(|error| match error.at {
+        Some(at) => format!("{at}: {}; {}", error.wrong.text, error.wrong.remedy),
+        None => format!("{}; {}", error.wrong.text, error.wrong.remedy),
+    })
+}
+
+/// The documents of a manifest. Each keeps the lines before it as empty ones, so that places are right.
+fn documents(text: &str) -> Vec<String> {
+    let mut documents = vec![String::new()];
+    for (index, line) in text.lines().enumerate() {
+        let is_separator = line == "---" || line.starts_with("--- ");
+        if is_separator {
+            documents.push("\n".repeat(index));
+        }
+        if let Some(last) = documents.last_mut() {
+            last.push_str(if is_separator { "" } else { line });
+            last.push('\n');
+        }
+    }
+    documents.retain(|document| !document.trim().is_empty());
+    documents
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = "# first\nkind: SecretProviderClass\nmetadata: {name: a, namespace: n}\nspec:\n  provider: \
+                       alibabacloud\n  parameters: {objects: x}\n---\nkind: Pod\n---\nkind: SecretProviderClass\nmetadata: \
+                       {name: b}\nspec: {provider: alibabacloud}\n";
+
+    #[test]
+    fn a_class_is_found_by_name() {
+        let a = find(TWO, Some("a")).expect("a");
+        assert_eq!(
+            (a.namespace.as_deref(), a.parameters["objects"].as_str()),
+            (Some("n"), "x")
+        );
+        assert_eq!(find(TWO, Some("b")).expect("b").parameters.len(), 0);
+        let error = |text: &str, name| find(text, name).expect_err("an error");
+        assert_eq!(
+            error(TWO, None),
+            "several classes in it: a, b; choose with --class-name"
+        );
+        assert_eq!(error(TWO, Some("c")), "no SecretProviderClass \"c\" in it");
+        assert_eq!(error("kind: Pod\n", None), "no SecretProviderClass in it");
+        assert_eq!(
+            error(
+                "kind: SecretProviderClass\nmetadata: {name: a}\nspec: {provider: aws}\n",
+                None
+            ),
+            "a: spec.provider is \"aws\"; this one is \"alibabacloud\""
+        );
+        assert_eq!(
+            error(
+                "kind: SecretProviderClass\nmetadata: {name: a}\nspec: {provider: alibabacloud, parameters: {o: []}}\n",
+                None
+            ),
+            "a: spec.parameters.o is a list, not text"
+        );
+    }
+
+    #[test]
+    fn places_count_from_the_top_of_the_file() {
+        let error = find("kind: Pod\n---\nkind: [\n", None).expect_err("not YAML");
+        assert!(error.starts_with("line 3, column 7: "), "{error}");
+    }
+
+    #[test]
+    fn a_secrets_data_is_decoded() {
+        let data = secret("kind: Secret\ndata: {access_key: TFRBSQ==}\nstringData: {access_secret: s}\n")
+            .expect("data");
+        assert_eq!(
+            (data["access_key"].as_str(), data["access_secret"].as_str()),
+            ("LTAI", "s")
+        );
+        assert_eq!(
+            secret("kind: Secret\ndata: {k: '*'}\n"),
+            Err("data.k is not base64".to_owned())
+        );
+        assert_eq!(secret("kind: Pod\n"), Err("no Secret in it".to_owned()));
+    }
+}

@@ -1,0 +1,222 @@
+//! What of secrets can be found where root can look: the memory of the running binary, and what the process gave up.
+//!
+//! These tests need root, as the gate has it.
+
+mod memory;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use harness::FakeCloud;
+use harness::driver::{Driver, MountRequest, Volume};
+use harness::process::{ProviderBuilder, ProviderProcess};
+use memory::Memory;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud");
+
+fn provider(cloud: &FakeCloud, interval: &str) -> ProviderProcess {
+    let url = cloud.http_url();
+    let (id, secret) = cloud.access_key();
+    ProviderBuilder::new(BINARY)
+        .argument(format!("--kms-endpoint={url}"))
+        .argument(format!("--oos-endpoint={url}"))
+        .argument(format!("--metadata-endpoint={url}"))
+        .argument(format!("--refresh-interval={interval}"))
+        .variable("ACCESS_KEY_ID", id)
+        .variable("SECRET_ACCESS_KEY", secret)
+        .start()
+        .expect("provider")
+}
+
+fn request(objects: &str) -> MountRequest {
+    Volume::new([("objects", objects), ("region", "cn-hangzhou")]).request()
+}
+
+/// A text that occurs nowhere else, in halves so that the test's own text is not what is found.
+fn canary(name: &str) -> String {
+    format!("canary-{name}-{}", "Zq7".repeat(20))
+}
+
+/// A value is nowhere in the process once nothing is shared: not in buffers of TLS, HTTP, JSON or HTTP/2, nor on a
+/// stack, nor in freed memory.
+#[test]
+fn nothing_stays_without_shared_copies() {
+    let cloud = FakeCloud::start().expect("cloud");
+    let (kms, oos, json) = (canary("kms"), canary("oos"), canary("json"));
+    let mut objects = "- objectName: oos\n  objectType: oos\n".to_owned();
+    cloud.set_oos("oos", &oos);
+    // Long values take the ways of growing buffers, and many at once take many threads.
+    for at in 0..8 {
+        cloud.set_kms_text(&format!("kms-{at}"), &kms.repeat(300));
+        cloud.set_kms_text(
+            &format!("json-{at}"),
+            &format!(r#"{{"a\u0062c":"{0}","inner":"{0}"}}"#, json.repeat(150)),
+        );
+        objects += &format!(
+            "- objectName: kms-{at}\n- objectName: json-{at}\n  jmesPath:\n  - {{path: inner, objectAlias: inner-{at}}}\n"
+        );
+    }
+    let provider = provider(&cloud, "0");
+    let driver = Driver::new(provider.socket());
+    for _ in 0..3 {
+        let response = driver.mount(request(&objects)).expect("mount");
+        assert_eq!(response.files.len(), 25);
+    }
+    let memory = Memory::of(provider.id());
+    // The search finds what is there: the region's name is kept for ever.
+    assert!(
+        !memory.places("alibabacloud.sock").is_empty(),
+        "the search finds nothing at all"
+    );
+    overwrite(&cloud, &driver);
+    for canary in [&kms, &oos, &json] {
+        wait_until_gone(&provider, canary);
+    }
+}
+
+/// A value lives in the shared copy for the refresh interval, and nowhere afterwards.
+#[test]
+fn a_shared_copy_is_wiped_after_its_interval() {
+    let cloud = FakeCloud::start().expect("cloud");
+    let value = canary("shared");
+    cloud.set_kms_text("shared", &value);
+    // Longer than the test takes to look, with room.
+    let provider = provider(&cloud, "5s");
+    let driver = Driver::new(provider.socket());
+    let asked = request("- objectName: shared\n");
+    driver.mount(asked.clone()).expect("first mount");
+    driver.mount(asked).expect("republish");
+    let found = Memory::of(provider.id()).places(&value);
+    assert!(!found.is_empty(), "docs/refresh.md says that the value is kept");
+    overwrite(&cloud, &driver);
+    wait_until_gone(&provider, &value);
+}
+
+/// What pods bring: AccessKey pairs of their own leave no trace either, nor do tokens.
+#[test]
+fn what_pods_bring_does_not_stay() {
+    let cloud = FakeCloud::start().expect("cloud");
+    let provider = provider(&cloud, "0");
+    let driver = Driver::new(provider.socket());
+    let (secret, token) = (canary("publish"), canary("token"));
+    let mut volume = Volume::new([
+        ("objects", "- objectName: test\n  objectType: oos\n"),
+        ("region", "cn-hangzhou"),
+        (
+            "csi.storage.k8s.io/serviceAccount.tokens",
+            &format!(r#"{{"sts.aliyuncs.com":{{"token":"{token}"}}}}"#),
+        ),
+    ]);
+    volume.secrets = Some(
+        [("access_key", "LTAIunknown"), ("access_secret", secret.as_str())]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+    );
+    driver
+        .mount(volume.request())
+        .expect_err("nobody knows this pair");
+    wait_until_gone(&provider, &secret);
+    wait_until_gone(&provider, &token);
+}
+
+/// An AccessKey pair given by environment is where the documentation says: in the initial environment, which root
+/// reads in `/proc`, and in the provider's own copy.
+#[test]
+fn the_environment_is_visible_to_root() {
+    let cloud = FakeCloud::start().expect("cloud");
+    let provider = provider(&cloud, "0");
+    let (_, secret) = cloud.access_key();
+    let environment = fs::read(format!("/proc/{}/environ", provider.id())).expect("environ");
+    let found = environment
+        .windows(secret.len())
+        .any(|window| window == secret.as_bytes());
+    assert!(found, "SECURITY.md says so");
+}
+
+/// The one place that SECURITY.md names beside the shared copies: the buffers of an open connection hold the last
+/// answer until the next one, or until the connection is closed.
+fn overwrite(cloud: &FakeCloud, driver: &Driver) {
+    let objects: String = (0..16).map(|at| format!("- objectName: filler-{at}\n")).collect();
+    for at in 0..16 {
+        cloud.set_kms_text(&format!("filler-{at}"), &"filler".repeat(4_900));
+    }
+    for _ in 0..2 {
+        driver.mount(request(&objects)).expect("mount");
+    }
+}
+
+/// Buffers of a call that has just ended may live for a moment.
+fn wait_until_gone(provider: &ProviderProcess, text: &str) {
+    let mut places = Vec::new();
+    for _ in 0..300 {
+        places = Memory::of(provider.id()).places(text);
+        if places.is_empty() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("{text} stays in memory: {places:#?}");
+}
+
+/// No core dumps, and what the process creates is its own.
+#[test]
+fn limits_and_umask() {
+    let cloud = FakeCloud::start().expect("cloud");
+    let provider = provider(&cloud, "0");
+    let read = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", provider.id())).expect("proc");
+    let limits = read("limits");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+    let words: Vec<&str> = core.expect("a limit").split_whitespace().collect();
+    assert_eq!(words.get(4..6), Some(&["0", "0"][..]), "{limits}");
+    assert!(read("status").contains("\nUmask:\t0077\n"), "{}", read("status"));
+    let mode = fs::symlink_metadata(provider.socket())
+        .expect("socket")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+/// Its own user may not trace it: what `/proc` shows of memory belongs to root.
+#[test]
+fn nobody_but_root_reads_its_memory() {
+    let directory = tempfile::tempdir().expect("directory");
+    std::os::unix::fs::chown(directory.path(), Some(NOBODY), Some(NOBODY)).expect("chown");
+    let binary = directory.path().join("provider");
+    fs::copy(BINARY, &binary).expect("copy");
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let mut child = Command::new(&binary)
+        .arg(format!("--provider-volume={}", directory.path().display()))
+        .arg("--healthz-port=0")
+        .env_clear()
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("provider");
+    let listens = wait_for(&mut child, &directory.path().join("alibabacloud.sock"));
+    let owner = fs::metadata(format!("/proc/{}/mem", child.id())).map(|it| it.uid());
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(listens, "it runs as another user than root");
+    assert_eq!(owner.expect("mem"), 0, "the process is dumpable");
+}
+
+const NOBODY: u32 = 65534;
+
+fn wait_for(child: &mut Child, socket: &Path) -> bool {
+    for _ in 0..1000 {
+        if socket.exists() {
+            return true;
+        }
+        if child.try_wait().expect("child").is_some() {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
