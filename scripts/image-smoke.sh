@@ -23,7 +23,11 @@ finish() {
     if [ $result -ne 0 ]; then
         for container in "${containers[@]}"; do "${podman[@]}" logs "$container" 2>&1 | tail -20; done
     fi
-    [ ${#containers[@]} -eq 0 ] || "${podman[@]}" rm -f -t 5 "${containers[@]}" >/dev/null 2>&1 || true
+    # The last one first: the others have their network from the first.
+    local at
+    for ((at = ${#containers[@]} - 1; at >= 0; at--)); do
+        "${podman[@]}" rm -f -t 5 "${containers[at]}" >/dev/null || result=1
+    done
     rm -rf "$place"
     exit $result
 }

@@ -18,7 +18,7 @@ have rust-audit-info 0.5.4
 export SOURCE_DATE_EPOCH=0
 cargo cyclonedx -q --format json --spec-version 1.5 --target "$arch-unknown-linux-musl" --override-filename sbom
 # It writes one beside each manifest, and names the manifest's directory.
-rm harness/sbom.json
+rm -- */sbom.json
 sed "s#$PWD#.#g" sbom.json >"$work/sbom.cdx.json"
 rm sbom.json
 

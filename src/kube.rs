@@ -12,6 +12,7 @@ use crate::cloud::Endpoint;
 use crate::file;
 use crate::http::{self, CaFile, Client, Method, Proxies, Request, Timeouts, Trust};
 use crate::limits;
+use crate::metrics::Outcome;
 use crate::secret::Secret;
 
 /// The annotation that names the role.
@@ -76,6 +77,24 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    /// As metrics count it; nothing if the API was not asked at all.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Answer(_) => Some(Outcome::Broken),
+            Self::Forbidden => Some(Outcome::Denied),
+            Self::Http(error) if error.is_transient() => Some(Outcome::Unavailable),
+            Self::Http(_) => Some(Outcome::Broken),
+            Self::NotFound => Some(Outcome::NotFound),
+            Self::Status(429) => Some(Outcome::Throttled),
+            Self::Status(500..) => Some(Outcome::Unavailable),
+            Self::Status(_) => Some(Outcome::Refused),
+            Self::Unauthorized => Some(Outcome::Credentials),
+            Self::Name | Self::NotInCluster | Self::Token { .. } => None,
+        }
+    }
+}
 
 impl Kubernetes {
     /// A client of `server` with the credentials that a pod has in `directory`: `token` and `ca.crt`.

@@ -32,5 +32,26 @@ sdk_go() {
     return $result
 }
 
+# The recipe of docs/testing-your-manifests.md as it stands there, with the class of the README.
+recipe() {
+    local work result doc=$PWD/docs/testing-your-manifests.md binaries=$PWD/target/debug
+    fake_cloud_tools && cargo build --quiet --locked --bin "$name" || return 1
+    work=$(mktemp -d) || return 1
+    block() { awk -v from="$1" -v kind="\`\`\`$2" 'index($0, from) { on = 1 } on && $1 == kind { take = 1; next } take && $1 == "```" { exit } take { sub(/^   /, ""); print }' "$doc"; }
+    block 'The least that there can be' yaml >"$work/state.yaml"
+    block '3. Mount and compare' sh >"$work/recipe.sh"
+    awk '/^```yaml/ { take = 1; next } take && /^```/ { exit } take' README.md >"$work/class.yaml"
+    (cd "$work" && export PATH=$binaries:$PATH && fake-cloud check --state state.yaml && bash -eu recipe.sh && find -L out -type f -not -path '*/..*')
+    result=$?
+    # It must be able to fail: another value, and the comparison ends it.
+    if [ $result = 0 ]; then
+        sed -i 's/token for tests/another/' "$work/state.yaml"
+        (cd "$work" && PATH=$binaries:$PATH bash -eu recipe.sh >/dev/null 2>&1) && { echo 'the recipe does not notice a wrong value'; result=1; }
+    fi
+    rm -rf "$work"
+    return $result
+}
+
 step 'official Python SDKs against the fake cloud' sdk_python
 step 'official Go SDKs against the fake cloud, and the recorded answers' sdk_go
+step 'the recipe of docs/testing-your-manifests.md' recipe

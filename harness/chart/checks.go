@@ -2,13 +2,21 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -263,7 +271,7 @@ func (env *environment) starts(daemonSet *appsv1.DaemonSet, documents []document
 	defer os.RemoveAll(place)
 	arguments := append(append([]string{}, container.Args...), "--provider-volume=/does/not/exist", "--healthz-port=0")
 	for _, mount := range container.VolumeMounts {
-		data, found := configMapOf(spec.Volumes, mount.Name, documents)
+		data, found := contentsOf(spec.Volumes, mount.Name, documents)
 		if !found {
 			continue
 		}
@@ -277,7 +285,7 @@ func (env *environment) starts(daemonSet *appsv1.DaemonSet, documents []document
 			}
 		}
 		for i, argument := range arguments {
-			arguments[i] = strings.ReplaceAll(argument, "="+mount.MountPath+"/", "="+directory+"/")
+			arguments[i] = strings.ReplaceAll(argument, "="+mount.MountPath, "="+directory)
 		}
 	}
 	command := exec.Command(env.provider, arguments...)
@@ -287,10 +295,10 @@ func (env *environment) starts(daemonSet *appsv1.DaemonSet, documents []document
 		if variable.ValueFrom != nil {
 			value = plausible[variable.Name]
 		}
-		// A file that only a container has.
-		if variable.Name != "SSL_CERT_FILE" && variable.Name != "KUBERNETES_SERVICE_HOST" {
-			command.Env = append(command.Env, variable.Name+"="+value)
+		if strings.HasPrefix(value, "/etc/provider/") {
+			value = filepath.Join(place, value)
 		}
+		command.Env = append(command.Env, variable.Name+"="+value)
 	}
 	out, err := command.CombinedOutput()
 	var exit *exec.ExitError
@@ -300,19 +308,39 @@ func (env *environment) starts(daemonSet *appsv1.DaemonSet, documents []document
 	return fmt.Errorf("the provider does not take %v: %v: %s", arguments, err, out)
 }
 
-// ConfigMapOf is the data of the ConfigMap that a volume shows, if it is among the documents.
-func configMapOf(volumes []corev1.Volume, name string, documents []document) (map[string]string, bool) {
-	wanted := volumeOf(volumes, name).ConfigMap
-	if wanted == nil {
+// ContentsOf is what a volume of a ConfigMap or Secret shows: as rendered, else something plausible of its own.
+func contentsOf(volumes []corev1.Volume, name string, documents []document) (map[string]string, bool) {
+	volume := volumeOf(volumes, name)
+	if volume.Secret != nil {
+		return map[string]string{"id": plausible["ACCESS_KEY_ID"], "secret": plausible["SECRET_ACCESS_KEY"]}, true
+	}
+	if volume.ConfigMap == nil {
 		return nil, false
 	}
 	for _, document := range ownOf(documents) {
 		object, err := decode(document)
-		if configMap, is := object.(*corev1.ConfigMap); err == nil && is && configMap.Name == wanted.Name {
+		if configMap, is := object.(*corev1.ConfigMap); err == nil && is && configMap.Name == volume.ConfigMap.Name {
 			return configMap.Data, true
 		}
 	}
-	return nil, false
+	return map[string]string{"ca.pem": certificate(), "ca.crt": certificate()}, true
+}
+
+// Certificate is an authority's own, as PEM.
+func certificate() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "An authority"}, IsCA: true,
+		BasicConstraintsValid: true, NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 // Prepares runs what the init container runs, over a directory of our own as root's: it must go well.

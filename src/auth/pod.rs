@@ -216,7 +216,21 @@ impl PodIdentity {
             return Ok(role_arn.clone());
         }
         *known = None;
-        match self.kubernetes.role_annotation(namespace, name, remaining) {
+        let answer = self.kubernetes.role_annotation(namespace, name, remaining);
+        let outcome = match &answer {
+            Ok(_) => Some(metrics::Outcome::Ok),
+            Err(error) => error.outcome(),
+        };
+        if let Some(outcome) = outcome {
+            let clock = &self.sessions.clock;
+            let elapsed = clock.now().saturating_duration_since(now);
+            let wall = clock.wall().as_second();
+            self.sessions
+                .api
+                .metrics()
+                .backend_call("GetServiceAccount", outcome, elapsed, wall);
+        }
+        match answer {
             Ok(Some(role)) if RoleArn::new(&role).is_some() => {
                 let role_arn = role.clone();
                 *known = Some(Annotation { read: now, role_arn });

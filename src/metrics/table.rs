@@ -139,6 +139,7 @@ pub(super) const CALLS: &[(Service, &str)] = &[
     (Service::Metadata, "Region"),
     (Service::Metadata, "Role"),
     (Service::Metadata, "RoleCredentials"),
+    (Service::Kubernetes, "GetServiceAccount"),
 ];
 
 #[cfg(test)]

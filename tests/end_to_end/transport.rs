@@ -94,3 +94,46 @@ fn a_silent_cloud_is_answered_for_in_time() {
     assert_eq!(status.code(), harness::driver::Code::Internal, "{status}");
     assert!(status.message().contains("item 1 \"test\" (oos)"), "{status}");
 }
+
+/// Connections are kept within the limit and over Mounts; those that the cloud closes come back with the session of
+/// the last, without a visible failure.
+#[test]
+fn connections_are_kept_and_sessions_resumed() {
+    let cloud = harness::FakeCloud::start().expect("fake cloud");
+    let directory = tempfile::tempdir().expect("directory");
+    let ca = directory.path().join("ca.pem");
+    cloud.write_ca(&ca).expect("CA");
+    let (id, secret) = cloud.access_key();
+    let provider = binary()
+        .argument(format!("--kms-endpoint={}", cloud.https_url()))
+        .argument("--refresh-interval=0s")
+        .argument("--max-concurrent-kms-secret-pulls=4")
+        .variable("ACCESS_KEY_ID", id)
+        .variable("SECRET_ACCESS_KEY", secret)
+        .variable("SSL_CERT_FILE", &ca)
+        .start()
+        .expect("provider");
+    let driver = Driver::new(provider.socket());
+    let mut objects = String::new();
+    for at in 0..20 {
+        let name = format!("object-{at}");
+        cloud.set_kms_text(&name, "value");
+        objects.push_str(&format!("- objectName: {name}\n"));
+    }
+    for _ in 0..5 {
+        driver.mount(request(&objects)).expect("mount");
+    }
+    let before = cloud.connections();
+    assert!(before.handshakes <= 4, "{before:?} for 100 pulls, four at a time");
+
+    cloud.close_connections();
+    driver
+        .mount(request("- objectName: object-0\n"))
+        .expect("no visible failure");
+    let after = cloud.connections();
+    assert_eq!(
+        (after.handshakes, after.resumed - before.resumed),
+        (before.handshakes + 1, 1),
+        "one new connection, with a session of an earlier one"
+    );
+}

@@ -249,3 +249,27 @@ fn fallback_on_demand() {
     strict.refuses(&world.pod("rrsa-demo", "plain-sa", BOTH));
     assert!(strict.refuses(&half).contains("access_secret"));
 }
+
+/// The questions to the Kubernetes API and the credentials of pods are among the numbers.
+#[test]
+fn pods_are_counted() {
+    let world = World::new();
+    let provider = world.start(&world.for_pods());
+    provider
+        .mount(&world.pod(DEMO.0, DEMO.1, BOTH))
+        .expect("the pod's own identity");
+    provider
+        .mount(&world.pod("rrsa-demo", "no-such-sa", BOTH))
+        .expect_err("no such ServiceAccount");
+    let mut text = csi_provider::metrics::Text::default();
+    provider.metrics.write(&mut text);
+    let text = text.into_string();
+    for line in [
+        r#"backend_calls_total{service="kubernetes",action="GetServiceAccount",outcome="ok"} 1"#,
+        r#"backend_calls_total{service="kubernetes",action="GetServiceAccount",outcome="not_found"} 1"#,
+        r#"credential_refreshes_total{source="pod_role",result="success"} 1"#,
+    ] {
+        let line = format!("alibabacloud_provider_{line}");
+        assert!(text.lines().any(|it| it == line), "{line} is missing in\n{text}");
+    }
+}

@@ -129,9 +129,11 @@ impl World {
     pub(crate) fn start(&self, setup: &Setup) -> Provider {
         let config = config(setup).unwrap_or_else(|error| panic!("{error}"));
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
+        let metrics = Metrics::new();
         Provider {
-            mounter: Arc::new(run::mounter(config, None, &clock, &Metrics::new())),
+            mounter: Arc::new(run::mounter(config, None, &clock, &metrics)),
             clock,
+            metrics,
         }
     }
 
@@ -235,6 +237,7 @@ pub(crate) fn with_tokens(mut volume: Volume, tokens: &[(&str, &str)]) -> Volume
 pub(crate) struct Provider {
     pub(crate) mounter: Arc<Mounter>,
     clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
 }
 
 impl Provider {

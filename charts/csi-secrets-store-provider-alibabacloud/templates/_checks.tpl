@@ -3,10 +3,10 @@
 {{- $linux := .Values.linux -}}
 {{- $image := $linux.image -}}
 {{- if regexMatch "(^|/)secrets-store-csi-driver-provider-alibaba-cloud$" (toString $image.repository) -}}
-{{- fail (printf "linux.image.repository is %s, the image of the official provider, which does not know this chart's flags and probes. Build this provider's image (just image), push it to a registry of yours, and name that" $image.repository) -}}
+{{- fail (printf "linux.image.repository is %s, the image of the official provider, which does not know this chart's flags and probes. Build this provider's image (just images), push it to a registry of yours, and name that" $image.repository) -}}
 {{- end -}}
 {{- if not $image.repository -}}
-{{- fail "linux.image.repository has no default: build the image (just image), push it to a registry of yours, and name it here, such as --set linux.image.repository=registry.example.com/csi-secrets-store-provider-alibabacloud" -}}
+{{- fail "linux.image.repository has no default: build the image (just images), push it to a registry of yours, and name it here, such as --set linux.image.repository=registry.example.com/csi-secrets-store-provider-alibabacloud" -}}
 {{- end -}}
 {{- if contains "__ACK_REGION_ID__" (printf "%s %s" .Values.regionId $image.repository) -}}
 {{- fail "regionId holds __ACK_REGION_ID__, the official chart's placeholder. Set the region, such as cn-hangzhou, or leave it empty for the node's own" -}}
@@ -21,6 +21,9 @@
 {{- end -}}
 {{- if and (include "provider.hasVariable" (list . "SECRET_ACCESS_KEY")) (not (include "provider.hasVariable" (list . "ACCESS_KEY_ID"))) -}}
 {{- fail "SECRET_ACCESS_KEY is set and ACCESS_KEY_ID is not; set both in envVarsFromSecret, or neither" -}}
+{{- end -}}
+{{- if and .Values.credentialsSecret (include "provider.hasVariable" (list . "ACCESS_KEY_ID")) -}}
+{{- fail "credentialsSecret and ACCESS_KEY_ID of envVarsFromSecret are both set; remove one, so that it is plain which pair counts" -}}
 {{- end -}}
 {{- if or (and .Values.rrsa.accountId (not .Values.rrsa.clusterId)) (and .Values.rrsa.clusterId (not .Values.rrsa.accountId)) -}}
 {{- fail "rrsa.accountId and rrsa.clusterId name the OIDC provider together; set both, or neither" -}}

@@ -26,13 +26,19 @@
 {{- end }}
 {{- range $name, $value := include "provider.flags" . | fromYaml }}
 {{- if ne (toString $value) "" }}
-- --{{ kebabcase $name }}={{ $value }}
+- {{ printf "--%s=%s" (kebabcase $name) $value | quote }}
 {{- end }}
 {{- end }}
 {{- range $name := list "kms" "oos" "sts" "metadata" }}
 {{- with get $.Values.endpoints $name }}
 - {{ printf "--%s-endpoint=%s" $name . | quote }}
 {{- end }}
+{{- end }}
+{{- if .Values.kmsCA.configMap }}
+- --kms-ca-file=/etc/provider/kms-ca/{{ .Values.kmsCA.key }}
+{{- end }}
+{{- if .Values.credentialsSecret }}
+- --credentials-dir=/etc/provider/credentials
 {{- end }}
 {{- if include "provider.accessPolicy" . }}
 - --access-policy=/etc/provider/access-policy/policy.yaml
@@ -85,6 +91,16 @@
   mountPath: /var/run/secrets/tokens
   readOnly: true
 {{- end }}
+{{- if .Values.credentialsSecret }}
+- name: credentials
+  mountPath: /etc/provider/credentials
+  readOnly: true
+{{- end }}
+{{- if .Values.kmsCA.configMap }}
+- name: kms-ca
+  mountPath: /etc/provider/kms-ca
+  readOnly: true
+{{- end }}
 {{- if .Values.trustedCA.configMap }}
 - name: trusted-ca
   mountPath: /etc/provider/trusted-ca
@@ -119,6 +135,16 @@
           path: csi-secrets-store-provider-alibabacloud
           expirationSeconds: 7200
           audience: sts.aliyuncs.com
+{{- end }}
+{{- with .Values.credentialsSecret }}
+- name: credentials
+  secret:
+    secretName: {{ . }}
+{{- end }}
+{{- if .Values.kmsCA.configMap }}
+- name: kms-ca
+  configMap:
+    name: {{ .Values.kmsCA.configMap }}
 {{- end }}
 {{- if .Values.trustedCA.configMap }}
 - name: trusted-ca

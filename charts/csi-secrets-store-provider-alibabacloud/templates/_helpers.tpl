@@ -71,7 +71,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{/* Whether the worker RAM role is the identity: nothing else is configured, and it is not switched off. */}}
 {{- define "provider.isWorkerRole" -}}
-{{- $other := or (include "provider.hasOIDC" .) (include "provider.hasVariable" (list . "ALICLOUD_ROLE_ARN")) (include "provider.hasVariable" (list . "ACCESS_KEY_ID")) -}}
+{{- $other := or (include "provider.hasOIDC" .) (include "provider.hasVariable" (list . "ALICLOUD_ROLE_ARN")) (include "provider.hasVariable" (list . "ACCESS_KEY_ID")) .Values.credentialsSecret -}}
 {{- $unknown := .Values.linux.envFrom -}}
 {{- if not (or $other $unknown (include "provider.hasVariable" (list . "ALIBABA_CLOUD_ECS_METADATA_DISABLED"))) -}}true{{- end -}}
 {{- end -}}

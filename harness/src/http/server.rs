@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 
 use super::message::{Delivery, Request, Response};
 use super::percent;
@@ -33,6 +33,8 @@ pub struct ConnectionCounts {
     pub accepted: u64,
     /// TLS handshakes that were completed.
     pub handshakes: u64,
+    /// Those of them that resumed an earlier session.
+    pub resumed: u64,
 }
 
 /// A running server; it stops when dropped.
@@ -52,6 +54,7 @@ struct Shared {
 pub struct Connections {
     accepted: AtomicU64,
     handshakes: AtomicU64,
+    resumed: AtomicU64,
     open: Mutex<HashMap<u64, TcpStream>>,
 }
 
@@ -61,6 +64,7 @@ impl Connections {
         ConnectionCounts {
             accepted: self.accepted.load(Ordering::Relaxed),
             handshakes: self.handshakes.load(Ordering::Relaxed),
+            resumed: self.resumed.load(Ordering::Relaxed),
         }
     }
 
@@ -192,6 +196,11 @@ impl Connection {
         let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
         session.complete_io(&mut stream)?;
         self.shared.connections.handshakes.fetch_add(1, Ordering::Relaxed);
+        let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+        self.shared
+            .connections
+            .resumed
+            .fetch_add(u64::from(resumed), Ordering::Relaxed);
         let mut stream = StreamOwned::new(session, stream);
         self.serve(&mut stream)?;
         stream.conn.send_close_notify();
