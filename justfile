@@ -82,6 +82,19 @@ image-smoke:
     cargo build -p harness --bin driver-smoke
     scripts/image-smoke.sh
 
+# Hostile parameters: CPU and peak memory of each, optimized.
+bench-hostile:
+    cargo bench --locked --bench hostile
+
+# Every fault of the cloud × every call × first mount and republish; `just fault-matrix --sample 60` for some of them.
+fault-matrix *arguments:
+    cargo build --locked --release --bin csi-secrets-store-provider-alibabacloud
+    cargo run --quiet --locked --release -p harness --bin fault-matrix -- target/release/csi-secrets-store-provider-alibabacloud {{ arguments }}
+
+# 20 minutes of CPU time of fuzzing, shared evenly by all targets (cargo-fuzz and a C++ compiler needed).
+fuzz-20:
+    just fuzz-long $(( 1200 / $(ls fuzz/fuzz_targets/*.rs | wc -l) + 1 ))
+
 # How fast the fake cloud is: its start, kept connections, new TLS connections.
 bench-fake:
     cargo run --quiet --release -p harness --bin bench-fake

@@ -201,8 +201,11 @@ impl Metadata {
                 return Ok(response);
             }
         }
-        *token = self.new_token()?;
-        self.ask(path, token.as_ref().map(|token| &token.text))
+        let fresh = self.new_token()?;
+        let response = self.ask(path, fresh.as_ref().map(|token| &token.text))?;
+        // Only one that could be used is kept: what came as a token may be anything.
+        *token = fresh;
+        Ok(response)
     }
 
     fn new_token(&self) -> Result<Option<Token>, Error> {

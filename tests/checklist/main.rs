@@ -5,6 +5,7 @@ mod actor;
 mod bounds;
 mod calls;
 mod connections;
+mod content;
 mod protocol;
 mod raw;
 mod shutdown;

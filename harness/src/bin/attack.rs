@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use harness::FakeCloud;
-use harness::driver::{Driver, Volume};
+use harness::driver::{Code, Driver, Volume};
 use harness::process::{ProviderBuilder, ProviderProcess};
 
 /// The provider's default budget for requests, values and responses.
@@ -114,10 +114,18 @@ impl World {
         })
     }
 
-    /// An honest client is served, whatever went before.
+    /// An honest client is served, whatever went before. Like the driver it connects again while the provider is
+    /// still busy with taking leave of the others.
     fn is_well(&self) -> Outcome<()> {
         let driver = Driver::new(self.provider.socket());
-        driver.version()?;
+        let mut tries = 0;
+        while let Err(status) = driver.version() {
+            tries += 1;
+            if tries == 50 || !matches!(status.code(), Code::Unknown | Code::Unavailable) {
+                return Err(status.into());
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
         let response = driver.mount(Volume::new([("objects", "- objectName: small\n")]).request())?;
         if response.files.len() == 1 {
             Ok(())
