@@ -11,6 +11,7 @@ pub mod harden;
 pub mod once;
 pub mod prepare;
 pub mod run;
+pub mod whoami;
 // edge
 pub mod health;
 pub mod server;

@@ -5,10 +5,12 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use csi_provider::cli::{self, Command, Logger, ProcessEnvironment};
-use csi_provider::clock::SystemClock;
+use csi_provider::cli::{self, Command, Config, Logger, ProcessEnvironment};
+use csi_provider::clock::{Clock, SystemClock};
 use csi_provider::harden::harden;
-use csi_provider::run::{Stop, run};
+use csi_provider::metrics::Metrics;
+use csi_provider::run::{Stop, mounter, run};
+use csi_provider::whoami;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use zeroizing_alloc::ZeroAlloc;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error, 1),
             };
         }
+        Ok(Command::WhoAmI(config, settings)) => return whoami(*config, &settings),
         Err(error) => return fail(&error, EXIT_USAGE),
     };
     Logger::install(Arc::new(SystemClock), config.verbosity, config.log_format);
@@ -68,6 +71,16 @@ fn main() -> ExitCode {
     }
     match run(*config, &stop) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn whoami(config: Config, settings: &whoami::Settings) -> ExitCode {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mounter = mounter(config, None, &clock, &Metrics::new());
+    match settings.run(&mounter, &mut std::io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => fail(&error, 1),
     }
 }

@@ -29,6 +29,7 @@ pub struct FakeCloud {
     https: SocketAddr,
     own_ports: Vec<OwnPort>,
     ca_pem: String,
+    kms_instances_pem: String,
 }
 
 /// A port of one service only.
@@ -88,6 +89,16 @@ impl FakeCloud {
     /// The certificate authority, in PEM.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// The certificate authority of KMS instances (`*.cryptoservice.kms.aliyuncs.com`), in PEM.
+    pub fn kms_instances_pem(&self) -> &str {
+        &self.kms_instances_pem
+    }
+
+    /// Every secret and token that has been given out and may never show up anywhere else.
+    pub fn issued(&self) -> Vec<String> {
+        self.gateway.world().issued()
     }
 
     /// Writes [`Self::ca_pem`] to a file.
@@ -316,6 +327,7 @@ impl Builder {
         };
         let authority = Arc::new(Authority::generate(self.extra_names).map_err(StartError::tls)?);
         let ca_pem = authority.pem();
+        let kms_instances_pem = authority.kms_instances_pem();
         let connections = Arc::new(Connections::default());
         let gateway = Arc::new(Gateway {
             clock: self.fixed_time.map_or_else(Clock::system, Clock::fixed),
@@ -350,6 +362,7 @@ impl Builder {
             https,
             own_ports,
             ca_pem,
+            kms_instances_pem,
         })
     }
 }

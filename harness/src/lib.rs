@@ -39,6 +39,7 @@ pub mod lint;
 pub mod log;
 pub mod oidc;
 pub mod process;
+pub mod proxy;
 pub mod quota;
 pub mod route;
 pub mod service;

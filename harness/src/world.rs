@@ -83,6 +83,18 @@ impl World {
             .or_else(|| self.state.credential(key_id))
     }
 
+    /// Every secret and token that was issued.
+    pub fn issued(&self) -> Vec<String> {
+        let sessions = self.sessions.values().flat_map(|credential| {
+            let token = credential.session.as_ref().map(|session| session.token.clone());
+            [Some(credential.secret.clone()), token]
+        });
+        sessions
+            .flatten()
+            .chain(self.metadata_tokens.keys().cloned())
+            .collect()
+    }
+
     /// Opens a role session and hands out its keys.
     pub fn open_session(&mut self, new: NewSession<'_>, now: Timestamp, ids: &Ids) -> TemporaryKeys {
         // Expired keys are remembered for a while, so that their use is told apart from that of unknown keys.

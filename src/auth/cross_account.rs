@@ -26,6 +26,10 @@ impl CrossAccounts {
         }
     }
 
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
     /// The role, assumed by `base` for a pod.
     pub(super) fn resolve(
         &self,

@@ -32,6 +32,8 @@ pub use worker::WorkerRole;
 
 use resolved::Lender;
 
+use crate::cloud::sts::CallerIdentity;
+use crate::cloud::{self, Endpoint};
 use crate::params::{CrossAccount, Pod};
 use crate::secret::Secret;
 
@@ -153,6 +155,21 @@ impl Chain {
             None => Ok(base.clone()),
             Some(wanted) => self.cross_accounts.resolve(base, wanted, pod, remaining),
         }
+    }
+
+    /// Who an identity is, as STS sees it.
+    ///
+    /// # Errors
+    /// See [`cloud::Error`].
+    pub fn caller(&self, whom: &Resolved, remaining: Duration) -> Result<CallerIdentity, cloud::Error> {
+        self.cross_accounts
+            .sessions()
+            .caller(&whom.credentials, remaining)
+    }
+
+    /// Where STS is, and what decided for it.
+    pub fn sts(&self) -> (Endpoint, String) {
+        self.cross_accounts.sessions().sts.endpoint()
     }
 
     fn first(

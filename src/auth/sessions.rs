@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Error, Resolved};
 use crate::clock::Clock;
 use crate::cloud::region::has_sts_in_vpc;
-use crate::cloud::sts::{AssumeRole, AssumeRoleWithOidc, Temporary};
+use crate::cloud::sts::{AssumeRole, AssumeRoleWithOidc, CallerIdentity, Temporary, caller_identity};
 use crate::cloud::{self, Api, Credentials, Endpoint, NodeRegion, Target};
 use crate::limits;
 use crate::secret::Secret;
@@ -150,6 +150,21 @@ impl Sessions {
             done => done,
         }
         .map_err(|error| refused(session, error, why))
+    }
+
+    /// Who signs with `credentials`.
+    pub(super) fn caller(
+        &self,
+        credentials: &Credentials,
+        remaining: Duration,
+    ) -> Result<CallerIdentity, cloud::Error> {
+        let (endpoint, _) = self.sts.endpoint();
+        let target = Target {
+            endpoint: &endpoint,
+            credentials,
+            remaining,
+        };
+        caller_identity(&self.api, &target)
     }
 
     fn assume(

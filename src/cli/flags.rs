@@ -238,6 +238,24 @@ pub(super) const VALIDATE: &[Flag] = &[flag(
     "how to print the outcome: text or json",
 )];
 
+/// Flags of `whoami`, beside those of the provider itself.
+pub(super) const WHOAMI: &[Flag] = &[
+    flag(
+        "class",
+        "FILE",
+        "",
+        "SecretProviderClass whose objects to try; without it the provider's own identity",
+    ),
+    flag("namespace", "NAME", "", "namespace of the pod"),
+    flag("service-account", "NAME", "", "ServiceAccount of the pod"),
+    flag(
+        "token-file",
+        "FILE",
+        "",
+        "token of that ServiceAccount with audience sts.aliyuncs.com, as kubectl create token gives it",
+    ),
+];
+
 /// Flags of `prepare-dir`.
 pub(super) const PREPARE: &[Flag] = &[
     flag(

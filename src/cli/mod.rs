@@ -28,6 +28,7 @@ use crate::once::{Pod, Settings as Mount};
 use crate::params::nearest;
 use crate::prepare::Settings as Prepare;
 use crate::validate::{Format, Settings as Validate, Source};
+use crate::whoami::Settings as WhoAmI;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub enum Command {
     Serve(Box<Config>),
     /// Check manifests.
     Validate(Validate),
+    /// Try the identity.
+    WhoAmI(Box<Config>, WhoAmI),
 }
 
 /// Reads the command line (without the program's name) and the environment.
@@ -69,6 +72,10 @@ pub fn parse(
         "mount" => mount(&args, environment).map(|settings| Command::Mount(Box::new(settings))),
         "prepare-dir" => prepare(&args).map(Command::Prepare),
         "validate" => validate(&args).map(Command::Validate),
+        "whoami" => {
+            let config = Config::new(&args, environment)?;
+            Ok(Command::WhoAmI(Box::new(config), whoami(&args)))
+        }
         _ => Config::new(&args, environment).map(|config| Command::Serve(Box::new(config))),
     }
 }
@@ -122,6 +129,20 @@ fn prepare(args: &Args) -> Result<Prepare, ConfigError> {
         group,
         others: args.operands().iter().map(PathBuf::from).collect(),
     })
+}
+
+fn whoami(args: &Args) -> WhoAmI {
+    let path = |name| {
+        Some(args.value(name))
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
+    };
+    WhoAmI {
+        class: path("class"),
+        namespace: args.value("namespace").to_owned(),
+        service_account: args.value("service-account").to_owned(),
+        token_file: path("token-file"),
+    }
 }
 
 fn validate(args: &Args) -> Result<Validate, ConfigError> {

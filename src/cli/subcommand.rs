@@ -5,7 +5,7 @@
 
 use super::flags::{
     COMMON, Flag, IGNORED, MOUNT as MOUNT_FLAGS, PREPARE as PREPARE_FLAGS, SERVE as SERVE_FLAGS,
-    VALIDATE as VALIDATE_FLAGS,
+    VALIDATE as VALIDATE_FLAGS, WHOAMI as WHOAMI_FLAGS,
 };
 
 /// One subcommand.
@@ -87,8 +87,21 @@ pub(super) const PREPARE: Subcommand = Subcommand {
     reads_environment: false,
 };
 
+/// Tries the identity.
+pub(super) const WHOAMI: Subcommand = Subcommand {
+    name: "whoami",
+    operands: "",
+    summary: "try the identity that Mounts would have, and tell what is missing",
+    about: "Resolves the identity as a Mount would, with the flags and the environment of the provider, and prints\n\
+            the source, the sources skipped before it, who that is according to STS, when the credentials end, and\n\
+            the endpoints. Reads no secret. With --class, --namespace, --service-account and --token-file it tries\n\
+            the identity of a pod. Exits with 1 when there is none.\n",
+    flags: &[WHOAMI_FLAGS, SERVE_FLAGS, COMMON, IGNORED],
+    reads_environment: true,
+};
+
 /// All of them, in the order of the help.
-pub(super) const SUBCOMMANDS: &[&Subcommand] = &[&SERVE, &MOUNT, &VALIDATE, &PREPARE];
+pub(super) const SUBCOMMANDS: &[&Subcommand] = &[&SERVE, &MOUNT, &VALIDATE, &WHOAMI, &PREPARE];
 
 /// The subcommand of that name.
 pub(super) fn find(name: &str) -> Option<&'static Subcommand> {

@@ -200,7 +200,8 @@ impl Mounter {
         }
     }
 
-    fn endpoint(&self, plan: &Plan, object: &Object) -> Result<Endpoint, Error> {
+    /// Where an object is read.
+    pub(crate) fn endpoint(&self, plan: &Plan, object: &Object) -> Result<Endpoint, Error> {
         let invalid = |problem: String| Error::Endpoint {
             object: object.describe(),
             problem,

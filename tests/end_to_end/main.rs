@@ -8,6 +8,9 @@ mod observed;
 mod policy;
 mod process;
 mod retries;
+mod secrecy;
 mod sharing;
+
 mod transport;
+mod whoami;
 mod world;

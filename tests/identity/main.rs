@@ -3,9 +3,9 @@
 
 mod cross_account;
 mod life;
-
+mod network;
 mod pods;
 mod sharing;
 mod sources;
-
+mod table;
 mod world;

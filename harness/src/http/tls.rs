@@ -37,6 +37,7 @@ pub trait CertificatePolicy: Send + Sync {
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     stranger: CertifiedIssuer<'static, KeyPair>,
+    kms_instances: CertifiedIssuer<'static, KeyPair>,
     extra_names: Vec<String>,
     made: Mutex<HashMap<Wanted, Arc<CertifiedKey>>>,
 }
@@ -47,8 +48,10 @@ type Wanted = (String, Option<CertificateFault>);
 impl Authority {
     /// Makes the keys; takes well under a millisecond. `extra_names` are served besides the names above.
     pub fn generate(extra_names: Vec<String>) -> Result<Self, rcgen::Error> {
+        let root = authority("fake-cloud Private KMS Root CA")?;
         Ok(Self {
             issuer: authority("fake-cloud throw-away CA")?,
+            kms_instances: intermediate("fake-cloud Private KMS Second CA", &root)?,
             stranger: authority("fake-cloud CA that nobody trusts")?,
             extra_names,
             made: Mutex::default(),
@@ -58,6 +61,11 @@ impl Authority {
     /// The authority's certificate, for the clients' trust store.
     pub fn pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    /// The authority of KMS instances, an intermediate whose root nobody has, as the KMS console gives it out.
+    pub fn kms_instances_pem(&self) -> String {
+        self.kms_instances.pem()
     }
 
     fn certificate(
@@ -103,6 +111,8 @@ impl Authority {
         }
         let issuer = if fault == Some(CertificateFault::UnknownAuthority) {
             &self.stranger
+        } else if host.ends_with(".cryptoservice.kms.aliyuncs.com") {
+            &self.kms_instances
         } else {
             &self.issuer
         };
@@ -155,12 +165,23 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
+fn intermediate(
+    name: &str,
+    root: &CertifiedIssuer<'static, KeyPair>,
+) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+    CertifiedIssuer::signed_by(authority_params(name), KeyPair::generate()?, root)
+}
+
 fn authority(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+    CertifiedIssuer::self_signed(authority_params(name), KeyPair::generate()?)
+}
+
+fn authority_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+    params
 }
 
 /// Names are chosen by the client; past this many, certificates are made anew each time instead of being kept.

@@ -272,3 +272,19 @@ fn each_frame_has_a_time_of_its_own() {
     pair.h2.recv_timeout(pair.now + limits::FRAME_TIMEOUT);
     assert!(pair.h2.failure().is_some());
 }
+
+#[test]
+fn nothing_follows_the_goaway_of_a_failure() {
+    let mut pair = Pair::new();
+    pair.send(&headers(1, &GET, false));
+    pair.h2.grow_window(StreamId::new(1), limits::CONNECTION_WINDOW);
+    let frames = usize::try_from(limits::CONNECTION_WINDOW / 2 / 16_384).unwrap() + 1;
+    for _ in 0..frames {
+        pair.send(&data(1, &[7; 16_384], false));
+    }
+    let seen = pair.send(&raw(Kind::PushPromise, 0, 1, &[0; 4]));
+    assert!(matches!(seen[..], [Seen::GoAway { .. }]), "{seen:?}");
+    pair.h2.release(StreamId::new(1), frames * 16_384);
+    assert_eq!(pair.output(), []);
+    assert!(pair.h2.is_finished());
+}
