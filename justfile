@@ -82,6 +82,10 @@ image-smoke:
     cargo build -p harness --bin driver-smoke
     scripts/image-smoke.sh
 
+# Hostile parameters: CPU and peak memory of each, optimized.
+bench-hostile:
+    cargo bench --locked --bench hostile
+
 # Every fault of the cloud × every call × first mount and republish; `just fault-matrix --sample 60` for some of them.
 fault-matrix *arguments:
     cargo build --locked --release --bin csi-secrets-store-provider-alibabacloud

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use csi_provider::params;
 use csi_provider::validate::{Format, Settings, Source};
 
 fn validated(path: PathBuf, format: Format) -> (bool, String) {
@@ -84,5 +85,19 @@ fn every_example_passes() {
         let (well, text) = validated(path, Format::Text);
         assert!(well, "{text}");
         assert!(text.contains(" 0 errors, 0 warnings"), "{text}");
+    }
+}
+
+/// Each documented parameter has an example that people can copy.
+#[test]
+fn every_parameter_stands_in_an_example() {
+    let mut examples = Vec::new();
+    files("examples", &mut examples);
+    let texts: String = examples
+        .iter()
+        .map(|path| std::fs::read_to_string(path).expect("example"))
+        .collect();
+    for key in [params::CLASS_KEYS, params::OBJECT_KEYS, params::PART_KEYS].concat() {
+        assert!(texts.contains(&format!(" {key}: ")), "no example of {key}");
     }
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A block of a document that is a values file begins with this comment.
-var valuesBlock = regexp.MustCompile("(?s)```yaml\n( *# values\\.yaml\n.*?)\n *```")
+// A block of a document that is a values file begins with this comment, or with one of these values.
+var valuesBlock = regexp.MustCompile("(?s)```yaml\n( *(?:# values\\.yaml|envVarsFromSecret:|rrsa:|kmsCA:|linux:|provider:)\n.*?)\n *```")
 
 // Documented renders every values file that the documentation shows, as a reader would use it.
 func documented(env *environment) (string, error) {
@@ -53,7 +53,7 @@ func documented(env *environment) (string, error) {
 		}
 	}
 	if count < 8 {
-		return "", fmt.Errorf("only %d blocks begin with # values.yaml", count)
+		return "", fmt.Errorf("only %d blocks are values files", count)
 	}
 	return fmt.Sprintf("%d blocks", count), nil
 }

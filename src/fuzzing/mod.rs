@@ -20,7 +20,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("h2_connection", connection::connection),
     ("h2_frames", frames::frames),
     ("hpack", hpack::hpack),
+    ("params_attributes", crate::params::fuzz::attributes),
+    ("params_file_names", crate::params::fuzz::file_names),
+    ("params_jmespath", crate::params::fuzz::jmespath),
+    ("params_objects", crate::params::fuzz::objects),
     ("server_calls", crate::server::fuzz::calls),
+    ("validate", crate::validate::fuzz::validate),
 ];
 
 /// Runs the target of this name.

@@ -2,7 +2,9 @@
 //!
 //! Values may be service account tokens, so no message here quotes one; a JSON error is told by its place only.
 
-use serde_json::Value;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::keys;
 use super::plan::Pod;
@@ -37,39 +39,34 @@ impl Attributes {
             return None;
         }
         let remedy = "the driver must send a JSON object";
-        let object = match serde_json::from_str(text) {
-            Ok(Value::Object(object)) => object,
-            Ok(_) => {
-                report.problem(&place, "not a JSON object", remedy);
-                return None;
-            }
-            Err(error) => {
-                let text = format!(
-                    "not valid JSON at line {}, column {}",
-                    error.line(),
-                    error.column()
-                );
-                report.problem(&place, text, remedy);
-                return None;
-            }
+        let invalid = |error: &serde_json::Error| {
+            format!(
+                "not valid JSON at line {}, column {}",
+                error.line(),
+                error.column()
+            )
         };
-        let mut attributes = Self::default();
-        let mut readable = true;
-        for (key, value) in object {
-            match value {
-                Value::String(text) => attributes.set(&key, text, report),
-                Value::Null => attributes.set(&key, String::new(), report),
-                Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                    readable = readable && key != "objects";
-                    report.problem(
-                        &Place::parameter(&quoted(&key)),
-                        "the value is not text",
-                        "quote it",
-                    );
-                }
+        if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
+            report.problem(&place, invalid(&error), remedy);
+            return None;
+        }
+        let entries = Entries {
+            attributes: Self::default(),
+            readable: true,
+            report: &mut *report,
+        };
+        match serde_json::Deserializer::from_str(text).deserialize_map(entries) {
+            Ok(attributes) => attributes,
+            Err(error) => {
+                let text = if error.is_data() {
+                    "not a JSON object".to_owned()
+                } else {
+                    invalid(&error) // A number beyond all bounds, which only shows when it is read.
+                };
+                report.problem(&place, text, remedy);
+                None
             }
         }
-        readable.then_some(attributes)
     }
 
     fn set(&mut self, key: &str, value: String, report: &mut Report) {
@@ -96,6 +93,101 @@ impl Attributes {
                 });
             }
         }
+    }
+}
+
+/// Reads entry by entry, so that a hundred thousand of them are never in memory together.
+struct Entries<'a> {
+    attributes: Attributes,
+    /// Whether `objects` is text, as far as it has been seen.
+    readable: bool,
+    report: &'a mut Report,
+}
+
+impl<'de> Visitor<'de> for Entries<'_> {
+    type Value = Option<Attributes>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
+        while let Some((key, value)) = map.next_entry::<String, Entry>()? {
+            match value {
+                Entry::Text(text) => self.attributes.set(&key, text, self.report),
+                Entry::Null => self.attributes.set(&key, String::new(), self.report),
+                Entry::Other => {
+                    self.readable = self.readable && key != "objects";
+                    self.report.problem(
+                        &Place::parameter(&quoted(&key)),
+                        "the value is not text",
+                        "quote it",
+                    );
+                }
+            }
+        }
+        Ok(self.readable.then_some(self.attributes))
+    }
+}
+
+/// A value, of which only text is kept.
+enum Entry {
+    Text(String),
+    Null,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Entry, E> {
+        Ok(Entry::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Entry, E> {
+        Ok(Entry::Text(text))
+    }
+
+    fn visit_unit<E>(self) -> Result<Entry, E> {
+        Ok(Entry::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Entry, E> {
+        Ok(Entry::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Entry, E> {
+        Ok(Entry::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Entry, E> {
+        Ok(Entry::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Entry, E> {
+        Ok(Entry::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Entry, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Entry::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Entry, A::Error> {
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Entry::Other)
     }
 }
 

@@ -115,6 +115,10 @@ pub fn whose(attributes: &str) -> Option<(Pod, String)> {
     Attributes::parse(attributes, &mut unread).map(|it| (it.pod, it.class_name))
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod driver_rules;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Properties that hold for whatever is written: no panic, no path that the driver refuses, no secret in a message.
 //!
-//! The driver's rules are written here a second time, from its own description of them.
+//! The driver's rules are written a second time for this, in `driver_rules.rs`.
 
 use proptest::prelude::*;
 
+use super::driver_rules::driver_accepts;
 use super::file_name::Paths;
 use super::*;
 use crate::limits;
@@ -117,32 +118,6 @@ fn check_message(problems: &Problems) -> Result<(), TestCaseError> {
     );
     prop_assert!(!format!("{message}{problems:?}").contains(CANARY), "{message}");
     Ok(())
-}
-
-/// What `validatePath` and `Validate` of the driver check, and the two rules of ours.
-fn driver_accepts(path: &str) -> bool {
-    let components: Vec<&str> = path.split('/').collect();
-    let relative = !path.is_empty() && !path.starts_with('/');
-    let short = path.len() <= 4096 && components.iter().all(|component| component.len() <= 255);
-    let inside = !components.contains(&"..") && !path.starts_with("..");
-    relative && short && inside && clean(path) == path && path != "." && !path.contains('\0')
-}
-
-/// Go's `filepath.Clean`, for relative paths.
-fn clean(path: &str) -> String {
-    let mut kept: Vec<&str> = Vec::new();
-    for component in path.split('/') {
-        match component {
-            "" | "." => {}
-            ".." if kept.last().is_some_and(|last| *last != "..") => drop(kept.pop()),
-            other => kept.push(other),
-        }
-    }
-    if kept.is_empty() {
-        ".".to_owned()
-    } else {
-        kept.join("/")
-    }
 }
 
 /// Paths of a few components, one of them wrong more often than not.

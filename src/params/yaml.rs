@@ -380,7 +380,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Re
 }
 
 /// Nodes, bytes and levels of a tree. Recursion ends at the bound on depth.
-fn cost(node: &Node) -> (usize, usize, usize) {
+pub(super) fn cost(node: &Node) -> (usize, usize, usize) {
     let add = |(nodes, bytes, depth): (usize, usize, usize), child: &Node| {
         let (more_nodes, more_bytes, child_depth) = cost(child);
         (

@@ -3,6 +3,8 @@
 //! Pure but for [`Settings::run`], which reads the files and prints. `docs/validate.md` is for its users.
 
 mod class;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod manifest;
 mod official;
 mod print;

@@ -290,3 +290,29 @@ fn a_response_over_the_limit() {
         assert!(status.message().contains(words), "{status}");
     }
 }
+
+/// One secret under several aliases, versions and stages is asked for once per version, also within one Mount.
+#[test]
+fn one_object_under_several_names_is_fetched_once_per_version() {
+    let world = World::with(|provider, _| provider.argument("--refresh-interval=0"));
+    world.cloud.set_kms_text("shared", "monday");
+    world.cloud.set_kms_text("shared", "tuesday");
+    let objects = "\
+- {objectName: shared, objectAlias: a}
+- {objectName: shared, objectAlias: b}
+- {objectName: shared, objectAlias: c}
+- {objectName: shared, objectAlias: before, objectVersionLabel: ACSPrevious}
+- {objectName: shared, objectAlias: before-too, objectVersionLabel: ACSPrevious}
+";
+    let response = world.driver.mount(pod("a", objects)).expect("mount");
+    let contents: Vec<&[u8]> = response
+        .files
+        .iter()
+        .map(|file| file.contents.as_slice())
+        .collect();
+    assert_eq!(
+        contents,
+        [&b"tuesday"[..], b"tuesday", b"tuesday", b"monday", b"monday"]
+    );
+    assert_eq!(calls(&world), 2, "the newest version once, the previous one once");
+}

@@ -1,0 +1,29 @@
+//! What must hold of any file that is validated: for the fuzzer, and for a replay of its seeds.
+
+use super::{Finding, check};
+use crate::limits;
+use crate::params::driver_rules::driver_accepts;
+
+/// A file of manifests.
+pub(crate) fn validate(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let report = check("-", &text);
+    let lines = text.split('\n').count();
+    let inside = |finding: &Finding| {
+        assert!((1..=lines + 1).contains(&finding.line), "{finding:?}");
+        assert!(finding.column >= 1 && !finding.text.is_empty(), "{finding:?}");
+    };
+    report.errors.iter().for_each(inside);
+    for class in &report.classes {
+        for list in [&class.errors, &class.warnings, &class.notes] {
+            assert!(list.len() <= 3 * limits::PROBLEMS + 1, "{}", list.len());
+            list.iter().for_each(inside);
+        }
+        assert!(class.errors.is_empty() || class.files.is_empty());
+        for file in class.files.iter().filter(|file| !file.keys) {
+            assert!(driver_accepts(&file.path), "{:?}", file.path);
+        }
+    }
+    let printed = serde_json::to_string(&report);
+    assert!(printed.is_ok());
+}
