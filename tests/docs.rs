@@ -180,6 +180,13 @@ fn every_value_of_the_chart_that_is_named_exists() {
     assert!(named >= 30, "{named} values named");
 }
 
+#[test]
+fn the_chart_deploys_this_version() {
+    let chart = include_str!("../charts/csi-secrets-store-provider-alibabacloud/Chart.yaml");
+    let chart: Value = serde_saphyr::from_str(chart).expect("Chart.yaml");
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+}
+
 /// The anchor that a heading gets.
 fn anchor(heading: &str) -> String {
     heading

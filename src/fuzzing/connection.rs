@@ -93,8 +93,12 @@ impl Pair {
                     input.octet() & (flag::END_STREAM | flag::PADDED),
                     self.stream(input),
                 );
-                let payload = vec![input.octet(); input.choose(&SIZES[..6])];
-                self.send_frame(Kind::Data, flags, stream, &payload);
+                let fill = input.octet();
+                let payload = vec![fill; input.choose(&SIZES[..6])];
+                // Enough of them to use up the connection's window.
+                for _ in 0..if fill < 240 { 1 } else { 150 } {
+                    self.send_frame(Kind::Data, flags, stream, &payload);
+                }
             }
             4 => {
                 let id = input.octet() % 8;

@@ -311,7 +311,7 @@ impl Mode {
     /// Reads the driver's `permission`, decimal: bits above 0o777 are dropped, and what is empty or no number
     /// is the default.
     pub fn from_permission(text: &str) -> Self {
-        match text.trim().parse::<u32>().map(|bits| u16::try_from(bits & 0o777)) {
+        match serde_json::from_str::<u32>(text).map(|bits| u16::try_from(bits & 0o777)) {
             Ok(Ok(bits)) => Self(bits),
             _ => Self::DEFAULT,
         }

@@ -14,13 +14,13 @@ use harness::fault::{Fault, FaultRule};
 use crate::world::{World, provider_of, request};
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let free = TcpListener::bind("127.0.0.1:0").expect("port");
     free.local_addr().expect("address").port()
 }
 
 /// The answer to a GET: its status line, its head and its body.
-fn get(port: u16, path: &str) -> (String, String) {
+pub(crate) fn get(port: u16, path: &str) -> (String, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("health port");
     write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").expect("request");
     let mut answer = String::new();

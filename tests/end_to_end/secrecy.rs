@@ -10,6 +10,7 @@ use harness::driver::{Driver, Volume};
 use harness::process::{ProviderBuilder, ProviderProcess};
 use harness::{FakeCloud, Fault, FaultRule, Service};
 
+use crate::observed::{free_port, get};
 use crate::world::binary;
 
 const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
@@ -80,6 +81,7 @@ fn no_path_of_authentication_shows_a_secret() {
     let role = "acs:ram::1234567890120000:role/adminrole";
     let rrsa = "acs:ram::1234567890120000:role/demo-role-for-rrsa";
     let start = || provider(&cloud, files.path());
+    let ports: [u16; 5] = std::array::from_fn(|_| free_port());
     let providers: Vec<ProviderProcess> = [
         start(),
         start()
@@ -92,7 +94,13 @@ fn no_path_of_authentication_shows_a_secret() {
         start().argument("--allow-identity-fallback"),
     ]
     .into_iter()
-    .map(|builder| builder.start().expect("provider"))
+    .zip(&ports)
+    .map(|(builder, port)| {
+        builder
+            .argument(format!("--healthz-port={port}"))
+            .start()
+            .expect("provider")
+    })
     .collect();
     let mut told = String::new();
     let mut successes = 0;
@@ -163,7 +171,17 @@ fn no_path_of_authentication_shows_a_secret() {
         logs.iter().all(|log| log.lines().count() > 5),
         "there is a log to look through"
     );
+    let numbers = ports.map(|port| get(port, "/metrics").1);
+    assert!(
+        numbers
+            .iter()
+            .all(|text| text.contains("alibabacloud_provider_mounts_total{")),
+        "there are numbers to look through"
+    );
     for secret in secrets {
+        for text in &numbers {
+            assert!(!text.contains(&secret), "{secret:.8}… in a metric");
+        }
         assert!(!told.contains(&secret), "{secret:.8}… in an error");
         for log in &logs {
             assert!(!log.contains(&secret), "{secret:.8}… in a log");
