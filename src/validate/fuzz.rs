@@ -8,7 +8,8 @@ use crate::params::driver_rules::driver_accepts;
 pub(crate) fn validate(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let report = check("-", &text);
-    let lines = text.split('\n').count();
+    // A lone carriage return breaks a line of YAML too.
+    let lines = text.split(['\n', '\r']).count();
     let inside = |finding: &Finding| {
         assert!((1..=lines + 1).contains(&finding.line), "{finding:?}");
         assert!(finding.column >= 1 && !finding.text.is_empty(), "{finding:?}");
