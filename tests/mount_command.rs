@@ -107,8 +107,10 @@ fn walk(root: &Path, directory: &Path, files: &mut BTreeMap<String, (u32, String
         } else {
             let mode = metadata.permissions().mode() & 0o777;
             let contents = fs::read(&path).expect("contents");
-            let text = String::from_utf8(contents)
-                .unwrap_or_else(|error| error.as_bytes().escape_ascii().to_string());
+            let text = match std::str::from_utf8(&contents) {
+                Ok(text) if text.chars().all(|c| c == '\n' || !c.is_control()) => text.to_owned(),
+                _ => contents.escape_ascii().to_string(),
+            };
             files.insert(name, (mode, text));
         }
     }
