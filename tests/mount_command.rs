@@ -106,7 +106,10 @@ fn walk(root: &Path, directory: &Path, files: &mut BTreeMap<String, (u32, String
             walk(root, &path, files);
         } else {
             let mode = metadata.permissions().mode() & 0o777;
-            files.insert(name, (mode, fs::read_to_string(&path).expect("text")));
+            let contents = fs::read(&path).expect("contents");
+            let text = String::from_utf8(contents)
+                .unwrap_or_else(|error| error.as_bytes().escape_ascii().to_string());
+            files.insert(name, (mode, text));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use harness::FakeCloud;
 use harness::driver::{SecretProviderClass, Volume, write_files};
 
 use crate::world::{World, listing};
@@ -162,20 +163,21 @@ fn region() {
 /// Every manifest in `examples/classes/` mounts, and the driver accepts its files.
 #[test]
 fn examples_mount() {
-    let world = World::start();
-    world.cloud.set_kms_text("demo/api-token", "token");
-    let classes = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/classes");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let cloud = FakeCloud::builder()
+        .state_file(examples.join("state.yaml"))
+        .start();
+    let world = World::on(cloud.expect("fake cloud"), |builder, _| {
+        builder.argument("--region=cn-hangzhou")
+    });
+    let classes = examples.join("classes");
     let mut mounted = 0;
     for entry in std::fs::read_dir(classes).expect("examples/classes") {
         let path = entry.expect("entry").path();
         let manifest = std::fs::read_to_string(&path).expect("manifest");
         let class = SecretProviderClass::parse(&manifest).unwrap_or_else(|error| panic!("{path:?}: {error}"));
         assert_eq!(class.spec.provider, "alibabacloud", "{path:?}");
-        let mut volume = Volume::of_class(&class);
-        volume
-            .parameters
-            .entry("region".to_owned())
-            .or_insert_with(|| "cn-hangzhou".to_owned());
+        let volume = Volume::of_class(&class);
         let response = world
             .driver
             .mount(volume.request())

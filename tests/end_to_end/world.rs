@@ -25,7 +25,14 @@ impl World {
 
     /// The same, with more arguments or variables.
     pub(crate) fn with(adjust: impl FnOnce(ProviderBuilder, &FakeCloud) -> ProviderBuilder) -> Self {
-        let cloud = FakeCloud::start().expect("fake cloud");
+        Self::on(FakeCloud::start().expect("fake cloud"), adjust)
+    }
+
+    /// The same with a cloud that has started.
+    pub(crate) fn on(
+        cloud: FakeCloud,
+        adjust: impl FnOnce(ProviderBuilder, &FakeCloud) -> ProviderBuilder,
+    ) -> Self {
         let provider = adjust(provider_of(&cloud), &cloud).start().expect("provider");
         let driver = Driver::new(provider.socket());
         Self {

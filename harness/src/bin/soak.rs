@@ -77,6 +77,8 @@ fn main() -> Outcome<()> {
         ..bounds
     };
     let load = Load::default();
+    // With the one connection that there will be.
+    world.driver.version()?;
     let start = world.footprint()?;
     let began = now();
     world.run(&load, &first);
