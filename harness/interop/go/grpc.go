@@ -27,7 +27,7 @@ var grpcCases = []testCase{
 	{"grpc-go: an unknown method and an unknown service are UNIMPLEMENTED", unknownMethod},
 	{"grpc-go: a compressed request is UNIMPLEMENTED", compressed},
 	{"grpc-go: 300 calls with as many timeouts on one connection", manyTimeouts},
-	{"grpc-go: 1,000 requests of 4 KiB on one connection", manyBodies},
+	{"grpc-go: 2,500 requests of 4 KiB on one connection", manyBodies},
 	{"grpc-go: requests of 1 and 3 MiB", largeRequests},
 	{"grpc-go: a deadline is answered before it passes, with a final status", deadline},
 	{"grpc-go: a cancelled call stops, the next one is answered", cancellation},
@@ -172,7 +172,7 @@ func manyBodies(world *stage) error {
 	return on(world, func(connection *grpc.ClientConn) error {
 		// Refused for their parameters, after all of the body has been read.
 		padding := strings.Repeat("x", 4096)
-		for number := range 1000 {
+		for number := range 2500 {
 			ctx, cancel := within(20 * time.Second)
 			_, err := mountOn(ctx, connection, attributes(map[string]string{"padding": padding}))
 			cancel()
