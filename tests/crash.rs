@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use harness::FakeCloud;
 use harness::driver::{Driver, MountRequest, Volume};
-use harness::process::{ProviderBuilder, ProviderProcess};
+use harness::process::{ProviderBuilder, ProviderProcess, is_root};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud");
 
@@ -87,4 +87,133 @@ fn exhausted_descriptors() {
     Driver::new(provider.socket())
         .mount(request())
         .expect("it recovers once they are free");
+}
+
+/// A user without rights of its own, and nothing else running as it.
+const NOBODY: u32 = 61_234;
+
+/// The binary under a limit of `prlimit`, as a user without rights, in a copy that this user may read.
+fn unprivileged(directory: &Path, limit: &str) -> PathBuf {
+    let copy = directory.join("provider");
+    fs::copy(BINARY, &copy).expect("copy");
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let wrapper = directory.join("unprivileged");
+    let script = format!(
+        "#!/bin/sh\nexec prlimit {limit} setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups {} \"$@\"\n",
+        copy.display()
+    );
+    fs::write(&wrapper, script).expect("wrapper");
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("chmod");
+    wrapper
+}
+
+fn problem(result: std::io::Result<ProviderProcess>) -> String {
+    match result {
+        Ok(_) => panic!("it started"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_directory_that_it_may_not_write_to_ends_it_with_the_cause() {
+    if !is_root() {
+        return;
+    }
+    let cloud = FakeCloud::start().expect("cloud");
+    let (files, sockets) = (
+        tempfile::tempdir().expect("directory"),
+        tempfile::tempdir().expect("directory"),
+    );
+    let wrapper = unprivileged(files.path(), "--core=0");
+    fs::set_permissions(sockets.path(), fs::Permissions::from_mode(0o555)).expect("chmod");
+    let problem = problem(start(&cloud, &wrapper, sockets.path()));
+    for words in [
+        "exit status: 1",
+        "cannot create a directory",
+        "Permission denied",
+        "owner",
+    ] {
+        assert!(problem.contains(words), "{words}: {problem}");
+    }
+}
+
+#[test]
+fn a_full_disk_ends_it_with_the_cause() {
+    if !is_root() {
+        return;
+    }
+    let cloud = FakeCloud::start().expect("cloud");
+    let (files, sockets) = (
+        tempfile::tempdir().expect("directory"),
+        tempfile::tempdir().expect("directory"),
+    );
+    // A file system of one inode, which its root directory takes; seen by this process alone.
+    let wrapper = files.path().join("full");
+    let script = format!(
+        "#!/bin/sh\nexec unshare --mount sh -c 'mount -t tmpfs -o nr_inodes=1 full {} && exec {BINARY} \"$@\"' sh \"$@\"\n",
+        sockets.path().display()
+    );
+    fs::write(&wrapper, script).expect("wrapper");
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let problem = problem(start(&cloud, &wrapper, sockets.path()));
+    for words in [
+        "exit status: 1",
+        "cannot create a directory",
+        "No space left on device",
+    ] {
+        assert!(problem.contains(words), "{words}: {problem}");
+    }
+}
+
+/// It takes the socket over at once; the first one serves whom it has, and leaves the socket to its successor.
+#[test]
+fn a_second_instance() {
+    let cloud = FakeCloud::start().expect("cloud");
+    let sockets = tempfile::tempdir().expect("directory");
+    let mut first = start(&cloud, Path::new(BINARY), sockets.path()).expect("the first");
+    let of_the_first = Driver::new(first.socket());
+    of_the_first.mount(request()).expect("by the first");
+    let second = start(&cloud, Path::new(BINARY), sockets.path()).expect("the second");
+    of_the_first.mount(request()).expect("still by the first");
+    Driver::new(second.socket())
+        .mount(request())
+        .expect("by the second");
+    assert!(first.terminate().expect("it ends").success());
+    assert!(second.socket().exists(), "the successor's socket stays");
+    of_the_first.mount(request()).expect("the driver connects again");
+}
+
+/// Few threads: Mounts fail or succeed whole, and the provider neither ends nor hangs.
+#[test]
+fn exhausted_threads() {
+    if !is_root() {
+        return;
+    }
+    let cloud = FakeCloud::start().expect("cloud");
+    let (files, sockets) = (
+        tempfile::tempdir().expect("directory"),
+        tempfile::tempdir().expect("directory"),
+    );
+    fs::set_permissions(sockets.path(), fs::Permissions::from_mode(0o777)).expect("chmod");
+    let wrapper = unprivileged(files.path(), "--nproc=14");
+    let provider = start(&cloud, &wrapper, sockets.path()).expect("provider");
+    let refused = std::sync::atomic::AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                let driver = Driver::new(provider.socket());
+                match driver.mount_within(request(), Some(std::time::Duration::from_secs(5))) {
+                    Ok(response) => assert_eq!(response.files.len(), 2),
+                    Err(_) => drop(refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+                }
+            });
+        }
+    });
+    assert!(refused.into_inner() > 0, "the limit was felt: {}", provider.log());
+    let driver = Driver::new(provider.socket());
+    let recovered = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        driver.mount(request()).is_ok()
+    });
+    assert!(recovered, "it recovers once they are free: {}", provider.log());
 }

@@ -395,6 +395,9 @@ fn item_39_the_target_path_is_never_touched() {
 /// As root in a mount namespace of its own, with `/` read-only, no capability, and no Kubernetes API anywhere.
 #[test]
 fn item_40_a_read_only_root_no_capability_and_no_kubernetes_api() {
+    if !harness::process::is_root() {
+        return;
+    }
     let cloud = FakeCloud::start().expect("fake cloud");
     let directory = tempfile::tempdir().expect("directory");
     // The wrapper stands where the binary would.

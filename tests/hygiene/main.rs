@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use harness::FakeCloud;
 use harness::driver::{Driver, MountRequest, Volume};
-use harness::process::{ProviderBuilder, ProviderProcess};
+use harness::process::{ProviderBuilder, ProviderProcess, is_root};
 use memory::Memory;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud");
@@ -46,6 +46,9 @@ fn canary(name: &str) -> String {
 /// stack, nor in freed memory.
 #[test]
 fn nothing_stays_without_shared_copies() {
+    if !is_root() {
+        return;
+    }
     let cloud = FakeCloud::start().expect("cloud");
     let (kms, oos, json) = (canary("kms"), canary("oos"), canary("json"));
     let mut objects = "- objectName: oos\n  objectType: oos\n".to_owned();
@@ -82,6 +85,9 @@ fn nothing_stays_without_shared_copies() {
 /// A value lives in the shared copy for the refresh interval, and nowhere afterwards.
 #[test]
 fn a_shared_copy_is_wiped_after_its_interval() {
+    if !is_root() {
+        return;
+    }
     let cloud = FakeCloud::start().expect("cloud");
     let value = canary("shared");
     cloud.set_kms_text("shared", &value);
@@ -100,6 +106,9 @@ fn a_shared_copy_is_wiped_after_its_interval() {
 /// What pods bring: AccessKey pairs of their own leave no trace either, nor do tokens.
 #[test]
 fn what_pods_bring_does_not_stay() {
+    if !is_root() {
+        return;
+    }
     let cloud = FakeCloud::start().expect("cloud");
     let provider = provider(&cloud, "0");
     let driver = Driver::new(provider.socket());
@@ -128,6 +137,9 @@ fn what_pods_bring_does_not_stay() {
 /// reads in `/proc`, and in the provider's own copy.
 #[test]
 fn the_environment_is_visible_to_root() {
+    if !is_root() {
+        return;
+    }
     let cloud = FakeCloud::start().expect("cloud");
     let provider = provider(&cloud, "0");
     let (_, secret) = cloud.access_key();
@@ -166,6 +178,9 @@ fn wait_until_gone(provider: &ProviderProcess, text: &str) {
 /// No core dumps, and what the process creates is its own.
 #[test]
 fn limits_and_umask() {
+    if !is_root() {
+        return;
+    }
     let cloud = FakeCloud::start().expect("cloud");
     let provider = provider(&cloud, "0");
     let read = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", provider.id())).expect("proc");
@@ -184,6 +199,9 @@ fn limits_and_umask() {
 /// Its own user may not trace it: what `/proc` shows of memory belongs to root.
 #[test]
 fn nobody_but_root_reads_its_memory() {
+    if !is_root() {
+        return;
+    }
     let directory = tempfile::tempdir().expect("directory");
     std::os::unix::fs::chown(directory.path(), Some(NOBODY), Some(NOBODY)).expect("chown");
     let binary = directory.path().join("provider");
