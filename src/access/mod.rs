@@ -18,6 +18,8 @@
 
 mod decide;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod parse;
 mod pattern;
 

@@ -16,6 +16,7 @@ pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its file in `fuzz/fuzz_targets/` and of its seeds' directory.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("access_policy", crate::access::fuzz::policy),
     ("grpc_request", grpc::request),
     ("h2_connection", connection::connection),
     ("h2_frames", frames::frames),

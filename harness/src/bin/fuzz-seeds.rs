@@ -23,6 +23,12 @@ struct Case {
     values: Option<Vec<Option<BTreeMap<String, String>>>>,
 }
 
+/// The same of a case of the access policy.
+#[derive(Deserialize)]
+struct PolicyCase {
+    policy: String,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut seeds = 0;
     let mut write = |target: &str, name: &str, text: &str| -> Result<(), Box<dyn Error>> {
@@ -34,6 +40,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     for path in yaml_files(Path::new("testdata/validate"))? {
         write("validate", &name_of(&path), &fs::read_to_string(&path)?)?;
+    }
+    for topic in fs::read_dir("testdata/access")? {
+        let topic = topic?.path();
+        for path in yaml_files(&topic)? {
+            let case: PolicyCase = serde_saphyr::from_str(&fs::read_to_string(&path)?)
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+            let name = format!("{}-{}", name_of(&topic), name_of(&path));
+            write("access_policy", &name, &case.policy)?;
+        }
     }
     for topic in fs::read_dir("testdata/params")? {
         let topic = topic?.path();
