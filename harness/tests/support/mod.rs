@@ -91,9 +91,12 @@ pub(crate) fn tls(
     host: &str,
 ) -> io::Result<Client<StreamOwned<ClientConnection, TcpStream>>> {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(cloud.ca_pem().as_bytes()).expect("a PEM certificate"))
-        .expect("a CA");
+    // KMS instances have a private authority of their own, as in the real cloud.
+    for pem in [cloud.ca_pem(), cloud.kms_instances_pem()] {
+        roots
+            .add(CertificateDer::from_pem_slice(pem.as_bytes()).expect("a PEM certificate"))
+            .expect("a CA");
+    }
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
