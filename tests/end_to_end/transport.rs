@@ -1,9 +1,13 @@
 //! TLS, kept connections, slow clouds.
 
+use std::fs;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use harness::driver::{Driver, Volume};
-use harness::{Fault, FaultRule};
+use harness::process::{ProviderBuilder, is_root};
+use harness::{FakeCloud, Fault, FaultRule};
 
 use crate::world::{World, binary, request};
 
@@ -12,10 +16,10 @@ const OBJECTS: &str = "- objectName: test\n  objectType: oos\n";
 /// Over TLS with the fake cloud's own authority, on connections that are kept.
 #[test]
 fn tls_with_an_authority_of_its_own() {
-    let cloud = harness::FakeCloud::start().expect("fake cloud");
+    let cloud = FakeCloud::start().expect("fake cloud");
     let directory = tempfile::tempdir().expect("directory");
     let ca = directory.path().join("ca.pem");
-    std::fs::write(&ca, cloud.ca_pem()).expect("CA");
+    fs::write(&ca, cloud.ca_pem()).expect("CA");
     let (id, secret) = cloud.access_key();
     let provider = || {
         binary()
@@ -99,7 +103,7 @@ fn a_silent_cloud_is_answered_for_in_time() {
 /// the last, without a visible failure.
 #[test]
 fn connections_are_kept_and_sessions_resumed() {
-    let cloud = harness::FakeCloud::start().expect("fake cloud");
+    let cloud = FakeCloud::start().expect("fake cloud");
     let directory = tempfile::tempdir().expect("directory");
     let ca = directory.path().join("ca.pem");
     cloud.write_ca(&ca).expect("CA");
@@ -136,4 +140,54 @@ fn connections_are_kept_and_sessions_resumed() {
         (before.handshakes + 1, 1),
         "one new connection, with a session of an earlier one"
     );
+}
+
+/// A name leads elsewhere from one day to the next: whoever connects anew asks for it anew. The provider has a hosts
+/// file of its own, in a mount namespace, so this needs root.
+#[test]
+fn names_are_looked_up_again_for_new_connections() {
+    if !is_root() {
+        return;
+    }
+    let old = FakeCloud::start().expect("a cloud");
+    let port = old.http_address().port();
+    let elsewhere = (Ipv4Addr::new(127, 0, 0, 2), port).into();
+    let new = FakeCloud::builder()
+        .http_address(elsewhere)
+        .start()
+        .expect("a cloud elsewhere");
+    old.set_kms_text("moved", "at the old address");
+    new.set_kms_text("moved", "at the new address");
+
+    let directory = tempfile::tempdir().expect("directory");
+    let hosts = directory.path().join("hosts");
+    fs::write(&hosts, "127.0.0.1 localhost\n").expect("hosts");
+    let wrapper = directory.path().join("provider");
+    let script = format!(
+        "#!/bin/sh\nexec unshare --mount sh -c 'mount --bind {} /etc/hosts && exec {} \"$@\"' sh \"$@\"\n",
+        hosts.display(),
+        env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud")
+    );
+    fs::write(&wrapper, script).expect("wrapper");
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let (id, secret) = old.access_key();
+    let provider = ProviderBuilder::new(&wrapper)
+        .argument(format!("--kms-endpoint=http://localhost:{port}"))
+        .argument("--refresh-interval=0")
+        .variable("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .variable("ACCESS_KEY_ID", id)
+        .variable("SECRET_ACCESS_KEY", secret)
+        .start()
+        .expect("provider");
+    let driver = Driver::new(provider.socket());
+    let read = || {
+        let response = driver.mount(request("- objectName: moved\n")).expect("mount");
+        String::from_utf8(response.files[0].contents.clone()).expect("text")
+    };
+    assert_eq!(read(), "at the old address");
+    // The same file, as the mount holds on to it.
+    fs::write(&hosts, "127.0.0.2 localhost\n").expect("hosts");
+    assert_eq!(read(), "at the old address", "an open connection stays");
+    old.close_connections();
+    assert_eq!(read(), "at the new address");
 }
