@@ -67,6 +67,19 @@ struct Stage {
     _directory: tempfile::TempDir,
 }
 
+impl Stage {
+    /// All of the memory budget comes back. The last share may do so just after its answer has been read.
+    fn holds_nothing(&self) {
+        for _ in 0..1_000 {
+            if self.handle.budget().used() == 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(self.handle.budget().used(), 0);
+    }
+}
+
 fn stage(settings: Settings) -> Stage {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("alibabacloud.sock");
@@ -275,7 +288,7 @@ fn overload_reaches_neither_version_nor_health_and_ends_with_a_final_status() {
         while client.mount("echo:x", LONG).await.is_err() {}
     });
     assert!(stage.handle.counters().mounts_overloaded.value() >= 1);
-    assert_eq!(stage.handle.budget().used(), 0);
+    stage.holds_nothing();
 }
 
 #[test]
@@ -303,7 +316,7 @@ fn the_memory_budget_lets_large_responses_pass_one_after_the_other() {
             status.message()
         );
     });
-    assert_eq!(stage.handle.budget().used(), 0);
+    stage.holds_nothing();
 }
 
 #[test]
