@@ -80,7 +80,10 @@ fn count(objects: usize, flags: &[&str], calls: usize) -> (f64, f64) {
     let mut provider = builder.start().expect("provider");
     let driver = Driver::new(provider.socket());
     let names: Vec<String> = (0..objects).map(|at| format!("object-{at}")).collect();
-    let list: String = names.iter().map(|name| format!("- objectName: {name}\n")).collect();
+    let list: String = names
+        .iter()
+        .map(|name| format!("- objectName: {name}\n"))
+        .collect();
     for name in &names {
         cloud.set_kms_text(name, &format!("{name:-<64}"));
     }
@@ -97,7 +100,9 @@ fn count(objects: usize, flags: &[&str], calls: usize) -> (f64, f64) {
     loop {
         let log = provider.log();
         if let Some(line) = log.lines().find_map(|line| line.strip_prefix(COUNTED)) {
-            let mut numbers = line.split_whitespace().map(|number| number.parse().expect("a number"));
+            let mut numbers = line
+                .split_whitespace()
+                .map(|number| number.parse().expect("a number"));
             return (numbers.next().expect("count"), numbers.next().expect("bytes"));
         }
         thread::sleep(Duration::from_millis(10));

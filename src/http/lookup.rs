@@ -169,7 +169,11 @@ mod tests {
             ("https://127.0.0.1/", "127.0.0.1:443"),
             ("https://[::1]:8443/", "[::1]:8443"),
         ] {
-            assert_eq!(resolve(&lookup, url, within(60_000)), strings(&[address]), "{url}");
+            assert_eq!(
+                resolve(&lookup, url, within(60_000)),
+                strings(&[address]),
+                "{url}"
+            );
         }
     }
 
@@ -182,14 +186,19 @@ mod tests {
             ]),
             "many.example" => Ok(vec![(Ipv4Addr::LOCALHOST, port).into(); 100]),
             "none.example" => Ok(Vec::new()),
-            _ => Err(io::Error::other("failed to lookup address information: no such name")),
+            _ => Err(io::Error::other(
+                "failed to lookup address information: no such name",
+            )),
         });
         let resolve = |url: &str| resolve(&lookup, url, within(60_000));
         assert_eq!(
             resolve("https://two.example/"),
             strings(&["127.0.0.1:443", "255.255.255.255:443"])
         );
-        assert_eq!(resolve("http://many.example:81/").map(|found| found.len()), Ok(16));
+        assert_eq!(
+            resolve("http://many.example:81/").map(|found| found.len()),
+            Ok(16)
+        );
         assert_eq!(resolve("http://none.example/"), Err("host not found".to_owned()));
         assert!(resolve("http://other.example/").is_err_and(|error| error.contains("no such name")));
     }
@@ -208,7 +217,10 @@ mod tests {
         }
         let error = resolve(&lookup, "http://slow.example/", within(60_000)).expect_err("one too many");
         assert!(error.contains(&LookupError::Busy.to_string()), "{error}");
-        assert!(resolve(&lookup, "http://127.0.0.1/", within(1)).is_ok(), "no name");
+        assert!(
+            resolve(&lookup, "http://127.0.0.1/", within(1)).is_ok(),
+            "no name"
+        );
         *SILENT.0.lock().expect("lock") = false;
         SILENT.1.notify_all();
         while Arc::strong_count(&lookup.under_way) > 1 {
