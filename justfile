@@ -29,7 +29,11 @@ interop:
 bench *CASES:
     scripts/static.sh x86_64
     cargo run --locked --profile fast -p harness --bin bench -- target/static/x86_64/csi-secrets-store-provider-alibabacloud {{CASES}}
-    {{ if CASES == "" { "just bench-fake" } else { "true" } }}
+    {{ if CASES == "" { "just bench-allocations bench-fake" } else { "true" } }}
+
+# Allocations of the provider per call, counted.
+bench-allocations:
+    cargo bench --locked --profile dev --bench allocations
 
 # A cluster in virtual time. `just simulate nodes=200 quota=450` simulates one; without arguments, the table.
 simulate *SETTINGS:
