@@ -8,6 +8,7 @@ pub mod cli;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod harden;
+pub mod memory_limit;
 pub mod once;
 pub mod prepare;
 pub mod run;

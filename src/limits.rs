@@ -187,6 +187,13 @@ pub const CONFIG_MAX_PULLS: usize = 512;
 /// The least memory budget: one volume of full size is held as values, as files and as a response.
 pub const CONFIG_MIN_MEMORY_BUDGET: usize = VOLUME_MEMORY_FACTOR * MOUNT_RESPONSE_BYTES;
 
+/// What the process may need beside its memory budget under a memory limit: stacks and buffers of threads and
+/// connections, the allocator's gaps, the kernel's buffers of sockets. Twice what `just bench` and the soak see.
+pub const MEMORY_BESIDE_BUDGET: usize = 16 * 1024 * 1024;
+
+/// Part of a memory limit that the budget gets even if [`MEMORY_BESIDE_BUDGET`] leaves less, as a divisor.
+pub const LEAST_BUDGET_DIVISOR: usize = 4;
+
 // Health endpoint
 
 /// Most probes answered at once. kubelet sends one at a time; the port is open to the node's network.

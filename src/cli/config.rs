@@ -9,6 +9,7 @@ use super::args::Args;
 use super::environment::{Environment, NotText};
 use super::identity::{Identity, switch};
 use super::logger::LogFormat;
+use super::memory::{copies_bytes, max_response_bytes, memory_budget};
 use super::network::{self, Cluster, StsSetting};
 use crate::cloud::Endpoint;
 use crate::cloud::endpoint::AllowedHosts;
@@ -245,62 +246,12 @@ fn lane(
     })
 }
 
-/// The part of the memory budget that shared copies may take, such that a volume of full size still fits.
-fn copies_bytes(memory_budget: usize, max_response_bytes: usize) -> usize {
-    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
-    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(memory_budget.saturating_sub(volume))
-}
-
-fn max_response_bytes(args: &Args) -> Result<usize, ConfigError> {
-    bytes(args.value("max-response-bytes"))
-        .filter(|bytes| *bytes >= limits::CONFIG_MIN_RESPONSE_BYTES)
-        .ok_or_else(|| {
-            invalid(
-                args,
-                "max-response-bytes",
-                &format!(
-                    "expected a number of bytes such as 4194304 or 4MiB, at least {}",
-                    limits::CONFIG_MIN_RESPONSE_BYTES
-                ),
-            )
-        })
-}
-
 fn log_format(args: &Args) -> Result<LogFormat, ConfigError> {
     match args.value("log-format") {
         "json" => Ok(LogFormat::Json),
         "text" => Ok(LogFormat::Text),
         _ => Err(invalid(args, "log-format", &"expected text or json")),
     }
-}
-
-fn memory_budget(args: &Args, max_response_bytes: usize) -> Result<usize, ConfigError> {
-    let bytes = bytes(args.value("memory-budget")).ok_or_else(|| {
-        invalid(
-            args,
-            "memory-budget",
-            &"expected a number of bytes such as 67108864, 65536KiB or 64MiB",
-        )
-    })?;
-    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
-    let least = limits::CONFIG_MIN_MEMORY_BUDGET.max(volume);
-    if bytes < least {
-        return Err(invalid(
-            args,
-            "memory-budget",
-            &format!("less than {least} bytes cannot hold one full volume"),
-        ));
-    }
-    Ok(bytes)
-}
-
-fn bytes(text: &str) -> Option<usize> {
-    let (number, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
-        (Some(number), _) => (number, 1024),
-        (_, Some(number)) => (number, 1024 * 1024),
-        _ => (text, 1),
-    };
-    number.parse::<usize>().ok()?.checked_mul(unit)
 }
 
 fn parsed<T: FromStr>(args: &Args, name: &'static str, expected: &str) -> Result<T, ConfigError> {

@@ -1,0 +1,137 @@
+//! How much memory Mounts may take: the flags, and what is left of them under a limit of the kernel's.
+
+use super::args::Args;
+use super::config::{Config, ConfigError, invalid};
+use crate::limits;
+
+/// `--max-response-bytes`
+pub(super) fn max_response_bytes(args: &Args) -> Result<usize, ConfigError> {
+    bytes(args.value("max-response-bytes"))
+        .filter(|bytes| *bytes >= limits::CONFIG_MIN_RESPONSE_BYTES)
+        .ok_or_else(|| {
+            invalid(
+                args,
+                "max-response-bytes",
+                &format!(
+                    "expected a number of bytes such as 4194304 or 4MiB, at least {}",
+                    limits::CONFIG_MIN_RESPONSE_BYTES
+                ),
+            )
+        })
+}
+
+/// `--memory-budget`
+pub(super) fn memory_budget(args: &Args, max_response_bytes: usize) -> Result<usize, ConfigError> {
+    let bytes = bytes(args.value("memory-budget")).ok_or_else(|| {
+        invalid(
+            args,
+            "memory-budget",
+            &"expected a number of bytes such as 67108864, 65536KiB or 64MiB",
+        )
+    })?;
+    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
+    let least = limits::CONFIG_MIN_MEMORY_BUDGET.max(volume);
+    if bytes < least {
+        return Err(invalid(
+            args,
+            "memory-budget",
+            &format!("less than {least} bytes cannot hold one full volume"),
+        ));
+    }
+    Ok(bytes)
+}
+
+/// The part of the memory budget that shared copies may take, such that a volume of full size still fits.
+pub(super) fn copies_bytes(memory_budget: usize, max_response_bytes: usize) -> usize {
+    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
+    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(memory_budget.saturating_sub(volume))
+}
+
+fn bytes(text: &str) -> Option<usize> {
+    let (number, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
+        (Some(number), _) => (number, 1024),
+        (_, Some(number)) => (number, 1024 * 1024),
+        _ => (text, 1),
+    };
+    number.parse::<usize>().ok()?.checked_mul(unit)
+}
+
+impl Config {
+    /// Lowers the memory budget to what a limit of this process's memory, in bytes, has room for, rather than have the
+    /// kernel end the process. Says so, if it had to.
+    pub fn fit_memory(&mut self, limit: u64) -> Option<String> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let room = limit
+            .saturating_sub(limits::MEMORY_BESIDE_BUDGET)
+            .max(limit / limits::LEAST_BUDGET_DIVISOR);
+        if self.memory_budget <= room {
+            return None;
+        }
+        let wanted = std::mem::replace(&mut self.memory_budget, room);
+        self.fetch.copies_bytes = copies_bytes(room, self.max_response_bytes);
+        let largest = room / limits::VOLUME_MEMORY_FACTOR;
+        let full = if largest < self.max_response_bytes {
+            format!(", volumes of more than {largest} bytes may be refused")
+        } else {
+            String::new()
+        };
+        Some(format!(
+            "the memory limit of {limit} bytes has no room for --memory-budget={wanted}: it is lowered to {room}{full}; raise the limit to {} for all of it",
+            wanted.saturating_add(limits::MEMORY_BESIDE_BUDGET)
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::cli::{Command, parse};
+
+    const MIB: usize = 1024 * 1024;
+
+    fn fitted(limit: u64) -> (usize, usize, Option<String>) {
+        let environment: [(&'static str, &str); 0] = [];
+        let Ok(Command::Serve(mut config)) = parse(Vec::<OsString>::new(), &environment.as_slice()) else {
+            panic!("the defaults are right");
+        };
+        let told = config.fit_memory(limit);
+        (config.memory_budget, config.fetch.copies_bytes, told)
+    }
+
+    #[test]
+    fn the_budget_fits_into_the_limit() {
+        let mib = |number: u64| number * 1024 * 1024;
+        for (limit, budget, copies) in [
+            (u64::MAX, 64 * MIB, 16 * MIB),
+            (mib(128), 64 * MIB, 16 * MIB),
+            (mib(80), 64 * MIB, 16 * MIB),
+            (mib(64), 48 * MIB, 12 * MIB),
+            (mib(32), 16 * MIB, 0),
+            (mib(16), 4 * MIB, 0),
+            (0, 0, 0),
+        ] {
+            let (got, got_copies, told) = fitted(limit);
+            assert_eq!((got, got_copies), (budget, copies), "{limit}");
+            assert_eq!(told.is_some(), budget < 64 * MIB, "{limit}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn it_says_what_no_longer_fits() {
+        let (_, _, told) = fitted(32 * 1024 * 1024);
+        assert_eq!(
+            told.as_deref(),
+            Some(
+                "the memory limit of 33554432 bytes has no room for --memory-budget=67108864: it is lowered to 16777216; raise the limit to 83886080 for all of it"
+            )
+        );
+        let (_, _, told) = fitted(20 * 1024 * 1024);
+        let told = told.expect("a word");
+        assert!(
+            told.contains("volumes of more than 1310720 bytes may be refused"),
+            "{told}"
+        );
+    }
+}
