@@ -44,6 +44,7 @@ func main() {
 		{"the provider knows every flag", knownFlags},
 		{"wrong values are refused with what to do", refused},
 		{"official values give an equivalent DaemonSet", equivalent},
+		{"helm fetches the driver's chart as Chart.lock says", dependency},
 		{"values in the documentation render", documented},
 		{"static manifests are the chart's", static},
 		{"alerts and dashboard are well-formed", monitoring},
