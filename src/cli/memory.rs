@@ -61,8 +61,12 @@ impl Config {
     /// kernel end the process. Says so, if it had to.
     pub fn fit_memory(&mut self, limit: u64) -> Option<String> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let pulls = self.fetch.kms.pulls.saturating_add(self.fetch.oos.pulls);
+        let beside = pulls
+            .saturating_mul(limits::MEMORY_PER_PULL)
+            .saturating_add(limits::MEMORY_BESIDE_BUDGET);
         let room = limit
-            .saturating_sub(limits::MEMORY_BESIDE_BUDGET)
+            .saturating_sub(beside)
             .max(limit / limits::LEAST_BUDGET_DIVISOR);
         if self.memory_budget <= room {
             return None;
@@ -77,7 +81,7 @@ impl Config {
         };
         Some(format!(
             "the memory limit of {limit} bytes has no room for --memory-budget={wanted}: it is lowered to {room}{full}; raise the limit to {} for all of it",
-            wanted.saturating_add(limits::MEMORY_BESIDE_BUDGET)
+            wanted.saturating_add(beside)
         ))
     }
 }
@@ -86,48 +90,55 @@ impl Config {
 mod tests {
     use std::ffi::OsString;
 
-    use super::*;
     use crate::cli::{Command, parse};
 
-    const MIB: usize = 1024 * 1024;
+    const KIB: usize = 1024;
+    const MIB: usize = 1024 * KIB;
 
-    fn fitted(limit: u64) -> (usize, usize, Option<String>) {
+    fn fitted(arguments: &[&str], limit: usize) -> (usize, usize, Option<String>) {
         let environment: [(&'static str, &str); 0] = [];
-        let Ok(Command::Serve(mut config)) = parse(Vec::<OsString>::new(), &environment.as_slice()) else {
-            panic!("the defaults are right");
+        let arguments = arguments.iter().map(OsString::from);
+        let Ok(Command::Serve(mut config)) = parse(arguments, &environment.as_slice()) else {
+            panic!("these flags are right");
         };
-        let told = config.fit_memory(limit);
+        let told = config.fit_memory(u64::try_from(limit).expect("64 bits"));
         (config.memory_budget, config.fetch.copies_bytes, told)
     }
 
     #[test]
     fn the_budget_fits_into_the_limit() {
-        let mib = |number: u64| number * 1024 * 1024;
         for (limit, budget, copies) in [
-            (u64::MAX, 64 * MIB, 16 * MIB),
-            (mib(128), 64 * MIB, 16 * MIB),
-            (mib(80), 64 * MIB, 16 * MIB),
-            (mib(64), 48 * MIB, 12 * MIB),
-            (mib(32), 16 * MIB, 0),
-            (mib(16), 4 * MIB, 0),
+            (usize::MAX, 64 * MIB, 16 * MIB),
+            (128 * MIB, 64 * MIB, 16 * MIB),
+            (80 * MIB, 64 * MIB, 16 * MIB),
+            (64 * MIB, 49_408 * KIB, 12_352 * KIB),
+            // One full volume, and 256 KiB of copies.
+            (32 * MIB, 16_640 * KIB, 256 * KIB),
+            (16 * MIB, 4 * MIB, 0),
             (0, 0, 0),
         ] {
-            let (got, got_copies, told) = fitted(limit);
+            let (got, got_copies, told) = fitted(&[], limit);
             assert_eq!((got, got_copies), (budget, copies), "{limit}");
             assert_eq!(told.is_some(), budget < 64 * MIB, "{limit}: {told:?}");
         }
     }
 
     #[test]
+    fn many_pulls_leave_less() {
+        let (budget, _, _) = fitted(&["--max-concurrent-kms-secret-pulls=100"], 64 * MIB);
+        assert_eq!(budget, 64 * MIB - 12 * MIB - 110 * 192 * KIB);
+    }
+
+    #[test]
     fn it_says_what_no_longer_fits() {
-        let (_, _, told) = fitted(32 * 1024 * 1024);
+        let (_, _, told) = fitted(&[], 32 * MIB);
         assert_eq!(
             told.as_deref(),
             Some(
-                "the memory limit of 33554432 bytes has no room for --memory-budget=67108864: it is lowered to 16777216; raise the limit to 83886080 for all of it"
+                "the memory limit of 33554432 bytes has no room for --memory-budget=67108864: it is lowered to 17039360; raise the limit to 83623936 for all of it"
             )
         );
-        let (_, _, told) = fitted(20 * 1024 * 1024);
+        let (_, _, told) = fitted(&[], 20 * MIB);
         let told = told.expect("a word");
         assert!(
             told.contains("volumes of more than 1310720 bytes may be refused"),
