@@ -7,6 +7,8 @@
 
 mod flight;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
