@@ -5,6 +5,8 @@
 
 // process
 pub mod cli;
+#[cfg(test)]
+mod debug_texts;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod harden;

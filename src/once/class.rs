@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use crate::params::yaml::{self, Kind, Node};
 
 /// A SecretProviderClass, as far as the driver reads it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Class {
     pub(super) name: String,
     pub(super) namespace: Option<String>,

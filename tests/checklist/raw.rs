@@ -200,7 +200,7 @@ impl Raw {
                 reason: goaway.reason,
             },
             Frame::WindowUpdate(update) => Seen::WindowUpdate(stream, update.increment),
-            other => panic!("a server never sends {other:?}"),
+            _ => panic!("a server never sends {:?}", head.kind),
         }
     }
 }
