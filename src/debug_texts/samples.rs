@@ -205,12 +205,11 @@ fn mounts(texts: &mut Texts, mounter: &Mounter, request: &MountRequest) {
         secrets: &request.secrets,
     };
     let base = mounter.chain.resolve(&whom, PATIENCE).expect("an identity");
-    for object in &plan.objects {
-        let wanted = object.cross_account.as_ref();
-        let identity = mounter
-            .chain
-            .for_object(&base, wanted, &plan.pod, PATIENCE)
-            .expect("an identity");
+    let identities = mounter
+        .chain
+        .for_objects(&base, &plan.objects, &plan.pod, &|| PATIENCE);
+    for (object, identity) in plan.objects.iter().zip(identities) {
+        let identity = identity.expect("an identity");
         texts.add(&identity);
         texts.add(&identity.identity);
         texts.add(&*identity.credentials);
