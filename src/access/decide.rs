@@ -190,7 +190,7 @@ fn permitted<'a>(rules: &[&'a Rule], wish: &Wish<'_>) -> Result<Permit<'a>, Miss
         for grant in &rule.objects {
             match grant.permits(&rule.name, wish) {
                 Ok(true) => return Ok(permit(false)),
-                Ok(false) => in_some_region = in_some_region.or(Some(permit(true))),
+                Ok(false) => in_some_region = in_some_region.or_else(|| Some(permit(true))),
                 Err(missing) => closest = closest.max(missing),
             }
         }

@@ -98,7 +98,8 @@ pub fn check(source: &str, text: &str) -> Report {
 fn examine(source: &str, text: &str, mut users: Option<&mut Vec<User>>) -> Report {
     let mut report = Report::new(source.to_owned());
     for document in Document::split(text) {
-        if !document.may_hold_a_class() && !(users.is_some() && document.may_hold_a_pod()) {
+        let is_of_interest = document.may_hold_a_class() || users.is_some() && document.may_hold_a_pod();
+        if !is_of_interest {
             report.skipped += usize::from(!document.text.trim().is_empty());
             continue;
         }
