@@ -154,6 +154,7 @@ impl Engine {
         };
         state.bells.remove(&party);
         let settled = state.core.leave(party);
+        self.0.wake(&mut state); // what others wait for may have been waiting for a call of this one
         let (copies, _) = state.core.copies();
         drop(state);
         let result = |settled| match settled {

@@ -6,7 +6,7 @@ use crate::limits;
 
 /// Keys and errors are words, values are numbers, a job is the number of its credentials.
 #[derive(Debug)]
-struct Words;
+pub(super) struct Words;
 
 impl Domain for Words {
     type Key = &'static str;
@@ -15,15 +15,15 @@ impl Domain for Words {
     type Error = &'static str;
 }
 
-struct Bench {
-    core: Core<Words>,
-    now: Instant,
+pub(super) struct Bench {
+    pub(super) core: Core<Words>,
+    pub(super) now: Instant,
 }
 
 const INTERVAL: Duration = Duration::from_secs(60);
 const OLD_JOB: u32 = 1;
 
-fn settings(pulls: usize, per_second: u32, refresh_interval: Duration) -> Settings {
+pub(super) fn settings(pulls: usize, per_second: u32, refresh_interval: Duration) -> Settings {
     let lane = LaneSettings { pulls, per_second };
     Settings {
         kms: lane,
@@ -34,7 +34,7 @@ fn settings(pulls: usize, per_second: u32, refresh_interval: Duration) -> Settin
 }
 
 impl Bench {
-    fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         let now = SystemClock.now();
         Self {
             core: Core::new(settings, now),
@@ -54,7 +54,7 @@ impl Bench {
         self.now += Duration::from_secs(seconds);
     }
 
-    fn mount(&mut self, keys: &[&'static str], volume: Option<&Volume>) -> PartyId {
+    pub(super) fn mount(&mut self, keys: &[&'static str], volume: Option<&Volume>) -> PartyId {
         self.mount_within(keys, volume, 100)
     }
 
@@ -69,7 +69,7 @@ impl Bench {
     }
 
     /// A volume that has been mounted.
-    fn known(&mut self, uid: &str) -> Volume {
+    pub(super) fn known(&mut self, uid: &str) -> Volume {
         let volume = Volume::new(uid, "path").expect("a volume");
         self.core.mounted(&volume, self.now);
         volume
@@ -104,12 +104,12 @@ impl Bench {
     }
 
     /// The results of a Mount that is complete.
-    fn results(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
+    pub(super) fn results(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
         assert!(self.core.is_complete(party), "the Mount still waits");
         self.leave(party)
     }
 
-    fn leave(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
+    pub(super) fn leave(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
         let settled = self.core.leave(party);
         let result = |settled| match settled {
             Settled::Value(value) => Ok(value),
@@ -121,7 +121,7 @@ impl Bench {
     }
 
     /// Nothing is left of anything, shared copies aside.
-    fn assert_empty(&mut self) {
+    pub(super) fn assert_empty(&mut self) {
         let core = &self.core;
         assert!(core.flights.is_empty() && core.open.is_empty() && core.parties.is_empty());
         assert_eq!(
@@ -502,6 +502,36 @@ fn an_outage_cancels_what_has_not_started() {
     bench.answer(shared, 4);
     assert_eq!(bench.results(other), [Ok(4)], "others do not give up for it");
     bench.assert_empty();
+}
+
+#[test]
+fn after_an_outage_a_mount_asks_for_one_value_and_then_for_the_rest() {
+    let mut bench = Bench::wide();
+    let first = bench.mount(&["a"], None);
+    for _ in 0..limits::FETCH_ATTEMPTS {
+        let call = bench.call();
+        bench.fail(call, "503", Class::Unavailable);
+        bench.pass(1);
+    }
+    assert_eq!(bench.results(first), [Err("503")]);
+
+    let failing = bench.mount(&["b", "c", "d"], None);
+    let waiting = bench.mount(&["e", "c", "d"], None);
+    let calls = bench.calls();
+    assert_eq!(calls.len(), 2, "one of each Mount, e and b");
+    bench.core.leave(failing);
+    assert_eq!(bench.calls().len(), 0, "what has been sent was not answered yet");
+    bench.fail(calls[1].flight, "503", Class::Unavailable);
+    let next = bench.calls();
+    assert_eq!(next.len(), 1, "what the other has joined goes on, one at a time");
+    bench.answer(next[0].flight, 3);
+    bench.answer(calls[0].flight, 5);
+    let last = bench.call();
+    bench.answer(last, 4);
+    assert_eq!(bench.results(waiting), [Ok(5), Ok(3), Ok(4)]);
+
+    bench.mount(&["f", "g", "h"], None);
+    assert_eq!(bench.calls().len(), 3, "the service is in reach again");
 }
 
 #[test]
