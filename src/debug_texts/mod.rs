@@ -172,6 +172,7 @@ const REASONS: &[(&str, &[&str])] = &[
             "grpc::call::Cancellation",
             "h2::error::Reason",
             "health::readiness::Readiness",
+            "http::lookup::Lookup",
             "http::tls::TlsConnector",
             "http::tls::TlsTransport",
             "metrics::Metrics",
