@@ -122,12 +122,19 @@ fn tell(mounter: &Mounter, whom: &Resolved, output: &mut dyn Write) -> io::Resul
         writeln!(output, "role:     {}", session.role_arn)?;
         writeln!(output, "session:  {}", session.session_name)?;
     }
-    writeln!(output, "key:      {}", whom.credentials.access_key_id)?;
+    let credentials = match &whom.credentials {
+        Ok(credentials) => credentials,
+        Err(error) => {
+            writeln!(output, "missing:  {error}")?;
+            return Ok(false);
+        }
+    };
+    writeln!(output, "key:      {}", credentials.access_key_id)?;
     match whom.expires {
         Some(expires) => writeln!(output, "expires:  {expires}")?,
         None => writeln!(output, "expires:  never")?,
     }
-    match mounter.chain.caller(whom, PATIENCE) {
+    match mounter.chain.caller(credentials, PATIENCE) {
         Ok(caller) => {
             writeln!(output, "caller:   {} ({})", caller.arn, caller.identity_type)?;
             writeln!(output, "account:  {}", caller.account_id)?;
@@ -159,7 +166,8 @@ fn objects(
         write!(output, "{}: {place}", object.describe())?;
         match (base, &object.cross_account) {
             (Some(base), Some(wanted)) => {
-                match mounter.chain.for_object(base, Some(wanted), &plan.pod, PATIENCE) {
+                let resolved = mounter.chain.for_object(base, Some(wanted), &plan.pod, PATIENCE);
+                match resolved.and_then(Resolved::usable) {
                     Ok(resolved) => write!(
                         output,
                         ", as {}",

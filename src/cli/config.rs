@@ -125,6 +125,14 @@ impl Config {
         let credentials_dir = args.value("credentials-dir");
         let max_response_bytes = max_response_bytes(args)?;
         let memory_budget = memory_budget(args, max_response_bytes)?;
+        let copies_bytes = copies_bytes(memory_budget, 0, max_response_bytes);
+        let (serve_stale_for, stale_bytes) = serve_stale(
+            args,
+            memory_budget,
+            copies_bytes,
+            max_response_bytes,
+            &mut warnings,
+        )?;
         Ok(Self {
             provider_volume: provider_volume(args)?,
             health: Health {
@@ -145,7 +153,9 @@ impl Config {
                     "oos-max-pulls-per-second",
                 )?,
                 refresh_interval: duration(args, "refresh-interval")?,
-                copies_bytes: copies_bytes(memory_budget, max_response_bytes),
+                copies_bytes,
+                serve_stale_for,
+                stale_bytes,
             },
             endpoints: Endpoints {
                 kms: checked(args, "kms-endpoint")?,
@@ -245,10 +255,39 @@ fn lane(
     })
 }
 
-/// The part of the memory budget that shared copies may take, such that a volume of full size still fits.
-fn copies_bytes(memory_budget: usize, max_response_bytes: usize) -> usize {
+/// The part of the memory budget that copies may take, such that a volume of full size still fits beside them and
+/// beside what is `taken`.
+fn copies_bytes(memory_budget: usize, taken: usize, max_response_bytes: usize) -> usize {
     let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
-    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(memory_budget.saturating_sub(volume))
+    let left = memory_budget.saturating_sub(taken).saturating_sub(volume);
+    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(left)
+}
+
+/// How long values are kept for outages, and in how many bytes.
+fn serve_stale(
+    args: &Args,
+    memory_budget: usize,
+    taken: usize,
+    max_response_bytes: usize,
+    warnings: &mut Vec<String>,
+) -> Result<(Duration, usize), ConfigError> {
+    let duration = duration_up_to(
+        args,
+        "serve-stale-for",
+        limits::CONFIG_MAX_SERVE_STALE_FOR,
+        "a day",
+    )?;
+    if duration.is_zero() {
+        return Ok((duration, 0));
+    }
+    let bytes = copies_bytes(memory_budget, taken, max_response_bytes);
+    if bytes == 0 {
+        warnings.push(
+            "--serve-stale-for has no effect: --memory-budget leaves no room beside one full volume"
+                .to_owned(),
+        );
+    }
+    Ok((duration, bytes))
 }
 
 fn max_response_bytes(args: &Args) -> Result<usize, ConfigError> {
@@ -328,17 +367,24 @@ fn positive_duration(args: &Args, name: &'static str) -> Result<Duration, Config
 }
 
 fn duration(args: &Args, name: &'static str) -> Result<Duration, ConfigError> {
-    go_duration(args.value(name)).ok_or_else(|| {
-        invalid(
-            args,
-            name,
-            &"expected a duration such as 500ms, 5s or 1m30s, at most an hour",
-        )
+    duration_up_to(args, name, Duration::from_secs(3600), "an hour")
+}
+
+fn duration_up_to(
+    args: &Args,
+    name: &'static str,
+    most: Duration,
+    in_words: &str,
+) -> Result<Duration, ConfigError> {
+    let duration = go_duration(args.value(name)).filter(|duration| *duration <= most);
+    duration.ok_or_else(|| {
+        let expected = format!("expected a duration such as 500ms, 5s or 1m30s, at most {in_words}");
+        invalid(args, name, &expected)
     })
 }
 
-/// A duration as Go's `time.ParseDuration` reads it, from nothing to an hour: numbers, with a fraction or not,
-/// each with a unit; a bare `0` needs none.
+/// A duration as Go's `time.ParseDuration` reads it, but for negative ones: numbers, with a fraction or not, each
+/// with a unit; a bare `0` needs none.
 fn go_duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
@@ -356,7 +402,7 @@ fn go_duration(text: &str) -> Option<Duration> {
             break;
         }
     }
-    (total <= Duration::from_secs(3600)).then_some(total)
+    Some(total)
 }
 
 /// Longer units first, where one begins another.
@@ -409,6 +455,8 @@ mod tests {
                 oos: lane,
                 refresh_interval: Duration::from_secs(60),
                 copies_bytes: 16 * 1024 * 1024,
+                serve_stale_for: Duration::ZERO,
+                stale_bytes: 0,
             }
         );
         assert!(
@@ -508,6 +556,11 @@ mod tests {
                 &["--refresh-interval=2h"],
                 &[],
                 "--refresh-interval=2h: expected a duration such as 500ms, 5s or 1m30s, at most an hour",
+            ),
+            (
+                &["--serve-stale-for=24h1s"],
+                &[],
+                "--serve-stale-for=24h1s: expected a duration such as 500ms, 5s or 1m30s, at most a day",
             ),
             (
                 &["--kms-endpoint=http://kms.example"],
