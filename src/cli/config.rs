@@ -10,6 +10,7 @@ use super::environment::{Environment, NotText};
 use super::identity::{Identity, switch};
 use super::logger::LogFormat;
 use super::network::{self, Cluster, StsSetting};
+use super::units::{bytes, go_duration};
 use crate::cloud::Endpoint;
 use crate::cloud::endpoint::AllowedHosts;
 use crate::fetch;
@@ -333,15 +334,6 @@ fn memory_budget(args: &Args, max_response_bytes: usize) -> Result<usize, Config
     Ok(bytes)
 }
 
-fn bytes(text: &str) -> Option<usize> {
-    let (number, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
-        (Some(number), _) => (number, 1024),
-        (_, Some(number)) => (number, 1024 * 1024),
-        _ => (text, 1),
-    };
-    number.parse::<usize>().ok()?.checked_mul(unit)
-}
-
 fn parsed<T: FromStr>(args: &Args, name: &'static str, expected: &str) -> Result<T, ConfigError> {
     args.value(name)
         .parse()
@@ -383,40 +375,6 @@ fn duration_up_to(
     })
 }
 
-/// A duration as Go's `time.ParseDuration` reads it, but for negative ones: numbers, with a fraction or not, each
-/// with a unit; a bare `0` needs none.
-fn go_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
-    if rest == "0" {
-        return Some(Duration::ZERO);
-    }
-    let mut total = Duration::ZERO;
-    loop {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at_checked(digits)?;
-        let (unit, seconds) = UNITS.iter().find(|(unit, _)| tail.starts_with(unit))?;
-        let number = number.parse::<f64>().ok()?;
-        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
-        rest = tail.strip_prefix(unit)?;
-        if rest.is_empty() {
-            break;
-        }
-    }
-    Some(total)
-}
-
-/// Longer units first, where one begins another.
-const UNITS: [(&str, f64); 8] = [
-    ("ns", 1e-9),
-    ("us", 1e-6),
-    ("µs", 1e-6),
-    ("μs", 1e-6),
-    ("ms", 1e-3),
-    ("s", 1.0),
-    ("m", 60.0),
-    ("h", 3600.0),
-];
-
 pub(super) fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> ConfigError {
     ConfigError::new(format!("--{name}={}: {problem}", args.value(name)))
 }
@@ -431,6 +389,37 @@ mod tests {
         let args = Args::parse(&SERVE, arguments.iter().map(std::ffi::OsString::from))
             .map_err(|error| error.to_string())?;
         Config::new(&args, &environment).map_err(|error| error.to_string())
+    }
+
+    /// Each part of the budget by itself, and a volume of full size beside all of them.
+    #[test]
+    fn what_is_kept_has_its_part_of_the_memory_budget() {
+        const MIB: usize = 1024 * 1024;
+        for (budget, copies, stale) in [
+            ("64MiB", 16, 16),
+            ("32MiB", 8, 8),
+            ("24MiB", 6, 2),
+            ("16MiB", 0, 0),
+        ] {
+            let budget = format!("--memory-budget={budget}");
+            let off = config(&[&budget], &[]).expect("well");
+            assert_eq!(
+                (off.fetch.serve_stale_for, off.fetch.stale_bytes),
+                (Duration::ZERO, 0)
+            );
+            let on = config(&[&budget, "--serve-stale-for=24h"], &[]).expect("well");
+            assert_eq!(on.fetch.serve_stale_for, limits::CONFIG_MAX_SERVE_STALE_FOR);
+            assert_eq!(
+                (on.fetch.copies_bytes, on.fetch.stale_bytes),
+                (copies * MIB, stale * MIB),
+                "{budget}"
+            );
+            let told = on
+                .warnings
+                .iter()
+                .filter(|warning| warning.contains("--serve-stale-for"));
+            assert_eq!(told.count(), usize::from(stale == 0), "{budget}");
+        }
     }
 
     #[test]
@@ -621,29 +610,5 @@ mod tests {
             config.warnings,
             ["flags without effect here, the log goes to standard error: logtostderr, vmodule"]
         );
-    }
-
-    #[test]
-    fn durations_as_go_reads_them() {
-        for (text, millis) in [
-            ("5s", 5000),
-            ("0", 0),
-            ("0s", 0),
-            ("1m30s", 90_000),
-            ("1.5s", 1500),
-            ("250ms", 250),
-            ("1h", 3_600_000),
-            ("+2s", 2000),
-            (".5s", 500),
-            ("1000us", 1),
-            ("1000µs", 1),
-        ] {
-            assert_eq!(go_duration(text), Some(Duration::from_millis(millis)), "{text}");
-        }
-        for text in [
-            "", "5", "s", "-5s", "5x", "5s5", "1h1s", "1..5s", " 5s", "5 s", "1e3s", "+",
-        ] {
-            assert_eq!(go_duration(text), None, "{text}");
-        }
     }
 }
