@@ -7,6 +7,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 failed=0 ran=0
+# What is checked, whatever is committed meanwhile.
+commit=$(git describe --always --dirty)
 mkdir -p docs/checks
 for part in scripts/release-check/*.sh; do
     topic=$(basename "$part" .sh)
@@ -20,7 +22,7 @@ for part in scripts/release-check/*.sh; do
     # The output names no directory of this machine.
     { bash "$part" 2>&1; echo "exit code $?"; } | sed -u "s#$PWD#.#g; s#$HOME#~#g; s#${TMPDIR:-/tmp}/[^/ ]*#(temporary)#g" | tee target/check.txt
     {
-        printf '%s\ncommit %s\n%s cores, %s\n\n' "$(date -u +%Y-%m-%dT%H:%MZ)" "$(git describe --always --dirty)" "$(nproc)" "$(uname -srm)"
+        printf '%s\ncommit %s\n%s cores, %s\n\n' "$(date -u +%Y-%m-%dT%H:%MZ)" "$commit" "$(nproc)" "$(uname -srm)"
         cat target/check.txt
         printf '%d s\n' $((SECONDS - from))
     } >"docs/checks/$topic.txt"

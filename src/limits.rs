@@ -45,6 +45,14 @@ pub const HTTP_IDLE_AGE: Duration = Duration::from_secs(50);
 /// TCP and TLS together. Inside a VPC both take milliseconds.
 pub const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Most lookups of host names under way. The names are few and kept connections need none; with a name server that
+/// does not answer, each holds a thread for as long as the system asks it, half a minute by default.
+pub const LOOKUPS: usize = 32;
+
+/// The stack of a lookup: the C library's resolver keeps questions and answers on it, some 20 KiB with musl, more
+/// with the modules of glibc.
+pub const LOOKUP_STACK: usize = 256 * 1024;
+
 /// From the request sent to the answer's headers.
 pub const HTTP_RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 

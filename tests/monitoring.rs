@@ -1,5 +1,5 @@
 //! The chart's alerts and dashboard against `/metrics`: every metric that they name exists, with the labels and the
-//! values that they ask for.
+//! values that they ask for. So do the series on which the chart's checks try the alerts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
@@ -12,6 +12,7 @@ use harness::process::ProviderBuilder;
 const ALERTS: &str = include_str!("../charts/csi-secrets-store-provider-alibabacloud/rules/alerts.yaml");
 const DASHBOARD: &str =
     include_str!("../charts/csi-secrets-store-provider-alibabacloud/dashboards/provider.json");
+const ALERT_TESTS: &str = include_str!("../harness/chart/alerts.yaml");
 const OPERATIONS: &str = include_str!("../docs/operations.md");
 
 /// Labels that Prometheus adds: by the target (`job`, `instance`, and what the monitors of the chart relabel), or the
@@ -68,14 +69,25 @@ fn exposed() -> Exposed {
     exposed
 }
 
-/// The `expr` of every alert and of every panel.
+/// The `expr` of every alert and of every panel, and the `series` of every test of an alert.
 fn expressions() -> Vec<String> {
     let mut expressions = Vec::new();
     let rules: serde_json::Value = serde_saphyr::from_str(ALERTS).expect("YAML");
     let board: serde_json::Value = serde_json::from_str(DASHBOARD).expect("JSON");
-    let mut pending = vec![&rules, &board];
+    let tests: serde_json::Value = serde_saphyr::from_str(ALERT_TESTS).expect("YAML");
+    let series = tests["tests"]
+        .as_array()
+        .expect("tests")
+        .iter()
+        .map(|test| &test["input_series"]);
+    let mut pending: Vec<_> = [&rules, &board].into_iter().chain(series).collect();
     while let Some(value) = pending.pop() {
-        if let Some(expression) = value.get("expr").and_then(serde_json::Value::as_str) {
+        let expression = value.get("expr").or_else(|| value.get("series"));
+        // Prometheus makes this one itself, for each target.
+        if let Some(expression) = expression
+            .and_then(serde_json::Value::as_str)
+            .filter(|it| !it.starts_with("up{"))
+        {
             expressions.push(expression.to_owned());
         }
         match value {

@@ -18,6 +18,7 @@ type check struct {
 // Environment is what the checks work with.
 type environment struct {
 	helm     string // the helm binary
+	promtool string // the promtool binary
 	chart    string // the chart, with the driver's chart beside it
 	here     string // this directory
 	deploy   string // the static manifests
@@ -28,6 +29,7 @@ type environment struct {
 func main() {
 	env := &environment{}
 	flag.StringVar(&env.helm, "helm", "helm", "the helm binary")
+	flag.StringVar(&env.promtool, "promtool", "promtool", "the promtool binary")
 	flag.StringVar(&env.chart, "chart", "", "the chart's directory, with its dependency in charts/")
 	flag.StringVar(&env.here, "here", ".", "directory of values/, refused/, snapshots/ and official/")
 	flag.StringVar(&env.deploy, "deploy", "", "directory of the static manifests")
@@ -42,9 +44,11 @@ func main() {
 		{"the provider knows every flag", knownFlags},
 		{"wrong values are refused with what to do", refused},
 		{"official values give an equivalent DaemonSet", equivalent},
+		{"helm fetches the driver's chart as Chart.lock says", dependency},
 		{"values in the documentation render", documented},
 		{"static manifests are the chart's", static},
 		{"alerts and dashboard are well-formed", monitoring},
+		{"each alert fires when it should, and only then", alertsFire},
 	} {
 		count, err := check.run(env)
 		if err != nil {

@@ -1,16 +1,22 @@
 #!/usr/bin/env bash
-# Installs what the chart's checks need (helm, the driver's chart, the checks themselves), each once and outside of the
+# Installs what the chart's checks need (helm, promtool, the driver's chart, the checks themselves), each once and outside of the
 # repository, and runs them. Arguments go to chartcheck: -provider BINARY, and -update to write what is generated.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-helm_version=v3.18.6 driver_version=v1.6.0
+helm_version=v3.18.6 driver_version=v1.6.0 promtool_version=0.316.0
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/csi-provider-tools
 chart=../../charts/csi-secrets-store-provider-alibabacloud
 
 if ! "$tools/bin/helm" version --short 2>/dev/null | grep -q "^$helm_version"; then
     GOBIN=$tools/bin go install -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm_version" \
         "helm.sh/helm/v3/cmd/helm@$helm_version"
+fi
+if ! "$tools/bin/promtool" --version 2>/dev/null | grep -q "version $promtool_version "; then
+    # Without the ways to discover targets in every cloud, which are most of it.
+    GOBIN=$tools/bin go install -tags remove_all_sd \
+        -ldflags "-s -w -X github.com/prometheus/common/version.Version=$promtool_version" \
+        "github.com/prometheus/prometheus/cmd/promtool@v$promtool_version"
 fi
 go build -mod=readonly -o "$tools/bin/chartcheck" .
 driver=$(cd / && go mod download -json "sigs.k8s.io/secrets-store-csi-driver@$driver_version" |
@@ -32,4 +38,4 @@ for argument in "$@"; do
 done
 [ -n "$provider" ] || { echo 'usage: run.sh -provider BINARY [-update]'; exit 2; }
 cd ../..
-"$tools/bin/chartcheck" -helm "$tools/bin/helm" -chart "$staged" -here harness/chart -deploy deploy "$@"
+"$tools/bin/chartcheck" -helm "$tools/bin/helm" -promtool "$tools/bin/promtool" -chart "$staged" -here harness/chart -deploy deploy "$@"

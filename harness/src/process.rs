@@ -164,6 +164,17 @@ impl ProviderProcess {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
+    /// Whether the log says this, or does within some seconds: it is read by a thread of its own.
+    pub fn logs(&self, words: &str) -> bool {
+        (0..1000).any(|_| {
+            let says = self.log().contains(words);
+            if !says {
+                thread::sleep(Duration::from_millis(10));
+            }
+            says
+        })
+    }
+
     /// Resident memory in KiB, as the kernel counts it.
     ///
     /// # Errors

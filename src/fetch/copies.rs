@@ -151,8 +151,8 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn get<K: Clone + Eq + Hash, V: Clone>(copies: &Copies<K, V>, key: K, now: Instant) -> Option<V> {
-        copies.get(&key, now).map(|(value, _)| value)
+    fn get<K: Clone + Eq + Hash, V: Clone>(copies: &Copies<K, V>, key: &K, now: Instant) -> Option<V> {
+        copies.get(key, now).map(|(value, _)| value)
     }
 
     #[test]
@@ -160,9 +160,9 @@ mod tests {
         let start = SystemClock.now();
         let mut copies = Copies::new(MINUTE, 1 << 20);
         copies.put(&"a", 1, 10, start, MINUTE, start);
-        assert_eq!(get(&copies, "a", start + MINUTE - SECOND), Some(1));
-        assert_eq!(get(&copies, "a", start + MINUTE), None);
-        assert_eq!(get(&copies, "b", start), None);
+        assert_eq!(get(&copies, &"a", start + MINUTE - SECOND), Some(1));
+        assert_eq!(get(&copies, &"a", start + MINUTE), None);
+        assert_eq!(get(&copies, &"b", start), None);
         assert_eq!(copies.expiry(), Some(start + MINUTE));
         copies.sweep(start + MINUTE - SECOND);
         assert_eq!(copies.size().0, 1);
@@ -180,9 +180,9 @@ mod tests {
         copies.put(&"c", 3, 10, start, Duration::ZERO, start);
         assert_eq!(copies.expiry(), Some(start + SECOND));
         copies.sweep(start + SECOND);
-        assert_eq!(get(&copies, "a", start + SECOND), None);
-        assert_eq!(get(&copies, "b", start + SECOND), Some(2));
-        assert_eq!(get(&copies, "c", start), None);
+        assert_eq!(get(&copies, &"a", start + SECOND), None);
+        assert_eq!(get(&copies, &"b", start + SECOND), Some(2));
+        assert_eq!(get(&copies, &"c", start), None);
         copies.sweep(start + MINUTE);
         assert_eq!(copies.size(), (0, 0));
     }
@@ -193,9 +193,9 @@ mod tests {
         let mut copies = Copies::new(MINUTE, 1 << 20);
         copies.put(&"a", 2, 10, start + SECOND, MINUTE, start + 2 * SECOND);
         copies.put(&"a", 1, 10, start, MINUTE, start + 3 * SECOND);
-        assert_eq!(get(&copies, "a", start + 4 * SECOND), Some(2));
+        assert_eq!(get(&copies, &"a", start + 4 * SECOND), Some(2));
         copies.put(&"a", 3, 10, start + 2 * SECOND, MINUTE, start + 4 * SECOND);
-        assert_eq!(get(&copies, "a", start + 4 * SECOND), Some(3));
+        assert_eq!(get(&copies, &"a", start + 4 * SECOND), Some(3));
         assert_eq!(copies.size().0, 1);
     }
 
@@ -205,9 +205,13 @@ mod tests {
         let mut copies = Copies::new(MINUTE, 1 << 20);
         copies.put(&"a", 1, 10, start + SECOND, MINUTE, start + SECOND);
         copies.refused(&"a", start);
-        assert_eq!(get(&copies, "a", start + SECOND), Some(1), "the refusal is older");
+        assert_eq!(
+            get(&copies, &"a", start + SECOND),
+            Some(1),
+            "the refusal is older"
+        );
         copies.refused(&"a", start + 2 * SECOND);
-        assert_eq!(get(&copies, "a", start + 2 * SECOND), None);
+        assert_eq!(get(&copies, &"a", start + 2 * SECOND), None);
         assert_eq!(copies.size(), (0, 0));
     }
 
@@ -220,7 +224,7 @@ mod tests {
         }
         assert_eq!(copies.get(&"b", start + SECOND), Some((1, start)));
         copies.forget(|key| key.starts_with('a'));
-        assert_eq!(get(&copies, "b", start + SECOND), Some(1));
+        assert_eq!(get(&copies, &"b", start + SECOND), Some(1));
         assert_eq!(copies.size().0, 1);
         copies.sweep(start + MINUTE);
         assert_eq!(copies.size(), (0, 0));
@@ -242,13 +246,13 @@ mod tests {
             );
         }
         assert_eq!(copies.size(), (3, 3 * each));
-        assert_eq!(get(&copies, 1, start + 4 * SECOND), None, "the oldest made room");
-        assert_eq!(get(&copies, 2, start + 4 * SECOND), Some(2));
+        assert_eq!(get(&copies, &1, start + 4 * SECOND), None, "the oldest made room");
+        assert_eq!(get(&copies, &2, start + 4 * SECOND), Some(2));
         copies.put(&9, 9, 1 << 30, start + 4 * SECOND, MINUTE, start + 4 * SECOND);
-        assert_eq!(get(&copies, 9, start + 4 * SECOND), None, "too large to keep");
+        assert_eq!(get(&copies, &9, start + 4 * SECOND), None, "too large to keep");
         copies.put(&4, 5, 1 << 30, start + 5 * SECOND, MINUTE, start + 5 * SECOND);
         assert_eq!(
-            get(&copies, 4, start + 5 * SECOND),
+            get(&copies, &4, start + 5 * SECOND),
             None,
             "nor is what it replaces"
         );

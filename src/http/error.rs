@@ -2,6 +2,7 @@
 
 use std::{fmt, io};
 
+use super::lookup::LookupError;
 use super::{Request, RootError, proxy};
 
 /// A request that got no complete answer.
@@ -120,6 +121,12 @@ fn classify_io(error: &io::Error) -> (ErrorKind, String) {
         .and_then(|inner| inner.downcast_ref::<RootError>())
     {
         return (ErrorKind::Tls, roots.to_string());
+    }
+    if let Some(lookup) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<LookupError>())
+    {
+        return (ErrorKind::Resolve, lookup.to_string());
     }
     let kind = match error.kind() {
         io::ErrorKind::ConnectionRefused

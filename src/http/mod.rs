@@ -5,6 +5,7 @@
 //! status means is the caller's business.
 
 mod error;
+mod lookup;
 mod proxy;
 mod tls;
 mod trust;
@@ -15,7 +16,6 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http;
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 
 pub use error::{Error, ErrorKind};
@@ -119,7 +119,7 @@ impl Client {
                 .chain(TcpConnector::default())
                 .chain(tls::TlsConnector::new(trust));
         Self {
-            agent: Agent::with_parts(config, connector, DefaultResolver::default()),
+            agent: Agent::with_parts(config, connector, lookup::Lookup::default()),
             proxies: Arc::new(proxies),
         }
     }

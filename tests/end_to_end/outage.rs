@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use harness::driver::{Code, Driver, MountRequest, MountResponse, Status, Volume};
+use harness::process::ProviderBuilder;
 use harness::{Fault, FaultId, FaultRule, Service};
 
 use crate::observed::{free_port, get, sample};
@@ -17,9 +18,7 @@ const OBJECTS: &str = "- objectName: shared\n";
 fn keeping(arguments: &[&str]) -> World {
     let world = World::with(|provider, _| {
         let provider = provider.argument("--serve-stale-for=1h");
-        arguments
-            .iter()
-            .fold(provider, |provider, argument| provider.argument(argument))
+        arguments.iter().fold(provider, ProviderBuilder::argument)
     });
     world.cloud.set_kms_text("shared", "monday");
     let first = world.driver.mount(pod("a", OBJECTS)).expect("mount");

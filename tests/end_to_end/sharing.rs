@@ -291,6 +291,25 @@ fn a_response_over_the_limit() {
     }
 }
 
+/// What the driver accepts as a volume and cannot sync into a Secret is mounted, with a word in the log.
+#[test]
+fn a_response_above_a_mebibyte_is_mounted_with_a_warning() {
+    let world = World::start();
+    let mut objects = String::new();
+    for at in 0..36 {
+        world
+            .cloud
+            .set_kms_text(&format!("large-{at}"), &"v".repeat(30_000));
+        objects += &format!("- objectName: large-{at}\n");
+    }
+    let words = "above 1 MiB the driver cannot sync it into a Kubernetes Secret";
+    let below = objects.lines().take(34).map(|line| format!("{line}\n"));
+    assert!(world.mount(&below.collect::<String>()).is_ok());
+    assert!(!world.provider.log().contains(words), "1,020,000 bytes are below");
+    assert_eq!(world.mount(&objects).expect("mount").files.len(), 36);
+    assert!(world.provider.logs(words), "{}", world.provider.log());
+}
+
 /// One secret under several aliases, versions and stages is asked for once per version, also within one Mount.
 #[test]
 fn one_object_under_several_names_is_fetched_once_per_version() {

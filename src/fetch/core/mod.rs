@@ -406,7 +406,18 @@ impl<D: Domain> Core<D> {
         {
             self.open.remove(&flight.key);
         }
-        self.lane(flight.service).done();
+        let is_answered = !matches!(
+            outcome,
+            Outcome::Failed {
+                class: Class::Interrupted | Class::Unavailable,
+                ..
+            }
+        );
+        let lane = self.lane(flight.service);
+        lane.done();
+        if is_answered {
+            lane.answered(flight.home);
+        }
         match outcome {
             Outcome::Value(value, bytes) => {
                 // Pods that start together on many nodes, and nodes that come out of an outage together, would
@@ -478,6 +489,7 @@ impl<D: Domain> Core<D> {
     /// Another try at `due`, together with a call of the same key that waits anyway.
     fn again(&mut self, id: FlightId, mut flight: Flight<D>, due: Instant) {
         if flight.waiters.is_empty() {
+            self.lane(flight.service).release(flight.home);
             return;
         }
         if let Some(open) = self.open.get(&flight.key)
@@ -496,6 +508,7 @@ impl<D: Domain> Core<D> {
             other.last_error = flight.last_error.take().or_else(|| other.last_error.take());
             let moved = std::mem::take(&mut flight.waiters);
             other.waiters.extend(moved.iter().copied());
+            self.lane(flight.service).release(flight.home);
             self.abandon_outages(moved);
             return;
         }
@@ -529,6 +542,7 @@ impl<D: Domain> Core<D> {
                 self.abandon(*party);
             }
         }
+        self.lane(flight.service).release(flight.home);
     }
 
     fn settle(&mut self, flight: &Flight<D>, result: impl Fn() -> Slot<D>) {

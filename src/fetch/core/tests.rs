@@ -519,6 +519,36 @@ fn an_outage_cancels_what_has_not_started() {
 }
 
 #[test]
+fn after_an_outage_a_mount_asks_for_one_value_and_then_for_the_rest() {
+    let mut bench = Bench::wide();
+    let first = bench.mount(&["a"], None);
+    for _ in 0..limits::FETCH_ATTEMPTS {
+        let call = bench.call();
+        bench.fail(call, "503", Class::Unavailable);
+        bench.pass(1);
+    }
+    assert_eq!(bench.results(first), [Err("503")]);
+
+    let failing = bench.mount(&["b", "c", "d"], None);
+    let waiting = bench.mount(&["e", "c", "d"], None);
+    let calls = bench.calls();
+    assert_eq!(calls.len(), 2, "one of each Mount, e and b");
+    bench.core.leave(failing, bench.now);
+    assert_eq!(bench.calls().len(), 0, "what has been sent was not answered yet");
+    bench.fail(calls[1].flight, "503", Class::Unavailable);
+    let next = bench.calls();
+    assert_eq!(next.len(), 1, "what the other has joined goes on, one at a time");
+    bench.answer(next[0].flight, 3);
+    bench.answer(calls[0].flight, 5);
+    let last = bench.call();
+    bench.answer(last, 4);
+    assert_eq!(bench.results(waiting), [Ok(5), Ok(3), Ok(4)]);
+
+    bench.mount(&["f", "g", "h"], None);
+    assert_eq!(bench.calls().len(), 3, "the service is in reach again");
+}
+
+#[test]
 fn under_an_outage_a_try_that_fails_is_the_last() {
     let mut bench = Bench::narrow(2);
     let party = bench.mount(&["a", "b"], None);

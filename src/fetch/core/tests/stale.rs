@@ -43,11 +43,11 @@ impl Bench {
     fn takes(&mut self, party: PartyId) -> Vec<Taken> {
         let settled = self.core.leave(party, self.now);
         let taken = |settled| match settled {
-            Settled::Value(value) => Taken::New(value),
-            Settled::Stale { value, read, .. } => Taken::Old(value, (self.now - read).as_secs()),
-            Settled::Failed(error) => Taken::Nothing(error),
-            Settled::Skipped => Taken::Nothing("skipped"),
-            Settled::Unfinished => Taken::Nothing("unfinished"),
+            Settled::Value(value) => New(value),
+            Settled::Stale { value, read, .. } => Old(value, (self.now - read).as_secs()),
+            Settled::Failed(error) => Nothing(error),
+            Settled::Skipped => Nothing("skipped"),
+            Settled::Unfinished => Nothing("unfinished"),
         };
         settled.into_iter().map(taken).collect()
     }
