@@ -230,6 +230,11 @@ impl Engine {
         self.0.lock().refused(identity);
     }
 
+    /// A pod has been given an old value of `service`.
+    pub fn served_stale(&self, service: Service) {
+        self.0.api.metrics().stale_value_served(label(service));
+    }
+
     /// Values that are kept for outages: how many, and their bytes.
     pub fn stale(&self) -> (usize, usize) {
         self.0.lock().core.stale()
@@ -298,9 +303,6 @@ fn count(metrics: &Metrics, pulls: &[Pull<'_>], entered: &Entered, results: &[Re
             Source::Joined => metrics.shared_copy(service, SharedCopy::Coalesced),
         }
         let stale = result.as_ref().ok().and_then(|fetched| fetched.stale.as_ref());
-        if stale.is_some() {
-            metrics.stale_value_served(service);
-        }
         let error = match result {
             Ok(_) => stale.and_then(|stale| stale.error.as_ref()),
             Err(error) => Some(error),

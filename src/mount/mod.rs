@@ -159,7 +159,10 @@ impl Mounter {
         let response = response::encode(&files, &values, self.max_response_bytes)?;
         if let Some(old) = old {
             self.journal.warn(mount, &old);
-            mount.serves_old(old.count, old.age);
+            mount.serves_old(old.services.len(), old.age);
+            for service in old.services {
+                self.engine.served_stale(service);
+            }
         }
         Ok(response)
     }
@@ -302,23 +305,37 @@ fn settle(
 ) -> Result<Vec<Option<Fetched>>, Error> {
     let mut values = Vec::with_capacity(results.len());
     let mut failures = Vec::new();
+    let mut is_failed = false;
     for ((object, identity), result) in plan.objects.iter().zip(&identities.of_objects).zip(results) {
-        match result {
-            Ok(value) => values.push(Some(value)),
-            Err(error) if object.optional && error::is_not_found(&error) => values.push(None),
-            Err(error) => {
-                let other = identity
-                    .session
-                    .as_ref()
-                    .filter(|_| object.cross_account.is_some());
-                let whom = other
-                    .map(|session| format!(" (as {session})"))
-                    .unwrap_or_default();
-                failures.push((format!("{}{whom}", object.describe()), error));
+        let error = match result {
+            Ok(value) => {
+                // If the Mount fails for another object, what has befallen this one is told, too.
+                let stale = value.stale.as_ref();
+                let error = stale.and_then(|stale| stale.error.clone());
+                values.push(Some(value));
+                error
             }
+            Err(error) if object.optional && error::is_not_found(&error) => {
+                values.push(None);
+                None
+            }
+            Err(error) => {
+                is_failed = true;
+                Some(error)
+            }
+        };
+        if let Some(error) = error {
+            let other = identity
+                .session
+                .as_ref()
+                .filter(|_| object.cross_account.is_some());
+            let whom = other
+                .map(|session| format!(" (as {session})"))
+                .unwrap_or_default();
+            failures.push((format!("{}{whom}", object.describe()), error));
         }
     }
-    if failures.is_empty() {
+    if !is_failed {
         Ok(values)
     } else if let Some(failure) = identities.base.failure() {
         Err(Error::Auth(failure))

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::error::Fetched as Told;
 use crate::fetch::{self, Fetched};
-use crate::params::Plan;
+use crate::params::{Plan, Service};
 
 /// The old values of one Mount, of which there is at least one.
 #[derive(Debug)]
 pub(super) struct OldValues {
-    /// How many.
-    pub(super) count: usize,
+    /// The service of each.
+    pub(super) services: Vec<Service>,
     /// How long ago the oldest was read.
     pub(super) age: Duration,
     objects: usize,
@@ -28,7 +28,7 @@ impl OldValues {
             .clone()
             .find_map(|(object, stale)| Some((object.describe(), stale.error.clone()?)));
         Some(Self {
-            count: old.clone().count(),
+            services: old.clone().map(|(object, _)| object.service).collect(),
             age: old.map(|(_, stale)| stale.age).max()?,
             objects: plan.objects.len(),
             why,
@@ -39,7 +39,7 @@ impl OldValues {
 impl fmt::Display for OldValues {
     /// Without the age, so that the same outage is the same text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { count, objects, .. } = self;
+        let (count, objects) = (self.services.len(), self.objects);
         write!(
             f,
             "{count} of {objects} values are served as they were read before the outage, as --serve-stale-for allows"

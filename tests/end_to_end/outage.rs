@@ -168,14 +168,20 @@ fn old_values_beside_new_ones() {
 /// All or nothing: one value that was never read fails the Mount, optional or not, for nobody knows whether it exists.
 #[test]
 fn one_value_that_is_not_kept_fails_the_mount() {
-    let world = plain();
+    let port = free_port();
+    let world = keeping(&[&format!("--healthz-port={port}")]);
     outage(&world);
     for line in ["", "  optional: true\n"] {
         let objects = format!("{OBJECTS}- objectName: other\n{line}");
         let status = fails(&world, pod("b", &objects));
-        assert!(status.message().contains("\"other\""), "{status}");
-        assert!(!status.message().contains("\"shared\""), "{status}");
+        assert!(status.message().contains("503 ServiceUnavailable"), "{status}");
     }
+    let (_, text) = get(port, "/metrics");
+    let served = sample(
+        &text,
+        r#"alibabacloud_provider_stale_values_served_total{service="kms"}"#,
+    );
+    assert!(served < 0.5, "nothing was given to anybody");
 }
 
 /// A definite answer is told, and ends what was kept: the outage that follows finds nothing.

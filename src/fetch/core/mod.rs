@@ -6,6 +6,8 @@
 //! results, complete or not. The simulation runs this very code.
 
 mod flight;
+#[cfg(test)]
+mod properties;
 mod stale;
 #[cfg(test)]
 mod tests;

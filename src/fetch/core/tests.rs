@@ -9,7 +9,7 @@ use crate::limits;
 
 /// Keys and errors are words, values are numbers, a job is the number of its credentials.
 #[derive(Debug)]
-struct Words;
+pub(super) struct Words;
 
 impl Domain for Words {
     type Key = &'static str;
@@ -27,15 +27,15 @@ impl Domain for Words {
     }
 }
 
-struct Bench {
-    core: Core<Words>,
-    now: Instant,
+pub(super) struct Bench {
+    pub(super) core: Core<Words>,
+    pub(super) now: Instant,
 }
 
 const INTERVAL: Duration = Duration::from_secs(60);
 const OLD_JOB: u32 = 1;
 
-fn settings(pulls: usize, per_second: u32, refresh_interval: Duration) -> Settings {
+pub(super) fn settings(pulls: usize, per_second: u32, refresh_interval: Duration) -> Settings {
     let lane = LaneSettings { pulls, per_second };
     Settings {
         kms: lane,
@@ -48,7 +48,7 @@ fn settings(pulls: usize, per_second: u32, refresh_interval: Duration) -> Settin
 }
 
 impl Bench {
-    fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         let now = SystemClock.now();
         Self {
             core: Core::new(settings, now),
@@ -68,7 +68,7 @@ impl Bench {
         self.now += Duration::from_secs(seconds);
     }
 
-    fn mount(&mut self, keys: &[&'static str], volume: Option<&Volume>) -> PartyId {
+    pub(super) fn mount(&mut self, keys: &[&'static str], volume: Option<&Volume>) -> PartyId {
         self.mount_within(keys, volume, 100)
     }
 
@@ -83,7 +83,7 @@ impl Bench {
     }
 
     /// A volume that has been mounted.
-    fn known(&mut self, uid: &str) -> Volume {
+    pub(super) fn known(&mut self, uid: &str) -> Volume {
         let volume = Volume::new(uid, "path").expect("a volume");
         self.core.mounted(&volume, self.now);
         volume
@@ -118,12 +118,12 @@ impl Bench {
     }
 
     /// The results of a Mount that is complete.
-    fn results(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
+    pub(super) fn results(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
         assert!(self.core.is_complete(party), "the Mount still waits");
         self.leave(party)
     }
 
-    fn leave(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
+    pub(super) fn leave(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
         let settled = self.core.leave(party, self.now);
         let result = |settled| match settled {
             Settled::Value(value) | Settled::Stale { value, .. } => Ok(value),
@@ -135,7 +135,7 @@ impl Bench {
     }
 
     /// Nothing is left of anything, shared copies aside.
-    fn assert_empty(&mut self) {
+    pub(super) fn assert_empty(&mut self) {
         let core = &self.core;
         assert!(core.flights.is_empty() && core.open.is_empty() && core.parties.is_empty());
         assert_eq!(

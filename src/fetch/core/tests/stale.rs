@@ -228,11 +228,14 @@ fn never_a_secret_that_is_named_in_several_ways() {
     }
     for together in [["s", "s@previous"], ["s", "alice/s"]] {
         let taken = bench.takes_in_an_outage(&together, None);
-        assert_eq!(taken, [Nothing("out of order"); 2], "{together:?}");
+        let served = taken.iter().any(|taken| !matches!(taken, Nothing(_)));
+        assert!(!served, "{together:?}: {taken:?}");
     }
     let taken = bench.takes_in_an_outage(&["s", "t", "s"], None);
     assert_eq!(taken, [Old(1, 0), Old(4, 0), Old(1, 0)]);
     // Nor one part old and one new.
+    let mut bench = Bench::keeping();
+    bench.has_read("s@previous", 2);
     let party = bench.mount(&["s", "s@previous"], None);
     let calls = bench.calls();
     bench.answer(calls[0].flight, 5);
