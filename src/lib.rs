@@ -9,6 +9,8 @@ extern crate self as csi_provider;
 
 // process
 pub mod cli;
+#[cfg(test)]
+mod debug_texts;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod harden;

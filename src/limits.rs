@@ -192,7 +192,11 @@ pub const VOLUME_FORGOTTEN: Duration = Duration::from_secs(3_600);
 /// A thread that pulls ends after this time without work.
 pub const PULLER_IDLE: Duration = Duration::from_secs(10);
 
-/// The stack of a thread that pulls: TLS handshakes are its deepest point.
+/// Threads that assume cross-account roles beside the Mounts' own, over all Mounts: each lives for a call or a few.
+/// Where none is to be had, a Mount assumes its roles one after the other.
+pub const ROLE_HELPERS: usize = 16;
+
+/// The stack of a thread that pulls or assumes a role: TLS handshakes are its deepest point.
 pub const PULLER_STACK: usize = 256 * 1024;
 
 // Configuration

@@ -36,6 +36,7 @@ func onCluster(env *environment) error {
 	return run(env, []check{
 		{"the API server admits every manifest", func(env *environment) (string, error) { return admitted(env, c) }},
 		{"an official release is upgraded in place", func(env *environment) (string, error) { return upgraded(env, c) }},
+		{"the official static manifests give way", func(env *environment) (string, error) { return tookOver(env, c) }},
 		{"a node's only provider is replaced by surge", func(env *environment) (string, error) { return surged(env, c) }},
 	})
 }
@@ -171,12 +172,8 @@ func upgraded(env *environment, c *cluster) (string, error) {
 }
 
 func upgradedOne(env *environment, c *cluster, file string) error {
-	content, err := os.ReadFile(file)
+	official, err := factsOf(file)
 	if err != nil {
-		return err
-	}
-	var official facts
-	if err := yaml.UnmarshalStrict(content, &official); err != nil {
 		return err
 	}
 	standIn := filepath.Join(c.place, "official", filepath.Base(file))
@@ -249,6 +246,46 @@ func upgradedOne(env *environment, c *cluster, file string) error {
 	return same(map[string]string{}, left)
 }
 
+// TookOver goes the documented way from static manifests: delete the DaemonSet, and have helm take over the rest.
+func tookOver(env *environment, c *cluster) (string, error) {
+	official, err := factsOf(filepath.Join(env.here, "official", "official-access-key.yaml"))
+	if err != nil {
+		return "", err
+	}
+	manifests, err := official.manifests()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(c.place, "static.yaml")
+	if err := os.WriteFile(file, []byte(manifests), 0o644); err != nil {
+		return "", err
+	}
+	if _, err := c.kubectl("apply", "--filename", file); err != nil {
+		return "", err
+	}
+	if _, err := c.kubectl("delete", "daemonset", official.Name, "--namespace", official.Namespace); err != nil {
+		return "", err
+	}
+	values := filepath.Join(env.here, "values", "official-access-key.yaml")
+	release, err := newRelease(env, c, values)
+	if err != nil {
+		return "", err
+	}
+	if err := release.helm("install", env.chart, "--values", values); err == nil || !strings.Contains(err.Error(), "cannot be imported") {
+		return "", fmt.Errorf("helm was expected to refuse what is not its own: %w", err)
+	}
+	if err := release.helm("install", env.chart, "--values", values, "--take-ownership"); err != nil {
+		return "", err
+	}
+	if _, err := release.objects(); err != nil {
+		return "", err
+	}
+	if err := release.runs(official.Name, "/csi-secrets-store-provider-alibabacloud:"); err != nil {
+		return "", err
+	}
+	return "helm takes over ServiceAccount and rights", release.helm("uninstall")
+}
+
 // Surged upgrades this chart's own release to another image: with the pods' network, no node is ever without a
 // provider; with the node's, one node at a time is.
 func surged(env *environment, c *cluster) (string, error) {
@@ -266,7 +303,7 @@ func surged(env *environment, c *cluster) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if err := release.helm("upgrade", env.chart, "--values", values, "--set", "linux.image.tag=v0.1.1"); err != nil {
+		if err := release.helm("upgrade", env.chart, "--reset-then-reuse-values", "--set", "linux.image.tag=v0.1.1"); err != nil {
 			return "", err
 		}
 		if err := release.runs(release.name, ":v0.1.1"); err != nil {

@@ -146,6 +146,11 @@ impl Kept {
         }
     }
 
+    /// Whether getting them takes a renewal.
+    pub(super) fn is_due(&self) -> bool {
+        self.look().due
+    }
+
     /// The credentials if they are still valid, and whether it is time to renew them.
     fn look(&self) -> Look {
         let state = self.state();

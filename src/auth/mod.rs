@@ -14,6 +14,7 @@ mod sessions;
 mod table;
 mod worker;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,7 @@ use resolved::Lender;
 
 use crate::cloud::sts::CallerIdentity;
 use crate::cloud::{self, Credentials, Endpoint};
-use crate::params::{CrossAccount, Pod};
+use crate::params::{CrossAccount, Object, Pod};
 use crate::secret::Secret;
 
 /// The sources, asked in this order. What the pod brings comes first: its own identity when the class asks for it,
@@ -153,22 +154,28 @@ impl Chain {
         }
     }
 
-    /// The identity of one object: `base`, or the role that the object names, which may have no credentials at
-    /// present.
-    ///
-    /// # Errors
-    /// It is not known whose credentials it would have.
-    pub fn for_object(
+    /// The identity of each object: `base`, or the role that the object names, which may have no credentials at
+    /// present. Each role is assumed once, and all of them side by side.
+    pub fn for_objects(
         &self,
         base: &Resolved,
-        cross_account: Option<&CrossAccount>,
+        objects: &[Object],
         pod: &Pod,
-        remaining: Duration,
-    ) -> Result<Resolved, Error> {
-        match cross_account {
-            None => Ok(base.clone()),
-            Some(wanted) => self.cross_accounts.resolve(base, wanted, pod, remaining),
+        remaining: &(dyn Fn() -> Duration + Sync),
+    ) -> Vec<Result<Resolved, Error>> {
+        let mut wanted: Vec<&CrossAccount> = Vec::new();
+        for account in objects.iter().filter_map(|object| object.cross_account.as_ref()) {
+            if !wanted.contains(&account) {
+                wanted.push(account);
+            }
         }
+        let roles = self.cross_accounts.resolve(base, &wanted, pod, remaining);
+        let roles: HashMap<&CrossAccount, Result<Resolved, Error>> = wanted.into_iter().zip(roles).collect();
+        let of_object = |object: &Object| match object.cross_account.as_ref() {
+            None => Ok(base.clone()),
+            Some(account) => roles.get(account).cloned().unwrap_or(Err(Error::NoSource)),
+        };
+        objects.iter().map(of_object).collect()
     }
 
     /// Who an identity is, as STS sees it.

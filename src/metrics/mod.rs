@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use kind::{Counter, Gauge, Histogram, InFlight};
-pub use table::{Identity, Outcome, Service, SharedCopy};
+pub use table::{Denial, Identity, Outcome, Service, SharedCopy};
 pub use text::Text;
 
 use table::{CALLS, Table};
@@ -37,6 +37,7 @@ struct Registry {
     renewed: Table<Identity, Counter>,
     renewal_failed: Table<Identity, Counter>,
     expiry: Table<Identity, Gauge>,
+    denied: Table<Denial, Counter>,
     log_suppressed: Counter,
     started: Gauge,
 }
@@ -70,6 +71,7 @@ impl Default for Registry {
             renewed: Table::default(),
             renewal_failed: Table::default(),
             expiry: Table::default(),
+            denied: Table::default(),
             log_suppressed: Counter::default(),
             started: Gauge::default(),
         }
@@ -157,6 +159,11 @@ impl Metrics {
         self.0.renewal_failed.of(identity).increment();
     }
 
+    /// The access policy denied a Mount.
+    pub fn denied(&self, why: Denial) {
+        self.0.denied.of(why).increment();
+    }
+
     /// A log line was swallowed, for there were too many of its kind.
     pub fn log_suppressed(&self) {
         self.0.log_suppressed.increment();
@@ -179,6 +186,7 @@ impl Metrics {
             renewed,
             renewal_failed,
             expiry,
+            denied,
             log_suppressed,
             started,
         } = &*self.0;
@@ -290,6 +298,13 @@ impl Metrics {
             text.value(&[("source", identity.name())], expiry.value());
         }
 
+        text.counter(
+            "access_denied_total",
+            "Mounts that the access policy denied: by its rules, or because none could be read so far.",
+        );
+        for (why, count) in denied.entries() {
+            text.value(&[("reason", why.name())], count.value());
+        }
         text.counter(
             "log_lines_suppressed_total",
             "Log lines swallowed for there were too many of their kind.",
@@ -403,6 +418,7 @@ mod tests {
         metrics.stale_values_kept(9);
         metrics.credentials_renewed(Identity::WorkerRole, 1_800_000_000);
         metrics.credentials_not_renewed(Identity::OidcRole);
+        metrics.denied(Denial::Rules);
         metrics.log_suppressed();
         let text = written(&metrics);
         let mut seen = std::collections::BTreeSet::new();
@@ -453,5 +469,13 @@ mod tests {
             r#"alibabacloud_provider_stale_values_served_total{service="kms"} 1"#,
         );
         has(&text, "alibabacloud_provider_stale_values_kept 9");
+        has(
+            &text,
+            r#"alibabacloud_provider_access_denied_total{reason="rules"} 1"#,
+        );
+        has(
+            &text,
+            r#"alibabacloud_provider_access_denied_total{reason="no_policy"} 0"#,
+        );
     }
 }

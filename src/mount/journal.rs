@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::cloud::api::Entropy;
 use crate::grpc::{Code, Status};
 use crate::limits;
-use crate::metrics::Metrics;
+use crate::metrics::{Denial, Metrics};
 use crate::params::{self, Plan};
 
 /// The log of all Mounts.
@@ -79,6 +79,11 @@ impl Journal {
             source: None,
             stale: (0, Duration::ZERO),
         }
+    }
+
+    /// The access policy denies a Mount.
+    pub(super) fn denied(&self, why: Denial) {
+        self.metrics.denied(why);
     }
 
     /// Something is odd about a volume, and it mounts all the same.

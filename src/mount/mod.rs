@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use access::PolicyFile;
+pub(crate) use access::Verdict;
 pub use error::Error;
 pub use journal::Journal;
 
@@ -24,6 +25,7 @@ use crate::fetch::{self, Engine, Fetched, Pull, Volume};
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Call, Status};
 use crate::limits;
+use crate::metrics::Denial;
 use crate::params::{self, Input, Object, Options, Plan, Service};
 use crate::secret::Secret;
 use stale::OldValues;
@@ -201,10 +203,12 @@ impl Mounter {
         }
         let mut of_objects = Vec::with_capacity(plan.objects.len());
         let mut failures = Vec::new();
-        for object in &plan.objects {
-            let wanted = object.cross_account.as_ref();
-            let identity = self.chain.for_object(&base, wanted, &plan.pod, remaining());
-            match identity.and_then(|it| if self.admits(&it) { Ok(it) } else { it.usable() }) {
+        let resolved = self
+            .chain
+            .for_objects(&base, &plan.objects, &plan.pod, &remaining);
+        for (object, identity) in plan.objects.iter().zip(resolved) {
+            let is_admitted = |it: &Resolved| object.cross_account.is_none() || self.admits(it);
+            match identity.and_then(|it| if is_admitted(&it) { Ok(it) } else { it.usable() }) {
                 Ok(identity) => of_objects.push(identity),
                 Err(error) => failures.push((object.describe(), fetch::Error::Auth(error))),
             }
@@ -231,9 +235,35 @@ impl Mounter {
 
     /// Whether the access policy lets the plan be carried out as `identity`.
     fn judge(&self, plan: &Plan, identity: Identity) -> Result<(), Error> {
+        let Some(policy) = &self.policy else {
+            return Ok(());
+        };
+        let judged = policy.judge(plan, identity, &self.region);
+        match &judged {
+            Err(Error::Access { .. }) => self.journal.denied(Denial::Rules),
+            Err(Error::NoPolicy(_)) => self.journal.denied(Denial::NoPolicy),
+            _ => {}
+        }
+        judged
+    }
+
+    /// What the access policy says of each object of a plan that is carried out as `identity`, in the words of a Mount;
+    /// `None` if it is exempt, or there is no policy.
+    ///
+    /// # Errors
+    /// There is to be a policy, and none that can be read; or the region is not known, and it depends on that.
+    pub(crate) fn verdicts(&self, plan: &Plan, identity: Identity) -> Result<Option<Vec<Verdict>>, Error> {
         match &self.policy {
-            Some(policy) => policy.judge(plan, identity, &self.region),
-            None => Ok(()),
+            Some(policy) => policy.verdicts(plan, identity, &self.region),
+            None => Ok(None),
+        }
+    }
+
+    /// As whom a plan is carried out that has no `nodePublishSecretRef`, given the identity that was had for it, if one was.
+    pub(crate) fn identity_for(plan: &Plan, base: Option<&Resolved>) -> Identity {
+        match base {
+            Some(base) => identity_of(base.source),
+            None => expected_identity(plan, "null").unwrap_or(Identity::Provider),
         }
     }
 

@@ -8,7 +8,6 @@ use crate::fetch::{self, Fetched};
 use crate::params::{Plan, Service};
 
 /// The old values of one Mount, of which there is at least one.
-#[derive(Debug)]
 pub(super) struct OldValues {
     /// The service of each.
     pub(super) services: Vec<Service>,
