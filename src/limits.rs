@@ -65,6 +65,10 @@ pub const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a session token of the metadata service shall live: its own maximum.
 pub const METADATA_TOKEN_TTL: Duration = Duration::from_secs(21_600);
 
+/// After a question for a session token went without an answer, none is asked for so long: where answers are kept from
+/// containers, each Mount would wait for the same silence.
+pub const METADATA_TOKEN_PAUSE: Duration = Duration::from_secs(60);
+
 /// How long before its end a session token is no longer used.
 pub const METADATA_TOKEN_MARGIN: Duration = Duration::from_secs(300);
 

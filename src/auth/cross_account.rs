@@ -157,7 +157,7 @@ impl Lender for CrossLender {
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
         let metrics = self.sessions.api.metrics();
         self.kept
-            .get_counted(metrics, metrics::Identity::CrossAccount, || {
+            .get_counted(metrics, metrics::Identity::CrossAccount, remaining, |remaining| {
                 let external_id = self.external_id.as_deref();
                 let temporary =
                     self.sessions

@@ -77,7 +77,7 @@ impl Lender for AssumedRole {
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
         let metrics = self.sessions.api.metrics();
         self.kept
-            .get_counted(metrics, metrics::Identity::AssumedRole, || {
+            .get_counted(metrics, metrics::Identity::AssumedRole, remaining, |remaining| {
                 let base = self.pair.get()?;
                 let credentials = base.credentials();
                 let temporary =
@@ -120,13 +120,14 @@ impl Lender for OidcRole {
 
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
         let metrics = self.sessions.api.metrics();
-        self.kept.get_counted(metrics, metrics::Identity::OidcRole, || {
-            let token = self.token.read()?;
-            let temporary =
-                self.sessions
-                    .with_token(&self.token.provider_arn, &self.session, &token, remaining)?;
-            Ok(Lent::new(temporary, self.identity.clone()))
-        })
+        self.kept
+            .get_counted(metrics, metrics::Identity::OidcRole, remaining, |remaining| {
+                let token = self.token.read()?;
+                let temporary =
+                    self.sessions
+                        .with_token(&self.token.provider_arn, &self.session, &token, remaining)?;
+                Ok(Lent::new(temporary, self.identity.clone()))
+            })
     }
 
     fn identity(&self) -> Option<IdentityKey> {

@@ -34,9 +34,10 @@ impl Lender for WorkerRole {
         &self.kept
     }
 
-    fn lend(&self, _remaining: Duration) -> Result<Lent, Error> {
+    fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
         let (counted, identity) = (self.metadata.metrics(), metrics::Identity::WorkerRole);
-        self.kept.get_counted(counted, identity, || {
+        // The service is asked with time limits of its own.
+        self.kept.get_counted(counted, identity, remaining, |_| {
             let role = match &self.name {
                 Some(name) => name.clone(),
                 None => self.metadata.role().map_err(Error::Metadata)?,
