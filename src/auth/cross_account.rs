@@ -165,6 +165,10 @@ impl Lender for CrossLender {
                 Ok(Lent::new(temporary, self.identity.clone()))
             })
     }
+
+    fn identity(&self) -> Option<IdentityKey> {
+        Some(self.identity.clone())
+    }
 }
 
 impl std::fmt::Debug for CrossAccounts {

@@ -35,6 +35,8 @@ pub(super) struct Lent {
     pub(super) credentials: Arc<Credentials>,
     pub(super) identity: IdentityKey,
     pub(super) expires: jiff::Timestamp,
+    /// Whether new ones were refused just now.
+    pub(super) is_refused: bool,
 }
 
 impl Lent {
@@ -43,6 +45,7 @@ impl Lent {
             credentials: Arc::new(temporary.credentials),
             identity,
             expires: temporary.expires,
+            is_refused: false,
         }
     }
 }
@@ -133,7 +136,10 @@ impl Kept {
                 drop(state);
                 let Some(lent) = now.valid else { return Err(error) };
                 log::warn!("credentials were not renewed, and are used until they end: {error}");
-                Ok(lent)
+                Ok(Lent {
+                    is_refused: !error.is_outage(),
+                    ..lent
+                })
             }
         }
     }

@@ -268,6 +268,10 @@ impl Lender for PodLender {
                 Ok(Lent::new(temporary, self.identity.clone()))
             })
     }
+
+    fn identity(&self) -> Option<IdentityKey> {
+        Some(self.identity.clone())
+    }
 }
 
 /// The token for STS: from the attributes, where every driver puts it, else from the driver's secrets, where clusters

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::kept::{Kept, Lent};
 use super::key::{Identity, IdentityKey, SecretHasher};
 use super::sessions::{RoleSession, Sessions};
-use super::{Error, Lender, Pair};
+use super::{AccessKey, Error, Lender, Pair};
 use crate::file;
 use crate::limits;
 use crate::metrics;
@@ -57,6 +57,16 @@ impl AssumedRole {
             hasher,
         }
     }
+
+    fn assumed_by(&self, base: &AccessKey) -> IdentityKey {
+        let identity = Identity::Assumed {
+            base: base.identity(&self.hasher),
+            role_arn: self.session.role_arn.clone(),
+            session_name: self.session.session_name.clone(),
+            external_id: None,
+        };
+        identity.into()
+    }
 }
 
 impl Lender for AssumedRole {
@@ -69,18 +79,17 @@ impl Lender for AssumedRole {
         self.kept
             .get_counted(metrics, metrics::Identity::AssumedRole, remaining, |remaining| {
                 let base = self.pair.get()?;
-                let identity = Identity::Assumed {
-                    base: base.identity(&self.hasher),
-                    role_arn: self.session.role_arn.clone(),
-                    session_name: self.session.session_name.clone(),
-                    external_id: None,
-                };
                 let credentials = base.credentials();
                 let temporary =
                     self.sessions
                         .with_credentials(&credentials, &self.session, None, remaining)?;
-                Ok(Lent::new(temporary, identity.into()))
+                Ok(Lent::new(temporary, self.assumed_by(&base)))
             })
+    }
+
+    fn identity(&self) -> Option<IdentityKey> {
+        let base = self.pair.get().ok()?;
+        Some(self.assumed_by(&base))
     }
 }
 
@@ -119,6 +128,10 @@ impl Lender for OidcRole {
                         .with_token(&self.token.provider_arn, &self.session, &token, remaining)?;
                 Ok(Lent::new(temporary, self.identity.clone()))
             })
+    }
+
+    fn identity(&self) -> Option<IdentityKey> {
+        Some(self.identity.clone())
     }
 }
 

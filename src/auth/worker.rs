@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::kept::{Kept, Lent};
-use super::key::Identity;
+use super::key::{Identity, IdentityKey};
 use super::{Error, Lender};
 use crate::clock::Clock;
 use crate::cloud::metadata::Metadata;
@@ -45,5 +45,10 @@ impl Lender for WorkerRole {
             let temporary = self.metadata.credentials(&role).map_err(Error::Metadata)?;
             Ok(Lent::new(temporary, Identity::Worker { role }.into()))
         })
+    }
+
+    fn identity(&self) -> Option<IdentityKey> {
+        let role = self.name.clone()?;
+        Some(Identity::Worker { role }.into())
     }
 }
