@@ -85,8 +85,9 @@ impl Kept {
     }
 
     /// The kept credentials, or those that `renew` gives within the time it is told. That is half of what remains
-    /// while the old ones are valid, so that an STS that hangs leaves time to use them. A failed renewal is an error only once the old ones have
-    /// ended; those who waited for it get the same error if STS was out of reach, rather than trying one by one.
+    /// while the old ones are valid, so that an STS that hangs leaves time to use them. A failed renewal is an error
+    /// only once the old ones have ended; those who waited for it get the same error if STS was out of reach, rather
+    /// than trying one by one.
     pub(super) fn get(
         &self,
         remaining: Duration,
