@@ -97,7 +97,7 @@ fault-matrix *arguments:
 
 # 20 minutes of CPU time of fuzzing, shared evenly by all targets (cargo-fuzz and a C++ compiler needed).
 fuzz-20:
-    just fuzz-long $(( 1200 / $(ls fuzz/fuzz_targets/*.rs | wc -l) + 1 ))
+    bash scripts/release-check/70-fuzz-20.sh
 
 # How fast the fake cloud is: its start, kept connections, new TLS connections.
 bench-fake:

@@ -45,16 +45,16 @@ packages() {
         { tail -5 "$work/apt.log" >&2; exit 1; }
 }
 
-# A package of another architecture, unpacked below $work/root and installed nowhere.
+# A package of another architecture, unpacked below $work/tree and installed nowhere.
 unpack() {
     local options=(-o "APT::Architectures=$(dpkg --print-architecture),$debian_arch" -o "Dir::State::Lists=$work/lists"
         -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root)
     local package
     [ -d "$work/lists" ] || { mkdir -p "$work"/{lists,cache}/partial "$work/cache/archives/partial" && apt-get "${options[@]}" update -qq; }
     for package in "$@"; do
-        [ -e "$work/root/.$package" ] && continue
-        (cd "$work" && apt-get "${options[@]}" download -qq "$package:$debian_arch" && dpkg -x "$package"_*.deb root)
-        touch "$work/root/.$package"
+        [ -e "$work/tree/.$package" ] && continue
+        (cd "$work" && apt-get "${options[@]}" download -qq "$package:$debian_arch" && dpkg -x "$package"_*.deb tree)
+        touch "$work/tree/.$package"
     done
 }
 
@@ -71,7 +71,7 @@ if [ "$debian_arch" = "$native" ]; then
 else
     packages "gcc-$gnu"
     unpack musl-dev
-    gcc=$gnu-gcc root=$work/root
+    gcc=$gnu-gcc root=$work/tree
 fi
 musl=$root/usr/lib/$multiarch
 

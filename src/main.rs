@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use csi_provider::cli::{self, Command, Config, Logger, ProcessEnvironment};
-use csi_provider::clock::{Clock, SystemClock};
+use csi_provider::clock::SystemClock;
 use csi_provider::harden::harden;
-use csi_provider::metrics::Metrics;
-use csi_provider::run::{Stop, mounter, run};
+use csi_provider::run::{Stop, mounter_for, run};
 use csi_provider::whoami;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -76,9 +75,12 @@ fn main() -> ExitCode {
 }
 
 fn whoami(config: Config, settings: &whoami::Settings) -> ExitCode {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mounter = mounter(config, None, &clock, &Metrics::new());
-    match settings.run(&mounter, &mut std::io::stdout().lock()) {
+    let mounter = mounter_for(config);
+    match settings.run(
+        &mounter,
+        &mut std::io::stdin().lock(),
+        &mut std::io::stdout().lock(),
+    ) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => fail(&error, 1),

@@ -3,25 +3,27 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use serde::Deserialize;
 
 use crate::auth::{AUDIENCE, Request, Resolved, TOKENS_KEY};
 use crate::file;
 use crate::limits;
-use crate::mount::Mounter;
+use crate::mount::{Mounter, PolicyFile, Verdict};
+use crate::once::class::{self, Class};
 use crate::params::{self, Input, Plan};
 use crate::secret::Secret;
+use crate::validate::Source;
 
 /// Whose identity to try.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// A SecretProviderClass manifest; without one, the provider's own identity is tried.
     pub class: Option<PathBuf>,
-    /// The pod's namespace.
+    /// Which class of the manifest, where it holds several.
+    pub class_name: Option<String>,
+    /// The pod's namespace; empty for the class's.
     pub namespace: String,
     /// The pod's ServiceAccount.
     pub service_account: String,
@@ -37,8 +39,8 @@ impl Settings {
     ///
     /// # Errors
     /// The output takes no more.
-    pub fn run(&self, mounter: &Mounter, output: &mut dyn Write) -> io::Result<bool> {
-        let plan = match self.plan() {
+    pub fn run(&self, mounter: &Mounter, input: &mut dyn Read, output: &mut dyn Write) -> io::Result<bool> {
+        let plan = match self.plan(input) {
             Ok(plan) => plan,
             Err(problem) => {
                 writeln!(output, "class:    {problem}")?;
@@ -80,19 +82,32 @@ impl Settings {
         if self.class.is_none() {
             writeln!(output, "KMS:      {}", mounter.endpoints.kms)?;
             writeln!(output, "OOS:      {}", mounter.endpoints.oos)?;
-            return Ok(is_well);
+            return Ok(policy(mounter, output)? && is_well);
         }
-        Ok(objects(mounter, &plan, base.as_ref().ok(), output)? && is_well)
+        let base = base.as_ref().ok();
+        let (is_permitted, verdicts) = verdicts(mounter, &plan, base, output)?;
+        Ok(objects(mounter, &plan, base, verdicts.as_deref(), output)? && is_permitted && is_well)
     }
 
     /// The Mount that a pod would make of the class, or one that asks for nothing of its own.
-    fn plan(&self) -> Result<Plan, String> {
-        let mut attributes = match &self.class {
-            Some(path) => parameters(path)?,
-            None => BTreeMap::from([("objects".to_owned(), "- objectName: none".to_owned())]),
+    fn plan(&self, input: &mut dyn Read) -> Result<Plan, String> {
+        let mut class = match &self.class {
+            Some(path) => self
+                .read(path, input)
+                .map_err(|problem| format!("--class={}: {problem}", path.display()))?,
+            None => Class {
+                name: String::new(),
+                namespace: None,
+                parameters: BTreeMap::from([("objects".to_owned(), "- objectName: none".to_owned())]),
+            },
         };
+        let namespace = match (&*self.namespace, class.namespace.take()) {
+            ("", Some(of_class)) => of_class,
+            (given, _) => given.to_owned(),
+        };
+        let mut attributes = class.parameters;
         let mut put = |key: &str, value: String| drop(attributes.insert(key.to_owned(), value));
-        put("csi.storage.k8s.io/pod.namespace", self.namespace.clone());
+        put("csi.storage.k8s.io/pod.namespace", namespace);
         put(
             "csi.storage.k8s.io/serviceAccount.name",
             self.service_account.clone(),
@@ -113,6 +128,74 @@ impl Settings {
         };
         params::parse(&input, &params::Options::default()).map_err(|problems| problems.to_string())
     }
+
+    /// The class in the manifest.
+    fn read(&self, path: &Path, input: &mut dyn Read) -> Result<Class, String> {
+        let source = match path.as_os_str().as_encoded_bytes() {
+            b"-" => Source::StandardInput,
+            _ => Source::File(path.to_owned()),
+        };
+        let text = source.read(input).map_err(|error| error.to_string())?;
+        class::find(&text, self.class_name.as_deref())
+    }
+}
+
+/// The access policy, where no class asks it anything; whether there is one that can be read, or none at all.
+fn policy(mounter: &Mounter, output: &mut dyn Write) -> io::Result<bool> {
+    let Some(file) = &mounter.policy else {
+        return Ok(true);
+    };
+    match file.current() {
+        Ok(policy) => {
+            let rules = policy.rules.len();
+            writeln!(
+                output,
+                "policy:   {}: {rules} rules; --class asks them",
+                file.path().display()
+            )?;
+            Ok(true)
+        }
+        Err(problem) => {
+            writeln!(output, "policy:   {problem}")?;
+            Ok(false)
+        }
+    }
+}
+
+/// What the access policy says of each object, and whether it lets the Mount go on.
+fn verdicts(
+    mounter: &Mounter,
+    plan: &Plan,
+    base: Option<&Resolved>,
+    output: &mut dyn Write,
+) -> io::Result<(bool, Option<Vec<Verdict>>)> {
+    let Some(file) = mounter.policy.as_deref().map(PolicyFile::path) else {
+        return Ok((true, None));
+    };
+    write!(output, "policy:   ")?;
+    let identity = Mounter::identity_for(plan, base);
+    let file = file.display();
+    if plan.pod.namespace.is_empty() {
+        writeln!(
+            output,
+            "{file}: unknown: it is about pods; name one by --namespace and --service-account"
+        )?;
+        return Ok((false, None));
+    }
+    match mounter.verdicts(plan, identity) {
+        Ok(None) => writeln!(output, "{file}: {identity} is exempt")?,
+        Ok(Some(verdicts)) => {
+            let is_well = verdicts.iter().all(Result::is_ok);
+            let what = if is_well { "lets" } else { "does not let" };
+            writeln!(output, "{file}: {what} these pods read with {identity}")?;
+            return Ok((is_well, Some(verdicts)));
+        }
+        Err(problem) => {
+            writeln!(output, "{problem}")?;
+            return Ok((false, None));
+        }
+    }
+    Ok((true, None))
 }
 
 /// What STS says of an identity; whether it says anything.
@@ -122,12 +205,19 @@ fn tell(mounter: &Mounter, whom: &Resolved, output: &mut dyn Write) -> io::Resul
         writeln!(output, "role:     {}", session.role_arn)?;
         writeln!(output, "session:  {}", session.session_name)?;
     }
-    writeln!(output, "key:      {}", whom.credentials.access_key_id)?;
+    let credentials = match &whom.credentials {
+        Ok(credentials) => credentials,
+        Err(error) => {
+            writeln!(output, "missing:  {error}")?;
+            return Ok(false);
+        }
+    };
+    writeln!(output, "key:      {}", credentials.access_key_id)?;
     match whom.expires {
         Some(expires) => writeln!(output, "expires:  {expires}")?,
         None => writeln!(output, "expires:  never")?,
     }
-    match mounter.chain.caller(whom, PATIENCE) {
+    match mounter.chain.caller(credentials, PATIENCE) {
         Ok(caller) => {
             writeln!(output, "caller:   {} ({})", caller.arn, caller.identity_type)?;
             writeln!(output, "account:  {}", caller.account_id)?;
@@ -140,14 +230,22 @@ fn tell(mounter: &Mounter, whom: &Resolved, output: &mut dyn Write) -> io::Resul
     }
 }
 
-/// Where each object would be read, and as whom.
+/// Where each object would be read, as whom, and whether the access policy lets it.
 fn objects(
     mounter: &Mounter,
     plan: &Plan,
     base: Option<&Resolved>,
+    verdicts: Option<&[Verdict]>,
     output: &mut dyn Write,
 ) -> io::Result<bool> {
     let mut is_well = true;
+    let identities = base.map(|base| {
+        mounter
+            .chain
+            .for_objects(base, &plan.objects, &plan.pod, &|| PATIENCE)
+    });
+    let mut identities = identities.into_iter().flatten().map(|it| it?.usable());
+    let mut verdicts = verdicts.unwrap_or_default().iter();
     for object in &plan.objects {
         let place: &dyn fmt::Display = match &mounter.endpoint(plan, object) {
             Ok(endpoint) => &endpoint.url(),
@@ -157,42 +255,24 @@ fn objects(
             }
         };
         write!(output, "{}: {place}", object.describe())?;
-        match (base, &object.cross_account) {
-            (Some(base), Some(wanted)) => {
-                match mounter.chain.for_object(base, Some(wanted), &plan.pod, PATIENCE) {
-                    Ok(resolved) => write!(
-                        output,
-                        ", as {}",
-                        resolved.session.map_or_else(String::new, |it| it.to_string())
-                    )?,
-                    Err(error) => {
-                        is_well = false;
-                        write!(output, ", missing: {error}")?;
-                    }
-                }
+        match (identities.next(), &object.cross_account) {
+            (Some(Ok(identity)), Some(_)) => {
+                let session = identity.session.map_or_else(String::new, |it| it.to_string());
+                write!(output, ", as {session}")?;
+            }
+            (Some(Err(error)), _) => {
+                is_well = false;
+                write!(output, ", missing: {error}")?;
             }
             (None, Some(wanted)) => write!(output, ", as role {}", wanted.role_arn)?,
             (_, None) => {}
         }
+        match verdicts.next() {
+            Some(Ok(rule)) => write!(output, ", permitted by {rule}")?,
+            Some(Err(missing)) => write!(output, ", denied: {missing}")?,
+            None => {}
+        }
         writeln!(output)?;
     }
     Ok(is_well)
-}
-
-/// The parameters of a SecretProviderClass manifest with one document.
-fn parameters(path: &Path) -> Result<BTreeMap<String, String>, String> {
-    #[derive(Deserialize)]
-    struct Manifest {
-        spec: Spec,
-    }
-    #[derive(Deserialize)]
-    struct Spec {
-        parameters: BTreeMap<String, String>,
-    }
-    let wrong = |problem: &dyn fmt::Display| format!("--class={}: {problem}", path.display());
-    let text = file::read(path, limits::ATTRIBUTES_BYTES).map_err(|error| wrong(&error))?;
-    let text = text.expose_str().ok_or_else(|| wrong(&"it is not UTF-8"))?;
-    let manifest: Manifest = serde_saphyr::from_str(text)
-        .map_err(|_| wrong(&"it is not one SecretProviderClass; check it with validate"))?;
-    Ok(manifest.spec.parameters)
 }

@@ -15,7 +15,15 @@ fn root() -> &'static Path {
 /// Every Markdown file for users.
 fn documents() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    for directory in ["", "docs", "docs/checks", "deploy", "examples", "harness/chart"] {
+    for directory in [
+        "",
+        "docs",
+        "docs/checks",
+        "deploy",
+        "examples",
+        "harness/chart",
+        "charts/csi-secrets-store-provider-alibabacloud",
+    ] {
         let Ok(entries) = fs::read_dir(root().join(directory)) else {
             continue;
         };

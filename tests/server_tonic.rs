@@ -1,96 +1,23 @@
 //! The server against tonic, a gRPC client that nobody here wrote, on one connection over a real Unix socket.
 //! What the driver contract's checklist asks for is in `tests/checklist/`.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc;
+#[path = "support/actor.rs"]
+mod actor;
+
+use std::path::Path;
 use std::time::Duration;
 
-use csi_provider::clock::SystemClock;
 use csi_provider::grpc::proto::{
-    File, HealthCheckRequest, HealthCheckResponse, MountRequest, MountResponse, ObjectVersion, ServingStatus,
-    VersionRequest, VersionResponse,
+    HealthCheckRequest, HealthCheckResponse, MountRequest, MountResponse, ServingStatus, VersionRequest,
+    VersionResponse,
 };
-use csi_provider::grpc::{Call, Code, Status};
-use csi_provider::secret::Secret;
-use csi_provider::server::{self, Handle, Service, Settings};
+use csi_provider::server::Settings;
 use prost::Message;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic_prost::ProstCodec;
 
-/// Answers as its request says: `echo:…`, `size:N`, `hang`, `panic`.
-struct Actor;
-
-impl Service for Actor {
-    fn version(&self) -> VersionResponse {
-        VersionResponse {
-            version: "v1alpha1".to_owned(),
-            runtime_name: "actor".to_owned(),
-            runtime_version: "0.1.0".to_owned(),
-        }
-    }
-
-    fn mount(&self, request: MountRequest, call: &Call) -> Result<Secret, Status> {
-        let text = request.attributes;
-        let contents = match text.split_once(':').unwrap_or((text.as_str(), "")) {
-            ("echo", rest) => rest.as_bytes().to_vec(),
-            ("size", size) => vec![7; size.parse().unwrap()],
-            ("hang", _) => {
-                let (sender, receiver) = mpsc::channel();
-                call.cancellation.on_cancel(move || sender.send(()).unwrap());
-                receiver.recv().unwrap();
-                return Err(Status::new(Code::Internal, "cancelled"));
-            }
-            (other, _) => panic!("canary-{other}"),
-        };
-        let response = MountResponse {
-            object_version: vec![ObjectVersion {
-                id: "a".to_owned(),
-                version: "1".to_owned(),
-            }],
-            error: None,
-            files: vec![File {
-                path: "a".to_owned(),
-                mode: 0o644,
-                contents,
-            }],
-        };
-        call.reserve(response.encoded_len())?;
-        Ok(Secret::new(response.encode_to_vec()))
-    }
-}
-
-struct Stage {
-    handle: Handle,
-    path: PathBuf,
-    _directory: tempfile::TempDir,
-}
-
-impl Stage {
-    /// All of the memory budget comes back. The last share may do so just after its answer has been read.
-    fn holds_nothing(&self) {
-        for _ in 0..1_000 {
-            if self.handle.budget().used() == 0 {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        assert_eq!(self.handle.budget().used(), 0);
-    }
-}
-
-fn stage(settings: Settings) -> Stage {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("alibabacloud.sock");
-    let socket = server::bind(&path).unwrap();
-    let handle = server::serve(socket, Arc::new(Actor), Arc::new(SystemClock), settings).unwrap();
-    Stage {
-        handle,
-        path,
-        _directory: directory,
-    }
-}
+use actor::{Stage, stage};
 
 #[derive(Clone)]
 struct Client(tonic::client::Grpc<Channel>);
@@ -332,11 +259,7 @@ fn shutdown_lets_running_mounts_finish_and_answers_the_rest() {
         while counters.mounts.value() < 2 {
             tokio::task::yield_now().await;
         }
-        let Stage {
-            handle,
-            path,
-            _directory,
-        } = stage;
+        let Stage { handle, path, .. } = stage;
         let stopped = tokio::task::spawn_blocking(move || handle.shutdown(Duration::from_millis(300)));
         let status = hanging.await.unwrap().unwrap_err();
         assert_eq!(status.code(), tonic::Code::Internal);
@@ -364,17 +287,8 @@ fn a_rolling_update_loses_no_mount() {
             tokio::task::yield_now().await;
         }
         // The successor takes the name over while the first still serves; then the first drains.
-        let socket = server::bind(&path).unwrap();
-        let second = server::serve(
-            socket,
-            Arc::new(Actor),
-            Arc::new(SystemClock),
-            Settings::default(),
-        )
-        .unwrap();
-        let Stage {
-            handle, _directory, ..
-        } = first;
+        let second = first.successor();
+        let Stage { handle, .. } = first;
         let stopped = tokio::task::spawn_blocking(move || handle.shutdown(Duration::from_secs(30)));
         for number in 0..200 {
             let attributes = format!("echo:{number}");

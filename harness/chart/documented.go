@@ -13,10 +13,12 @@ var valuesBlock = regexp.MustCompile("(?s)```yaml\n( *(?:# values\\.yaml|envVars
 
 // Documented renders every values file that the documentation shows, as a reader would use it.
 func documented(env *environment) (string, error) {
-	documents, err := filepath.Glob(filepath.Join(filepath.Dir(env.deploy), "docs", "*.md"))
+	top := filepath.Dir(env.deploy)
+	documents, err := filepath.Glob(filepath.Join(top, "docs", "*.md"))
 	if err != nil {
 		return "", err
 	}
+	documents = append(documents, filepath.Join(top, "charts", "csi-secrets-store-provider-alibabacloud", "README.md"))
 	place, err := os.MkdirTemp("", "chartcheck")
 	if err != nil {
 		return "", err

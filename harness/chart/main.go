@@ -23,6 +23,8 @@ type environment struct {
 	here     string // this directory
 	deploy   string // the static manifests
 	provider string // the provider's binary
+	cluster  string // the binary of harness/cluster; with it, only what needs an API server is checked
+	crds     string // directory of the Prometheus operator's CRDs, for that
 	update   bool   // write snapshots and static manifests instead of comparing
 }
 
@@ -34,22 +36,39 @@ func main() {
 	flag.StringVar(&env.here, "here", ".", "directory of values/, refused/, snapshots/ and official/")
 	flag.StringVar(&env.deploy, "deploy", "", "directory of the static manifests")
 	flag.StringVar(&env.provider, "provider", "", "the provider's binary")
+	flag.StringVar(&env.cluster, "cluster", "", "the binary of harness/cluster: checks what needs an API server, and nothing else")
+	flag.StringVar(&env.crds, "crds", "", "directory of the Prometheus operator's CRDs, with -cluster")
 	flag.BoolVar(&env.update, "update", false, "write snapshots and static manifests")
 	flag.Parse()
+	checks := func() error { return run(env, offline) }
+	if env.cluster != "" {
+		checks = func() error { return onCluster(env) }
+	}
+	if err := checks(); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+// Offline is what needs no cluster.
+var offline = []check{
+	{"lint", lint},
+	{"values files render, decode strictly and equal their snapshots", rendered},
+	{"every supported Kubernetes version", versions},
+	{"the provider knows every flag", knownFlags},
+	{"wrong values are refused with what to do", refused},
+	{"official values give an equivalent DaemonSet", equivalent},
+	{"helm fetches the driver's chart as Chart.lock says", dependency},
+	{"values in the documentation render", documented},
+	{"static manifests are the chart's", static},
+	{"alerts and dashboard are well-formed", monitoring},
+	{"each alert fires when it should, and only then", alertsFire},
+}
+
+// Run runs checks one after the other, whatever fails.
+func run(env *environment, checks []check) error {
 	failed := 0
-	for _, check := range []check{
-		{"lint", lint},
-		{"values files render, decode strictly and equal their snapshots", rendered},
-		{"every supported Kubernetes version", versions},
-		{"the provider knows every flag", knownFlags},
-		{"wrong values are refused with what to do", refused},
-		{"official values give an equivalent DaemonSet", equivalent},
-		{"helm fetches the driver's chart as Chart.lock says", dependency},
-		{"values in the documentation render", documented},
-		{"static manifests are the chart's", static},
-		{"alerts and dashboard are well-formed", monitoring},
-		{"each alert fires when it should, and only then", alertsFire},
-	} {
+	for _, check := range checks {
 		count, err := check.run(env)
 		if err != nil {
 			failed++
@@ -59,6 +78,7 @@ func main() {
 		fmt.Printf("ok     %s: %s\n", check.name, count)
 	}
 	if failed > 0 {
-		os.Exit(1)
+		return fmt.Errorf("%d checks failed", failed)
 	}
+	return nil
 }

@@ -40,13 +40,9 @@ func equivalent(env *environment) (string, error) {
 		return "", err
 	}
 	for _, file := range expected {
-		content, err := os.ReadFile(file)
+		official, err := factsOf(file)
 		if err != nil {
 			return "", err
-		}
-		var official facts
-		if err := yaml.UnmarshalStrict(content, &official); err != nil {
-			return "", fmt.Errorf("%s: %w", file, err)
 		}
 		values := filepath.Join(env.here, "values", filepath.Base(file))
 		with, err := env.settingsOf(values)
@@ -66,6 +62,18 @@ func equivalent(env *environment) (string, error) {
 		}
 	}
 	return fmt.Sprintf("%d official values files", len(expected)), nil
+}
+
+func factsOf(file string) (facts, error) {
+	var official facts
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return official, err
+	}
+	if err := yaml.UnmarshalStrict(content, &official); err != nil {
+		return official, fmt.Errorf("%s: %w", file, err)
+	}
+	return official, nil
 }
 
 func (official facts) holdFor(daemonSet *appsv1.DaemonSet, documents []document) error {

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::fault::{FaultId, FaultRule, Faults};
 use crate::gateway::{Gateway, handler};
 use crate::http::server::{ConnectionCounts, Connections, Server};
-use crate::http::tls::{Authority, server_config};
+use crate::http::tls::{Authority, Tls};
 use crate::ids::Ids;
 use crate::log::{Log, RequestRecord};
 use crate::service::Service;
@@ -200,6 +200,11 @@ impl FakeCloud {
         self.gateway.faults.clear();
     }
 
+    /// How many requests or handshakes a rule has struck; nothing once it is released.
+    pub fn struck(&self, id: FaultId) -> u64 {
+        self.gateway.faults.struck(id)
+    }
+
     /// Blocks until so many requests are held by rules with `Fault::Hold`.
     pub fn wait_for_held(&self, count: usize) {
         self.gateway.faults.wait_for_held(count);
@@ -340,7 +345,8 @@ impl Builder {
             ca_pem: ca_pem.clone(),
         });
         gateway.reload(state);
-        let tls = server_config(authority, Arc::clone(&gateway) as _).map_err(StartError::tls)?;
+        let tls = Tls::new(authority, Arc::clone(&gateway) as _).map_err(StartError::tls)?;
+        let tls = Arc::new(tls);
         let mut server = Server::new(handler(&gateway), connections);
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut listen = |wanted: SocketAddr, tls, service| {

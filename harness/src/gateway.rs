@@ -14,7 +14,7 @@ use crate::fault::effect::{Effects, Instead};
 use crate::fault::{Fault, FaultId, Faults, Phase, Subject};
 use crate::http::message::{Delivery, Request, Response};
 use crate::http::server::{Connections, Handler};
-use crate::http::tls::{CertificateFault, CertificatePolicy};
+use crate::http::tls::{Handshake, HandshakeFault, HandshakePolicy};
 use crate::ids::Ids;
 use crate::log::{Log, RequestRecord, recordable};
 use crate::oidc::issuer::{self, PodToken};
@@ -99,22 +99,26 @@ impl Handler for Gateway {
     }
 }
 
-impl CertificatePolicy for Gateway {
-    fn fault(&self, host: Option<&str>) -> Option<CertificateFault> {
-        let service = host.and_then(Service::of_host).unwrap_or(Service::Unknown);
+impl HandshakePolicy for Gateway {
+    fn handshake(&self, port: Option<Service>, host: Option<&str>) -> Handshake {
+        let service = port.or_else(|| host.and_then(Service::of_host));
+        let service = service.unwrap_or(Service::Unknown);
         let subject = Subject {
             service,
             action: None,
             name: None,
             identity: None,
         };
-        self.faults
-            .strike(Phase::Handshake, &subject)
-            .into_iter()
-            .find_map(|(_, fault, _)| match fault {
-                Fault::Certificate(fault) => Some(fault),
-                _ => None,
-            })
+        let mut outcome = Handshake::default();
+        for (id, fault, _) in self.faults.strike(Phase::Handshake, &subject) {
+            match fault {
+                Fault::Certificate(fault) => outcome.certificate = outcome.certificate.or(Some(fault)),
+                Fault::Handshake(HandshakeFault::Hold) => self.faults.hold(id),
+                Fault::Handshake(fault) => outcome.failure = outcome.failure.or(Some(fault)),
+                _ => {}
+            }
+        }
+        outcome
     }
 }
 

@@ -51,7 +51,7 @@ pub use cloud::{Builder, FakeCloud, OwnPort, StartError};
 pub use error::Dialect;
 pub use fault::{CutPoint, Fault, FaultId, FaultRule};
 pub use http::server::ConnectionCounts;
-pub use http::tls::CertificateFault;
+pub use http::tls::{CertificateFault, HandshakeFault};
 pub use log::RequestRecord;
 pub use service::Service;
 pub use state::State;

@@ -3,7 +3,7 @@
 mod support;
 
 use harness::fault::{CutPoint, FaultRule};
-use harness::{CertificateFault, Dialect, FakeCloud, Fault, Service};
+use harness::{CertificateFault, Dialect, FakeCloud, Fault, HandshakeFault, Service};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use support::{Answer, Keys, kms, oos, plain, signed, tls};
@@ -193,6 +193,41 @@ fn certificates_can_be_wrong_for_one_service() {
         cloud.clear_faults();
         assert!(tls(&cloud, host).is_ok(), "{fault:?}");
     }
+}
+
+#[test]
+fn handshakes_fail_in_each_way() {
+    let (cloud, _) = cloud();
+    let host = "kms.cn-hangzhou.aliyuncs.com";
+    for (fault, words) in [
+        (HandshakeFault::Closed, "end of file"),
+        (HandshakeFault::Cut, "end of file"),
+        (HandshakeFault::PlainHttp, "corrupt"),
+        (HandshakeFault::Refused, "HandshakeFailure"),
+    ] {
+        let rule = FaultRule::new(Fault::Handshake(fault)).service(Service::Kms);
+        let id = cloud.inject(rule);
+        let error = tls(&cloud, host).err().expect("no connection").to_string();
+        assert!(error.contains(words), "{fault:?}: {error}");
+        assert_eq!(cloud.struck(id), 1, "{fault:?}");
+        assert!(tls(&cloud, "oos.cn-hangzhou.aliyuncs.com").is_ok(), "{fault:?}");
+        cloud.clear_faults();
+        assert!(tls(&cloud, host).is_ok(), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_held_handshake_goes_on_when_it_is_released() {
+    let (cloud, _) = cloud();
+    let rule = r#"{"service":"kms","then":{"handshake":"hold"}}"#;
+    assert_eq!(control(&cloud, "POST", "faults", rule).status, 200);
+    std::thread::scope(|scope| {
+        let held = scope.spawn(|| tls(&cloud, "kms.cn-hangzhou.aliyuncs.com").is_ok());
+        cloud.wait_for_held(1);
+        assert!(!held.is_finished());
+        cloud.clear_faults();
+        assert!(held.join().expect("an end"));
+    });
 }
 
 #[test]

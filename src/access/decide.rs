@@ -49,6 +49,18 @@ pub enum Decision {
     Denied(Denied),
 }
 
+/// The rule that permits an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permit<'a> {
+    /// Its name.
+    pub rule: &'a str,
+    /// Whether it does so in some regions only, while the object's own is not known.
+    pub in_some_region: bool,
+}
+
+/// What to do about a denial.
+pub const REMEDY: &str = "ask who keeps that file for a rule, or read with the pod's own identity";
+
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
@@ -118,24 +130,14 @@ impl<'a> Question<'a> {
 impl Policy {
     /// Whether the Mount may go on.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
-        let rules: Vec<&Rule> = self
-            .rules
-            .iter()
-            .filter(|rule| rule.identities.contains(&question.identity) && rule.is_about(question))
-            .collect();
-        if question.identity != Identity::Provider && rules.is_empty() {
+        let Some(verdicts) = self.verdicts(question) else {
             return Decision::Exempt;
-        }
+        };
         let mut refused = Vec::new();
         let mut region_needed = false;
-        for wish in &question.wishes {
-            let missing = if question.namespace.is_empty() {
-                Err(Missing::Pod)
-            } else {
-                permitted(&rules, wish)
-            };
-            match missing {
-                Ok(known) => region_needed |= !known,
+        for (wish, verdict) in question.wishes.iter().zip(verdicts) {
+            match verdict {
+                Ok(permit) => region_needed |= permit.in_some_region,
                 Err(missing) => refused.push((wish.object.clone(), missing)),
             }
         }
@@ -150,26 +152,50 @@ impl Policy {
             }),
         }
     }
+
+    /// Which rule permits each object, or what it lacks, in the order of the wishes. `None` if the Mount is exempt.
+    pub fn verdicts(&self, question: &Question<'_>) -> Option<Vec<Result<Permit<'_>, Missing>>> {
+        let rules: Vec<&Rule> = self
+            .rules
+            .iter()
+            .filter(|rule| rule.identities.contains(&question.identity) && rule.is_about(question))
+            .collect();
+        if question.identity != Identity::Provider && rules.is_empty() {
+            return None;
+        }
+        let verdict = |wish| {
+            if question.namespace.is_empty() {
+                Err(Missing::Pod)
+            } else {
+                permitted(&rules, wish)
+            }
+        };
+        Some(question.wishes.iter().map(verdict).collect())
+    }
 }
 
-/// Whether some rule permits the wish: for certain (true), or in some region only while its own is not known.
-fn permitted(rules: &[&Rule], wish: &Wish<'_>) -> Result<bool, Missing> {
+/// The rule that permits the wish: for certain, or in some region only while its own is not known.
+fn permitted<'a>(rules: &[&'a Rule], wish: &Wish<'_>) -> Result<Permit<'a>, Missing> {
     let mut closest = if rules.is_empty() {
         Missing::Subject
     } else {
         Missing::Name
     };
-    let mut in_some_region = false;
+    let mut in_some_region = None;
     for rule in rules {
+        let permit = |in_some_region| Permit {
+            rule: &rule.name,
+            in_some_region,
+        };
         for grant in &rule.objects {
             match grant.permits(&rule.name, wish) {
-                Ok(true) => return Ok(true),
-                Ok(false) => in_some_region = true,
+                Ok(true) => return Ok(permit(false)),
+                Ok(false) => in_some_region = in_some_region.or_else(|| Some(permit(true))),
                 Err(missing) => closest = closest.max(missing),
             }
         }
     }
-    if in_some_region { Ok(false) } else { Err(closest) }
+    in_some_region.ok_or(closest)
 }
 
 impl Rule {
@@ -235,19 +261,36 @@ fn any(patterns: &[Pattern], text: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(text))
 }
 
+impl fmt::Display for Permit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rule {}", quoted(self.rule))?;
+        if self.in_some_region {
+            f.write_str(", in some regions only")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Identity {
+    /// As messages call it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Provider => "the provider's identity",
+            Self::Pod => "the pod's identity",
+            Self::NodePublishSecret => "the pod's nodePublishSecretRef",
+        })
+    }
+}
+
 impl fmt::Display for Denied {
     /// One line, without the file that the policy stands in.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let identity = match self.identity {
-            Identity::Provider => "the provider's identity",
-            Identity::Pod => "the pod's identity",
-            Identity::NodePublishSecret => "the pod's nodePublishSecretRef",
-        };
         write!(
             f,
-            "pods of namespace {} with service account {} lack permission to read with {identity}: ",
+            "pods of namespace {} with service account {} lack permission to read with {}: ",
             quoted(&self.namespace),
-            quoted(&self.service_account)
+            quoted(&self.service_account),
+            self.identity
         )?;
         for (at, (object, missing)) in self.refused.iter().enumerate() {
             let separator = if at == 0 { "" } else { "; " };

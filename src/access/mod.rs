@@ -23,7 +23,7 @@ pub(crate) mod fuzz;
 mod parse;
 mod pattern;
 
-pub use decide::{Decision, Denied, Missing, Question, Wish};
+pub use decide::{Decision, Denied, Missing, Permit, Question, REMEDY, Wish};
 pub use parse::Invalid;
 pub use pattern::Pattern;
 

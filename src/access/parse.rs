@@ -33,6 +33,18 @@ impl Invalid {
     }
 }
 
+impl Invalid {
+    /// Where, if that is one place.
+    pub fn at(&self) -> Option<Position> {
+        self.at
+    }
+
+    /// What is wrong, without the place.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.at {

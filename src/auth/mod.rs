@@ -14,6 +14,7 @@ mod sessions;
 mod table;
 mod worker;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +34,8 @@ pub use worker::WorkerRole;
 use resolved::Lender;
 
 use crate::cloud::sts::CallerIdentity;
-use crate::cloud::{self, Endpoint};
-use crate::params::{CrossAccount, Pod};
+use crate::cloud::{self, Credentials, Endpoint};
+use crate::params::{CrossAccount, Object, Pod};
 use crate::secret::Secret;
 
 /// The sources, asked in this order. What the pod brings comes first: its own identity when the class asks for it,
@@ -119,12 +120,25 @@ pub struct Skipped {
 }
 
 impl Chain {
-    /// The identity of one Mount. What the pod brings comes before what the provider has; half of it is an error
-    /// rather than a reason to read as somebody else, and so is a configured source that fails.
+    /// The identity of one Mount, with its credentials.
     ///
     /// # Errors
-    /// There is none, or it cannot be had.
+    /// There is none, or it has none.
     pub fn resolve(&self, request: &Request<'_>, remaining: Duration) -> Result<Resolved, Box<Failure>> {
+        let found = self.identify(request, remaining)?;
+        match found.failure() {
+            Some(failure) => Err(failure),
+            None => Ok(found),
+        }
+    }
+
+    /// The identity of one Mount, which may have no credentials at present. What the pod brings comes before what the
+    /// provider has; half of it is an error rather than a reason to read as somebody else, and so is a configured
+    /// source that fails.
+    ///
+    /// # Errors
+    /// There is none, or it is not known.
+    pub fn identify(&self, request: &Request<'_>, remaining: Duration) -> Result<Resolved, Box<Failure>> {
         let mut skipped = Vec::new();
         let found = self.first(request, &mut skipped, remaining);
         match found {
@@ -140,31 +154,36 @@ impl Chain {
         }
     }
 
-    /// The identity of one object: `base`, or the role that the object names.
-    ///
-    /// # Errors
-    /// The role cannot be had.
-    pub fn for_object(
+    /// The identity of each object: `base`, or the role that the object names, which may have no credentials at
+    /// present. Each role is assumed once, and all of them side by side.
+    pub fn for_objects(
         &self,
         base: &Resolved,
-        cross_account: Option<&CrossAccount>,
+        objects: &[Object],
         pod: &Pod,
-        remaining: Duration,
-    ) -> Result<Resolved, Error> {
-        match cross_account {
-            None => Ok(base.clone()),
-            Some(wanted) => self.cross_accounts.resolve(base, wanted, pod, remaining),
+        remaining: &(dyn Fn() -> Duration + Sync),
+    ) -> Vec<Result<Resolved, Error>> {
+        let mut wanted: Vec<&CrossAccount> = Vec::new();
+        for account in objects.iter().filter_map(|object| object.cross_account.as_ref()) {
+            if !wanted.contains(&account) {
+                wanted.push(account);
+            }
         }
+        let roles = self.cross_accounts.resolve(base, &wanted, pod, remaining);
+        let roles: HashMap<&CrossAccount, Result<Resolved, Error>> = wanted.into_iter().zip(roles).collect();
+        let of_object = |object: &Object| match object.cross_account.as_ref() {
+            None => Ok(base.clone()),
+            Some(account) => roles.get(account).cloned().unwrap_or(Err(Error::NoSource)),
+        };
+        objects.iter().map(of_object).collect()
     }
 
     /// Who an identity is, as STS sees it.
     ///
     /// # Errors
     /// See [`cloud::Error`].
-    pub fn caller(&self, whom: &Resolved, remaining: Duration) -> Result<CallerIdentity, cloud::Error> {
-        self.cross_accounts
-            .sessions()
-            .caller(&whom.credentials, remaining)
+    pub fn caller(&self, whom: &Credentials, remaining: Duration) -> Result<CallerIdentity, cloud::Error> {
+        self.cross_accounts.sessions().caller(whom, remaining)
     }
 
     /// Where STS is, and what decided for it.

@@ -71,6 +71,12 @@ pub(super) const SERVE: &[Flag] = &[
         "volumes that are mounted again may share values read so recently; 0 reads anew each time",
     ),
     flag(
+        "serve-stale-for",
+        "DURATION",
+        "0s",
+        "in an outage, values that were read so recently may be served; 0 for never, at most 24h",
+    ),
+    flag(
         "kms-endpoint",
         "URL",
         "https://kms-vpc.{region}.aliyuncs.com",
@@ -231,12 +237,38 @@ pub(super) const MOUNT: &[Flag] = &[
 ];
 
 /// Flags of `validate`.
-pub(super) const VALIDATE: &[Flag] = &[flag(
-    "output",
-    "FORMAT",
-    "text",
-    "how to print the outcome: text or json",
-)];
+pub(super) const VALIDATE: &[Flag] = &[
+    flag(
+        "output",
+        "FORMAT",
+        "text",
+        "how to print the outcome: text or json",
+    ),
+    flag(
+        "access-policy",
+        "FILE",
+        "",
+        "access policy to ask, too: may the pods that mount a class read its objects?",
+    ),
+    flag(
+        "namespace",
+        "NAME",
+        "",
+        "with --access-policy: namespace of classes and pods that name none; default if not given",
+    ),
+    flag(
+        "service-account",
+        "NAME",
+        "",
+        "with --access-policy: ServiceAccount for classes that no pod here mounts; default if not given",
+    ),
+    flag(
+        "region",
+        "REGION",
+        "",
+        "with --access-policy: the provider's region, for classes that name none",
+    ),
+];
 
 /// Flags of `whoami`, beside those of the provider itself.
 pub(super) const WHOAMI: &[Flag] = &[
@@ -244,9 +276,20 @@ pub(super) const WHOAMI: &[Flag] = &[
         "class",
         "FILE",
         "",
-        "SecretProviderClass whose objects to try; without it the provider's own identity",
+        "manifest with the SecretProviderClass whose objects to try; without it the provider's own identity",
     ),
-    flag("namespace", "NAME", "", "namespace of the pod"),
+    flag(
+        "class-name",
+        "NAME",
+        "",
+        "which class, where the manifest holds several",
+    ),
+    flag(
+        "namespace",
+        "NAME",
+        "",
+        "namespace of the pod; without it the class's",
+    ),
     flag("service-account", "NAME", "", "ServiceAccount of the pod"),
     flag(
         "token-file",

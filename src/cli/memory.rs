@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::config::{Config, ConfigError, invalid};
+use super::units::bytes;
 use crate::limits;
 
 /// `--max-response-bytes`
@@ -41,19 +42,12 @@ pub(super) fn memory_budget(args: &Args, max_response_bytes: usize) -> Result<us
     Ok(bytes)
 }
 
-/// The part of the memory budget that shared copies may take, such that a volume of full size still fits.
-pub(super) fn copies_bytes(memory_budget: usize, max_response_bytes: usize) -> usize {
+/// The part of the memory budget that copies may take, such that a volume of full size still fits beside them and
+/// beside what is `taken`.
+pub(super) fn copies_bytes(memory_budget: usize, taken: usize, max_response_bytes: usize) -> usize {
     let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
-    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(memory_budget.saturating_sub(volume))
-}
-
-fn bytes(text: &str) -> Option<usize> {
-    let (number, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
-        (Some(number), _) => (number, 1024),
-        (_, Some(number)) => (number, 1024 * 1024),
-        _ => (text, 1),
-    };
-    number.parse::<usize>().ok()?.checked_mul(unit)
+    let left = memory_budget.saturating_sub(taken).saturating_sub(volume);
+    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(left)
 }
 
 impl Config {
@@ -72,7 +66,10 @@ impl Config {
             return None;
         }
         let wanted = std::mem::replace(&mut self.memory_budget, room);
-        self.fetch.copies_bytes = copies_bytes(room, self.max_response_bytes);
+        self.fetch.copies_bytes = copies_bytes(room, 0, self.max_response_bytes);
+        if self.fetch.stale_bytes > 0 {
+            self.fetch.stale_bytes = copies_bytes(room, self.fetch.copies_bytes, self.max_response_bytes);
+        }
         let largest = room / limits::VOLUME_MEMORY_FACTOR;
         let full = if largest < self.max_response_bytes {
             format!(", volumes of more than {largest} bytes may be refused")

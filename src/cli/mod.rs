@@ -11,6 +11,7 @@ mod logger;
 mod memory;
 mod network;
 mod subcommand;
+mod units;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -26,9 +27,9 @@ use help::{help, version};
 use subcommand::Subcommand;
 
 use crate::once::{Pod, Settings as Mount};
-use crate::params::nearest;
+use crate::params::{Region, nearest};
 use crate::prepare::Settings as Prepare;
-use crate::validate::{Format, Settings as Validate, Source};
+use crate::validate::{AccessSettings, Format, Settings as Validate, Source};
 use crate::whoami::Settings as WhoAmI;
 
 /// What the command line asks for.
@@ -140,6 +141,7 @@ fn whoami(args: &Args) -> WhoAmI {
     };
     WhoAmI {
         class: path("class"),
+        class_name: Some(args.value("class-name").to_owned()).filter(|name| !name.is_empty()),
         namespace: args.value("namespace").to_owned(),
         service_account: args.value("service-account").to_owned(),
         token_file: path("token-file"),
@@ -171,7 +173,34 @@ fn validate(args: &Args) -> Result<Validate, ConfigError> {
     Ok(Validate {
         sources: sources.collect(),
         format,
+        access: access(args)?,
     })
+}
+
+fn access(args: &Args) -> Result<Option<AccessSettings>, ConfigError> {
+    let filled = |name| Some(args.value(name)).filter(|value| !value.is_empty());
+    let Some(policy) = filled("access-policy") else {
+        let stray = ["namespace", "service-account", "region"]
+            .into_iter()
+            .find(|name| filled(name).is_some());
+        return match stray {
+            Some(name) => Err(ConfigError::new(format!(
+                "--{name} is of use with --access-policy only"
+            ))),
+            None => Ok(None),
+        };
+    };
+    let region = filled("region").map(|text| {
+        Region::new(text).ok_or_else(|| {
+            ConfigError::new(format!("--region={text}: expected a region such as cn-hangzhou"))
+        })
+    });
+    Ok(Some(AccessSettings {
+        policy: policy.into(),
+        namespace: filled("namespace").unwrap_or("default").to_owned(),
+        service_account: filled("service-account").unwrap_or("default").to_owned(),
+        region: region.transpose()?,
+    }))
 }
 
 #[cfg(test)]
@@ -230,6 +259,14 @@ mod tests {
             (
                 &["validate", "--output=xml", "-"],
                 "--output=xml: expected text or json",
+            ),
+            (
+                &["validate", "--namespace=shop", "-"],
+                "--namespace is of use with --access-policy only",
+            ),
+            (
+                &["validate", "--access-policy=p", "--region=a_b", "-"],
+                "--region=a_b: expected a region such as cn-hangzhou",
             ),
             (
                 &["mount", "--target", "d"],

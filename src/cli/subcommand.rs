@@ -68,7 +68,8 @@ pub(super) const VALIDATE: Subcommand = Subcommand {
     summary: "check SecretProviderClass manifests, without a cluster and without a cloud",
     about: "Checks the SecretProviderClasses in Kubernetes manifests, - being standard input, with the code that\n\
             mounts them. Prints the files that each would mount with mode, source and version, or what is wrong and\n\
-            where; and what would mount otherwise than under the official provider.\n\
+            where; and what would mount otherwise than under the official provider. With --access-policy also whether\n\
+            that policy lets the pods in the manifests, or those of --namespace and --service-account, read them.\n\
             Exits with 1 when something is wrong, with 2 when the command line is.\n",
     flags: &[VALIDATE_FLAGS, COMMON],
     reads_environment: false,
@@ -95,7 +96,8 @@ pub(super) const WHOAMI: Subcommand = Subcommand {
     about: "Resolves the identity as a Mount would, with the flags and the environment of the provider, and prints\n\
             the source, the sources skipped before it, who that is according to STS, when the credentials end, and\n\
             the endpoints. Reads no secret. With --class, --namespace, --service-account and --token-file it tries\n\
-            the identity of a pod. Exits with 1 when there is none.\n",
+            the identity of a pod, and asks the access policy about each object. Exits with 1 when there is no identity,\n\
+            or the policy says no.\n",
     flags: &[WHOAMI_FLAGS, SERVE_FLAGS, COMMON, IGNORED],
     reads_environment: true,
 };

@@ -5,6 +5,9 @@
 //! holds up no small one, and when there is not enough for all, some are complete instead of none. Each fourth call
 //! goes to the Mount that has waited longest, so that nobody waits for ever.
 //!
+//! While the last answer of the service was none, a Mount makes one call, and the others once it is answered: what a
+//! cluster asks of a service that is out of order is its Mounts, not its objects.
+//!
 //! Pure: time is an argument.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,7 +32,13 @@ pub(super) struct Lane {
     /// Tries that pause, by the end of their pause.
     paused: BTreeSet<(Instant, FlightId)>,
     waiting: usize,
-    /// When the service was last found out of reach.
+    /// Mounts whose first call has not been answered since the service is in doubt, with that call.
+    held: BTreeMap<PartyId, (FlightId, Line)>,
+    /// Calls of those, which wait as well.
+    held_calls: usize,
+    /// The last call found the service out of reach.
+    is_in_doubt: bool,
+    /// When that was last so.
     out_of_reach: Option<Instant>,
 }
 
@@ -71,6 +80,9 @@ impl Lane {
             taken: 0,
             paused: BTreeSet::new(),
             waiting: 0,
+            held: BTreeMap::new(),
+            held_calls: 0,
+            is_in_doubt: false,
             out_of_reach: None,
         }
     }
@@ -109,13 +121,17 @@ impl Lane {
 
     /// A call that nobody waits for any more leaves the line.
     pub(super) fn leave(&mut self, party: PartyId, paused: Option<Instant>, flight: FlightId) {
+        if let Some((first, line)) = self.held.get_mut(&party) {
+            if *first == flight {
+                self.release(party);
+            } else if take(&mut line.calls, flight) {
+                self.held_calls -= 1;
+                return;
+            }
+        }
         let left = match paused {
             Some(until) => self.paused.remove(&(until, flight)),
-            None => self.change(party, false, |calls| {
-                let before = calls.len();
-                calls.retain(|call| *call != flight);
-                calls.len() < before
-            }),
+            None => self.change(party, false, |calls| take(calls, flight)),
         };
         self.waiting -= usize::from(left);
     }
@@ -155,7 +171,35 @@ impl Lane {
         } else {
             self.ranks.first()?.2
         };
-        self.change(party, false, VecDeque::pop_front)
+        let call = self.change(party, false, VecDeque::pop_front)?;
+        if self.is_in_doubt {
+            self.hold(party, call);
+        }
+        Some(call)
+    }
+
+    /// Sets the rest of a Mount's line aside until its `first` call is answered.
+    fn hold(&mut self, party: PartyId, first: FlightId) {
+        let Some(line) = self.queued.remove(&party) else {
+            return;
+        };
+        self.ranks.remove(&line.rank(party));
+        self.waiting -= line.calls.len();
+        self.held_calls += line.calls.len();
+        self.held.insert(party, (first, line));
+    }
+
+    /// A Mount need not wait for its first call any longer: that one has an answer, or has come to its end.
+    pub(super) fn release(&mut self, party: PartyId) {
+        let Some((_, line)) = self.held.remove(&party) else {
+            return;
+        };
+        self.held_calls -= line.calls.len();
+        self.waiting += line.calls.len();
+        if !line.calls.is_empty() {
+            self.ranks.insert(line.rank(party));
+            self.queued.insert(party, line);
+        }
     }
 
     /// A call has come to an end.
@@ -163,8 +207,15 @@ impl Lane {
         self.under_way -= 1;
     }
 
+    /// A call of this Mount was answered, if only by a refusal: the service is in reach.
+    pub(super) fn answered(&mut self, party: PartyId) {
+        self.is_in_doubt = false;
+        self.release(party);
+    }
+
     /// The service was found out of reach.
     pub(super) fn unavailable(&mut self, now: Instant) {
+        self.is_in_doubt = true;
         self.out_of_reach = Some(now);
     }
 
@@ -181,8 +232,15 @@ impl Lane {
 
     /// How many calls wait, and how many are under way.
     pub(super) fn load(&self) -> (usize, usize) {
-        (self.waiting, self.under_way)
+        (self.waiting + self.held_calls, self.under_way)
     }
+}
+
+/// Takes a call out; false if it is not there.
+fn take(calls: &mut VecDeque<FlightId>, flight: FlightId) -> bool {
+    let before = calls.len();
+    calls.retain(|call| *call != flight);
+    calls.len() < before
 }
 
 /// Each so manieth call goes to the oldest Mount.
@@ -287,6 +345,50 @@ mod tests {
         assert_eq!(lane.load(), (1, 0));
         assert_eq!(calls(&mut lane, now), [2]);
         assert!(lane.queued.is_empty() && lane.ranks.is_empty());
+    }
+
+    #[test]
+    fn a_service_in_doubt_is_asked_for_one_value_of_each_mount() {
+        let now = SystemClock.now();
+        let mut lane = lane(100, now);
+        lane.unavailable(now);
+        for flight in 10..13 {
+            lane.queue(PartyId(1), false, FlightId(flight));
+        }
+        for flight in 20..23 {
+            lane.queue(PartyId(2), false, FlightId(flight));
+        }
+        assert_eq!(calls(&mut lane, now), [10, 20]);
+        assert_eq!((lane.startable(), lane.load()), (0, (4, 2)), "the others wait");
+        lane.leave(PartyId(2), None, FlightId(21));
+        lane.done();
+        lane.answered(PartyId(1));
+        assert_eq!(
+            calls(&mut lane, now),
+            [11, 12],
+            "one has an answer, the other goes on waiting"
+        );
+        lane.done();
+        lane.release(PartyId(2));
+        assert_eq!(calls(&mut lane, now), [22]);
+        assert!(lane.queued.is_empty() && lane.ranks.is_empty() && lane.held.is_empty());
+        assert_eq!((lane.startable(), lane.load()), (0, (0, 3)));
+    }
+
+    #[test]
+    fn a_mount_whose_first_call_nobody_waits_for_makes_another() {
+        let now = SystemClock.now();
+        let mut lane = lane(100, now);
+        lane.unavailable(now);
+        for flight in 10..13 {
+            lane.queue(PartyId(1), false, FlightId(flight));
+        }
+        assert_eq!(calls(&mut lane, now), [10]);
+        lane.done();
+        lane.pause(now + Duration::from_secs(1), FlightId(10));
+        lane.leave(PartyId(1), Some(now + Duration::from_secs(1)), FlightId(10));
+        assert_eq!(calls(&mut lane, now), [11]);
+        assert_eq!(lane.load(), (1, 1));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::limits;
 use crate::secret::Secret;
 
 /// What the client did, as far as it concerns whoever answers requests.
-#[derive(Debug)]
+#[cfg_attr(any(test, fuzzing), derive(Debug))]
 pub enum Event {
     /// A request began.
     Request {

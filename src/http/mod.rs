@@ -26,7 +26,7 @@ use crate::limits;
 use crate::secret::Secret;
 
 /// A pooled HTTP/1.1 client. Cheap to clone; clones share the pool.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     agent: Agent,
     proxies: Arc<Proxies>,
@@ -81,7 +81,6 @@ pub struct Timeouts {
 }
 
 /// One answer.
-#[derive(Debug)]
 pub struct Response {
     /// The status code.
     pub status: u16,

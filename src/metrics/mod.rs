@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use kind::{Counter, Gauge, Histogram, InFlight};
-pub use table::{Identity, Outcome, Service, SharedCopy};
+pub use table::{Denial, Identity, Outcome, Service, SharedCopy};
 pub use text::Text;
 
 use table::{CALLS, Table};
@@ -32,9 +32,12 @@ struct Registry {
     shared: Table<Service, Table<SharedCopy, Counter>>,
     refresh_failures: Table<Service, Table<Outcome, Counter>>,
     under_refresh: Gauge,
+    stale_served: Table<Service, Counter>,
+    stale_kept: Gauge,
     renewed: Table<Identity, Counter>,
     renewal_failed: Table<Identity, Counter>,
     expiry: Table<Identity, Gauge>,
+    denied: Table<Denial, Counter>,
     log_suppressed: Counter,
     started: Gauge,
 }
@@ -63,9 +66,12 @@ impl Default for Registry {
             shared: Table::default(),
             refresh_failures: Table::default(),
             under_refresh: Gauge::default(),
+            stale_served: Table::default(),
+            stale_kept: Gauge::default(),
             renewed: Table::default(),
             renewal_failed: Table::default(),
             expiry: Table::default(),
+            denied: Table::default(),
             log_suppressed: Counter::default(),
             started: Gauge::default(),
         }
@@ -132,6 +138,16 @@ impl Metrics {
         self.0.under_refresh.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// A value of `service` that was read a while ago was given to a pod, as the cloud is out of reach or throttles.
+    pub fn stale_value_served(&self, service: Service) {
+        self.0.stale_served.of(service).increment();
+    }
+
+    /// How many values are kept for outages at present.
+    pub fn stale_values_kept(&self, count: usize) {
+        self.0.stale_kept.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Temporary credentials were renewed, and end at `expires`, in seconds since the epoch.
     pub fn credentials_renewed(&self, identity: Identity, expires: i64) {
         self.0.renewed.of(identity).increment();
@@ -141,6 +157,11 @@ impl Metrics {
     /// Temporary credentials could not be renewed.
     pub fn credentials_not_renewed(&self, identity: Identity) {
         self.0.renewal_failed.of(identity).increment();
+    }
+
+    /// The access policy denied a Mount.
+    pub fn denied(&self, why: Denial) {
+        self.0.denied.of(why).increment();
     }
 
     /// A log line was swallowed, for there were too many of its kind.
@@ -160,9 +181,12 @@ impl Metrics {
             shared,
             refresh_failures,
             under_refresh,
+            stale_served,
+            stale_kept,
             renewed,
             renewal_failed,
             expiry,
+            denied,
             log_suppressed,
             started,
         } = &*self.0;
@@ -244,6 +268,21 @@ impl Metrics {
         }
         text.gauge("objects_under_refresh", "Objects that are kept up to date.");
         text.value(&[], under_refresh.value());
+        text.counter(
+            "stale_values_served_total",
+            "Values given as they were read a while ago, as the cloud was out of reach or throttled.",
+        );
+        let of_values = stale_served
+            .entries()
+            .filter(|(service, _)| service.holds_values());
+        for (service, count) in of_values {
+            text.value(&[("service", service.name())], count.value());
+        }
+        text.gauge(
+            "stale_values_kept",
+            "Values that are kept to be served in an outage.",
+        );
+        text.value(&[], stale_kept.value());
 
         text.counter("credential_refreshes_total", "Temporary credentials asked for.");
         for ((identity, renewed), (_, failed)) in renewed.entries().zip(renewal_failed.entries()) {
@@ -259,6 +298,13 @@ impl Metrics {
             text.value(&[("source", identity.name())], expiry.value());
         }
 
+        text.counter(
+            "access_denied_total",
+            "Mounts that the access policy denied: by its rules, or because none could be read so far.",
+        );
+        for (why, count) in denied.entries() {
+            text.value(&[("reason", why.name())], count.value());
+        }
         text.counter(
             "log_lines_suppressed_total",
             "Log lines swallowed for there were too many of their kind.",
@@ -368,8 +414,11 @@ mod tests {
         metrics.shared_copy(Service::Oos, SharedCopy::Coalesced);
         metrics.refresh_failed(Service::Kms, Outcome::Denied);
         metrics.objects_under_refresh(7);
+        metrics.stale_value_served(Service::Kms);
+        metrics.stale_values_kept(9);
         metrics.credentials_renewed(Identity::WorkerRole, 1_800_000_000);
         metrics.credentials_not_renewed(Identity::OidcRole);
+        metrics.denied(Denial::Rules);
         metrics.log_suppressed();
         let text = written(&metrics);
         let mut seen = std::collections::BTreeSet::new();
@@ -415,5 +464,18 @@ mod tests {
             r#"alibabacloud_provider_shared_copies_total{service="oos",how="coalesced"} 1"#,
         );
         has(&text, "alibabacloud_provider_objects_under_refresh 7");
+        has(
+            &text,
+            r#"alibabacloud_provider_stale_values_served_total{service="kms"} 1"#,
+        );
+        has(&text, "alibabacloud_provider_stale_values_kept 9");
+        has(
+            &text,
+            r#"alibabacloud_provider_access_denied_total{reason="rules"} 1"#,
+        );
+        has(
+            &text,
+            r#"alibabacloud_provider_access_denied_total{reason="no_policy"} 0"#,
+        );
     }
 }

@@ -113,6 +113,16 @@ label! {
 }
 
 label! {
+    /// Why a Mount was denied without asking the cloud.
+    Denial {
+        /// No rule of the access policy permits it.
+        Rules = "rules",
+        /// There is to be an access policy, and none could be read so far.
+        NoPolicy = "no_policy",
+    }
+}
+
+label! {
     /// Whose temporary credentials.
     Identity {
         /// Another account's role, assumed with one of the others.

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Error;
-use crate::access::{Decision, Identity, Policy, Question};
+use crate::access::{Decision, Identity, Missing, Permit, Policy, Question};
 use crate::cloud::NodeRegion;
 use crate::limits;
 use crate::params::Plan;
+
+/// The rule that permits an object, or what it lacks.
+pub(crate) type Verdict = Result<String, String>;
 
 /// A policy file. Nothing watches it: whoever asks looks whether the file is still the same, which is one system call.
 #[derive(Debug)]
@@ -118,6 +121,33 @@ impl PolicyFile {
             "until it is mended nobody may read with the provider's identity"
         };
         format!("access policy {}: {problem}; {consequence}", self.path.display())
+    }
+
+    /// What the policy says of each object, in the order of the plan; `None` if the Mount is exempt. The node is asked for
+    /// its region if a rule depends on it.
+    pub(super) fn verdicts(
+        &self,
+        plan: &Plan,
+        identity: Identity,
+        region: &NodeRegion,
+    ) -> Result<Option<Vec<Verdict>>, Error> {
+        let policy = match self.current() {
+            Ok(policy) => policy,
+            Err(_) if identity != Identity::Provider => return Ok(None),
+            Err(problem) => return Err(Error::NoPolicy(problem)),
+        };
+        let in_some_region =
+            |verdict: &Result<Permit<'_>, _>| verdict.as_ref().is_ok_and(|it| it.in_some_region);
+        let mut verdicts = policy.verdicts(&Question::new(plan, identity, None));
+        if verdicts.iter().flatten().any(in_some_region) {
+            let region = region.resolve().map_err(Error::Region)?;
+            verdicts = policy.verdicts(&Question::new(plan, identity, Some(region.as_str())));
+        }
+        let told = |verdict: Result<Permit<'_>, Missing>| match verdict {
+            Ok(permit) => Ok(permit.to_string()),
+            Err(missing) => Err(missing.to_string()),
+        };
+        Ok(verdicts.map(|verdicts| verdicts.into_iter().map(told).collect()))
     }
 
     /// Whether the plan may be carried out as `identity`. Nothing is asked of the cloud; the node is asked for its

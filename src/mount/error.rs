@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::access::REMEDY;
 use crate::auth;
 use crate::cloud;
 use crate::cloud::endpoint::is_kms_instance;
@@ -125,10 +126,7 @@ const fn gravity(code: Code) -> u8 {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Access { path, reason } => write!(
-                f,
-                "access policy {path}: {reason}; ask who keeps that file for a rule, or read with the pod's own identity"
-            ),
+            Self::Access { path, reason } => write!(f, "access policy {path}: {reason}; {REMEDY}"),
             Self::Auth(error) => error.fmt(f),
             Self::NoPolicy(problem) => f.write_str(problem),
             Self::Empty => f.write_str(
@@ -175,7 +173,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// A failed pull with advice.
-struct Fetched<'a>(&'a fetch::Error);
+pub(super) struct Fetched<'a>(pub(super) &'a fetch::Error);
 
 impl fmt::Display for Fetched<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

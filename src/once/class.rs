@@ -1,27 +1,32 @@
-//! What the command reads out of manifests: a SecretProviderClass, and a Secret.
+//! What commands read out of manifests: a SecretProviderClass, and a Secret.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::params::yaml::{self, Kind, Node};
+use crate::params::yaml::{Kind, Node};
+use crate::validate::manifest::{Document, is_class, resources, text_of};
 
 /// A SecretProviderClass, as far as the driver reads it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Class {
-    pub(super) name: String,
-    pub(super) namespace: Option<String>,
-    pub(super) parameters: BTreeMap<String, String>,
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) struct Class {
+    pub(crate) name: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) parameters: BTreeMap<String, String>,
 }
 
 /// The class of that name among a manifest's documents; without a name the only one.
-pub(super) fn find(text: &str, name: Option<&str>) -> Result<Class, String> {
+pub(crate) fn find(text: &str, name: Option<&str>) -> Result<Class, String> {
     let mut found = Vec::new();
-    for document in documents(text) {
+    for document in Document::split(text)
+        .into_iter()
+        .filter(Document::may_hold_a_class)
+    {
         let root = parse(&document)?;
-        if is_kind(&root, "SecretProviderClass") {
-            let class = class(&root)?;
+        for resource in resources(&root).into_iter().filter(|resource| is_class(resource)) {
+            let class = class(resource)?;
             if name.is_none_or(|name| name == class.name) {
                 found.push(class);
             }
@@ -44,13 +49,14 @@ pub(super) fn find(text: &str, name: Option<&str>) -> Result<Class, String> {
 
 /// The data of a manifest's Secret.
 pub(super) fn secret(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let documents: Vec<_> = documents(text)
+    let documents: Vec<Node> = Document::split(text)
         .iter()
-        .map(|document| parse(document))
+        .map(parse)
         .collect::<Result<_, _>>()?;
     let root = documents
         .iter()
-        .find(|root| is_kind(root, "Secret"))
+        .flat_map(resources)
+        .find(|resource| text_of(resource, "kind") == Some("Secret"))
         .ok_or("no Secret in it")?;
     let mut data = BTreeMap::new();
     if let Some(node) = root.get("data") {
@@ -72,9 +78,10 @@ fn class(root: &Node) -> Result<Class, String> {
     let metadata = root
         .get("metadata")
         .ok_or("a SecretProviderClass without metadata")?;
-    let name = text(metadata.get("name")).ok_or("a SecretProviderClass without metadata.name")?;
+    let name = text_of(metadata, "name").ok_or("a SecretProviderClass without metadata.name")?;
+    let name = name.to_owned();
     let spec = root.get("spec").ok_or_else(|| format!("{name}: no spec"))?;
-    match text(spec.get("provider")).as_deref() {
+    match text_of(spec, "provider") {
         Some("alibabacloud") => {}
         Some(other) => {
             return Err(format!(
@@ -89,21 +96,10 @@ fn class(root: &Node) -> Result<Class, String> {
         .transpose()
         .map_err(|problem| format!("{name}: {problem}"))?;
     Ok(Class {
-        namespace: text(metadata.get("namespace")),
+        namespace: text_of(metadata, "namespace").map(str::to_owned),
         name,
         parameters: parameters.unwrap_or_default(),
     })
-}
-
-fn is_kind(root: &Node, kind: &str) -> bool {
-    text(root.get("kind")).as_deref() == Some(kind)
-}
-
-fn text(node: Option<&Node>) -> Option<String> {
-    match &node?.kind {
-        Kind::Text(text) => Some(text.clone()),
-        Kind::Null | Kind::List(_) | Kind::Map(_) => None,
-    }
 }
 
 /// A mapping of texts. The API server takes no other values either.
@@ -121,28 +117,16 @@ fn texts(node: &Node, place: &str) -> Result<BTreeMap<String, String>, String> {
         .collect()
 }
 
-fn parse(document: &str) -> Result<Node, String> {
-    yaml::parse(document).map_err(|error| match error.at {
-        Some(at) => format!("{at}: {}; {}", error.wrong.text, error.wrong.remedy),
+fn parse(document: &Document<'_>) -> Result<Node, String> {
+    document.parse().map_err(|error| match error.at {
+        Some(at) => format!(
+            "{}: {}; {}",
+            document.in_file(at),
+            error.wrong.text,
+            error.wrong.remedy
+        ),
         None => format!("{}; {}", error.wrong.text, error.wrong.remedy),
     })
-}
-
-/// The documents of a manifest. Each keeps the lines before it as empty ones, so that places are right.
-fn documents(text: &str) -> Vec<String> {
-    let mut documents = vec![String::new()];
-    for (index, line) in text.lines().enumerate() {
-        let is_separator = line == "---" || line.starts_with("--- ");
-        if is_separator {
-            documents.push("\n".repeat(index));
-        }
-        if let Some(last) = documents.last_mut() {
-            last.push_str(if is_separator { "" } else { line });
-            last.push('\n');
-        }
-    }
-    documents.retain(|document| !document.trim().is_empty());
-    documents
 }
 
 #[cfg(test)]
@@ -167,6 +151,10 @@ mod tests {
             "several classes in it: a, b; choose with --class-name"
         );
         assert_eq!(error(TWO, Some("c")), "no SecretProviderClass \"c\" in it");
+        let listed = format!(
+            "kind: List\nitems:\n- {{kind: SecretProviderClass, metadata: {{name: l}}, spec: {{provider: alibabacloud}}}}\n---\n{{{{template}}}}\n---\n{TWO}"
+        );
+        assert_eq!(find(&listed, Some("l")).expect("in a list").name, "l");
         assert_eq!(error("kind: Pod\n", None), "no SecretProviderClass in it");
         assert_eq!(
             error(
@@ -186,8 +174,8 @@ mod tests {
 
     #[test]
     fn places_count_from_the_top_of_the_file() {
-        let error = find("kind: Pod\n---\nkind: [\n", None).expect_err("not YAML");
-        assert!(error.starts_with("line 3, column 7: "), "{error}");
+        let error = find("kind: Pod\n---\nkind: [SecretProviderClass\n", None).expect_err("not YAML");
+        assert!(error.starts_with("line 3, column "), "{error}");
     }
 
     #[test]

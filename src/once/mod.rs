@@ -1,7 +1,7 @@
 //! `mount`: one Mount without Kubernetes, with the code that serves the driver. A SecretProviderClass and the pod's
 //! side of the request come from files and flags; the files are written as the driver writes them.
 
-mod class;
+pub(crate) mod class;
 mod files;
 mod remarks;
 

@@ -47,6 +47,13 @@ impl fmt::Debug for Value {
     }
 }
 
+/// A text's `Debug`, for the test that looks through them all.
+#[cfg(test)]
+pub(in crate::params) fn debug_of(text: &str) -> String {
+    let value = Value::Text(text.to_owned().into());
+    format!("{value:?} {value:#?}")
+}
+
 /// Text, shared and wiped with its last owner.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Text(Arc<Zeroizing<String>>);

@@ -120,6 +120,10 @@ pub(crate) mod driver_rules;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 #[cfg(test)]
+pub(crate) fn debug_of_json(text: &str) -> String {
+    json::debug_of(text)
+}
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,8 @@ use super::problem::{Position, bounded, quoted};
 use crate::limits;
 
 /// A node and where it begins.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) struct Node {
     pub(crate) at: Position,
     pub(crate) style: Style,
@@ -83,7 +84,8 @@ impl Node {
 }
 
 /// What a node is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) enum Kind {
     /// No value: nothing at all, `~` or `null`.
     Null,

@@ -17,7 +17,7 @@ pub const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 pub const CONTENT_SHA256: &str = "x-acs-content-sha256";
 
 /// What is signed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// `POST`, `GET`.
     pub method: &'a str,

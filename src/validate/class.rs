@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::access::Access;
 use super::manifest::{Document, text_of};
 use super::official;
 use super::scalar::converted;
@@ -24,8 +25,11 @@ pub struct Class {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The files that it mounts; none when there are errors.
+    /// The files that it mounts; none when its manifest has errors.
     pub files: Vec<File>,
+    /// What the access policy says, for each kind of pods that mounts it; none without a policy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<Access>,
     /// What is wrong.
     pub errors: Vec<Finding>,
     /// What works, but is probably not meant so.
@@ -34,6 +38,9 @@ pub struct Class {
     pub notes: Vec<Finding>,
     /// Parameters that mean the same with every default written out; none when there are errors.
     pub parameters: Option<BTreeMap<&'static str, String>>,
+    /// What the access policy is asked about.
+    #[serde(skip)]
+    pub(super) plan: Option<Plan>,
 }
 
 /// A file that would be mounted.
@@ -117,10 +124,12 @@ impl Class {
             namespace: metadata("namespace").unwrap_or_default().to_owned(),
             name: metadata("name").unwrap_or_default().to_owned(),
             files: Vec::new(),
+            access: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
             notes: Vec::new(),
             parameters: None,
+            plan: None,
         }
     }
 
@@ -144,13 +153,14 @@ impl Class {
                 .warnings
                 .push(Finding::new(at, &warning.subject(), &warning.text, ""));
         }
-        match &plan {
+        match plan {
             Ok(plan) => {
-                class.secret_objects(document, root, plan);
+                class.secret_objects(document, root, &plan);
                 if class.errors.is_empty() {
-                    class.files = files(plan);
+                    class.files = files(&plan);
                     class.parameters = Some(plan.to_parameters());
                 }
+                class.plan = Some(plan);
             }
             Err(problems) => {
                 let told = |field: Option<&str>| field == Some("objects") && parameters.unreadable_objects;

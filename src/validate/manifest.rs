@@ -1,4 +1,5 @@
-//! Kubernetes manifests: documents, lists in them, and the SecretProviderClasses among the rest.
+//! Kubernetes manifests: documents, lists in them, and the SecretProviderClasses among the rest. Whoever takes a class
+//! out of a file of the user's reads it with this.
 
 use crate::limits;
 use crate::params::Position;
@@ -6,15 +7,15 @@ use crate::params::yaml::{self, Bounds, Kind, Node};
 
 /// A document of a file, and where it begins.
 #[derive(Clone, Copy)]
-pub(super) struct Document<'a> {
-    pub(super) text: &'a str,
+pub(crate) struct Document<'a> {
+    pub(crate) text: &'a str,
     /// Lines of the file before it.
-    pub(super) lines_before: usize,
+    lines_before: usize,
 }
 
 impl<'a> Document<'a> {
     /// Cuts a file at its `---` lines, as kubectl does, so that what is wrong with one document hides no other.
-    pub(super) fn split(text: &'a str) -> Vec<Self> {
+    pub(crate) fn split(text: &'a str) -> Vec<Self> {
         let mut documents = Vec::new();
         let (mut start, mut lines_before) = (0, 0);
         let mut offset = 0;
@@ -33,16 +34,21 @@ impl<'a> Document<'a> {
     }
 
     /// Whether a class can be in there at all. What has none is not read: other people's documents may be templates.
-    pub(super) fn may_hold_a_class(&self) -> bool {
+    pub(crate) fn may_hold_a_class(&self) -> bool {
         self.text.contains(KIND)
     }
 
-    pub(super) fn parse(&self) -> Result<Node, yaml::Error> {
+    /// Whether a pod that mounts a class can be in there.
+    pub(super) fn may_hold_a_pod(&self) -> bool {
+        self.text.contains(super::pods::CLASS)
+    }
+
+    pub(crate) fn parse(&self) -> Result<Node, yaml::Error> {
         yaml::parse_within(self.text, MANIFEST)
     }
 
     /// The place in the file of a place in the document.
-    pub(super) fn in_file(&self, at: Position) -> Position {
+    pub(crate) fn in_file(&self, at: Position) -> Position {
         Position {
             line: at.line + self.lines_before,
             ..at
@@ -72,24 +78,28 @@ pub(super) enum Resource<'a> {
 }
 
 /// The resources of a document, those inside lists too.
-pub(super) fn resources<'a>(root: &'a Node, found: &mut Vec<Resource<'a>>) {
-    let kind = text_of(root, "kind").unwrap_or_default();
-    if kind == "List" || kind == "SecretProviderClassList" {
-        if let Some(Kind::List(items)) = root.get("items").map(|items| &items.kind) {
-            for item in items {
-                resources(item, found);
-            }
-        }
-        return;
-    }
-    found.push(if kind == KIND {
-        class(root)
-    } else {
-        Resource::Other
-    });
+pub(crate) fn resources(root: &Node) -> Vec<&Node> {
+    let mut found = Vec::new();
+    collect(root, &mut found);
+    found
 }
 
-fn class(root: &Node) -> Resource<'_> {
+fn collect<'a>(root: &'a Node, found: &mut Vec<&'a Node>) {
+    match (text_of(root, "kind"), root.get("items").map(|items| &items.kind)) {
+        (Some(kind), items) if kind == "List" || kind == "SecretProviderClassList" => {
+            if let Some(Kind::List(items)) = items {
+                items.iter().for_each(|item| collect(item, found));
+            }
+        }
+        _ => found.push(root),
+    }
+}
+
+/// What a resource is.
+pub(super) fn class(root: &Node) -> Resource<'_> {
+    if !is_class(root) {
+        return Resource::Other;
+    }
     let api = text_of(root, "apiVersion").unwrap_or_default();
     let broken = |text: &str, remedy: &str| Resource::Broken(root, text.to_owned(), remedy.to_owned());
     match api.strip_prefix(GROUP) {
@@ -117,8 +127,13 @@ fn class(root: &Node) -> Resource<'_> {
     }
 }
 
+/// Whether it calls itself a SecretProviderClass.
+pub(crate) fn is_class(root: &Node) -> bool {
+    text_of(root, "kind") == Some(KIND)
+}
+
 /// The text of a key, if it is text.
-pub(super) fn text_of<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+pub(crate) fn text_of<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
     match &node.get(key)?.kind {
         Kind::Text(text) => Some(text),
         _ => None,

@@ -2,11 +2,13 @@
 //!
 //! Pure but for [`Settings::run`], which reads the files and prints. `docs/validate.md` is for its users.
 
+mod access;
 mod class;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
-mod manifest;
+pub(crate) mod manifest;
 mod official;
+mod pods;
 mod print;
 mod scalar;
 mod source_map;
@@ -17,9 +19,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+pub use access::{Access, Settings as AccessSettings, Verdict};
 pub use class::{Class, File, Finding};
 
+use self::access::Checker;
 use self::manifest::{Document, Resource, resources};
+use self::pods::User;
 use crate::limits;
 use crate::params::Position;
 
@@ -30,6 +35,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// How to print.
     pub format: Format,
+    /// The access policy to ask, too.
+    pub access: Option<AccessSettings>,
 }
 
 /// Where manifests are.
@@ -65,6 +72,15 @@ pub struct Report {
 }
 
 impl Report {
+    fn new(source: String) -> Self {
+        Self {
+            source,
+            classes: Vec::new(),
+            errors: Vec::new(),
+            skipped: 0,
+        }
+    }
+
     /// Whether nothing is wrong.
     pub fn is_well(&self) -> bool {
         self.errors.is_empty() && self.classes.iter().all(|class| class.errors.is_empty())
@@ -73,14 +89,17 @@ impl Report {
 
 /// Checks the text of one file.
 pub fn check(source: &str, text: &str) -> Report {
-    let mut report = Report {
-        source: source.to_owned(),
-        classes: Vec::new(),
-        errors: Vec::new(),
-        skipped: 0,
-    };
+    let mut report = examine(source, text, None);
+    report.classes.iter_mut().for_each(|class| class.plan = None);
+    report
+}
+
+/// The same; looks for pods that mount classes if there is where to put them, and leaves the plans in the classes.
+fn examine(source: &str, text: &str, mut users: Option<&mut Vec<User>>) -> Report {
+    let mut report = Report::new(source.to_owned());
     for document in Document::split(text) {
-        if !document.may_hold_a_class() {
+        let is_of_interest = document.may_hold_a_class() || users.is_some() && document.may_hold_a_pod();
+        if !is_of_interest {
             report.skipped += usize::from(!document.text.trim().is_empty());
             continue;
         }
@@ -97,10 +116,11 @@ pub fn check(source: &str, text: &str) -> Report {
                 continue;
             }
         };
-        let mut found = Vec::new();
-        resources(&root, &mut found);
-        for resource in found {
-            match resource {
+        for resource in resources(&root) {
+            if let Some(users) = &mut users {
+                pods::users(resource, users);
+            }
+            match manifest::class(resource) {
                 Resource::Class(root) => report.classes.push(Class::check(document, root)),
                 Resource::Broken(root, text, remedy) => {
                     let mut class = Class::at(document, root);
@@ -124,25 +144,44 @@ impl Settings {
     pub fn run(&self, input: &mut dyn Read, output: &mut dyn Write) -> io::Result<bool> {
         let mut output = io::BufWriter::new(output);
         let mut reports = Vec::with_capacity(self.sources.len());
-        for source in &self.sources {
-            let report = match source.read(input) {
-                Ok(text) => check(&source.to_string(), &text),
-                Err(error) => Report {
-                    source: source.to_string(),
-                    classes: Vec::new(),
-                    errors: vec![Finding::new(
-                        Position { line: 1, column: 1 },
-                        "",
-                        format!("cannot be read: {error}"),
-                        "",
-                    )],
-                    skipped: 0,
-                },
-            };
-            if self.format == Format::Text {
-                print::source(&report, &mut output)?;
+        let mut policy = None;
+        match self.access.as_ref().map(|access| (access, Checker::new(access))) {
+            Some((_, Ok(checker))) => policy = Some(checker),
+            Some((access, Err(finding))) => {
+                let mut report = Report::new(access.policy.display().to_string());
+                report.errors.push(finding);
+                reports.push(report);
             }
-            reports.push(report);
+            None => {}
+        }
+        for source in &self.sources {
+            let name = source.to_string();
+            reports.push(match (source.read(input), &mut policy) {
+                (Ok(text), None) => check(&name, &text),
+                (Ok(text), Some(policy)) => {
+                    let mut users = Vec::new();
+                    let report = examine(&name, &text, Some(&mut users));
+                    policy.learn(users);
+                    report
+                }
+                (Err(error), _) => {
+                    let mut report = Report::new(name);
+                    let text = format!("cannot be read: {error}");
+                    let at = Position { line: 1, column: 1 };
+                    report.errors.push(Finding::new(at, "", text, ""));
+                    report
+                }
+            });
+        }
+        if let Some(policy) = &policy {
+            // Only now: a pod may stand in another file than its class.
+            let classes = reports.iter_mut().flat_map(|report| &mut report.classes);
+            classes.for_each(|class| policy.judge(class));
+        }
+        if self.format == Format::Text {
+            for report in &reports {
+                print::source(report, &mut output)?;
+            }
         }
         let well = reports.iter().all(Report::is_well);
         match self.format {
@@ -171,7 +210,8 @@ struct Outcome<'a> {
 }
 
 impl Source {
-    fn read(&self, input: &mut dyn Read) -> io::Result<String> {
+    /// Its text.
+    pub(crate) fn read(&self, input: &mut dyn Read) -> io::Result<String> {
         let mut text = Vec::new();
         let most = limits::MANIFEST_BYTES as u64 + 1;
         match self {

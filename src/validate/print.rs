@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Class, Count, File, Finding, Report};
+use super::{Access, Class, Count, File, Finding, Report};
 use crate::params::quoted;
 
 /// Prints what came of one source.
@@ -24,6 +24,9 @@ pub(super) fn source(report: &Report, output: &mut dyn Write) -> io::Result<()> 
         }
         for file in &class.files {
             writeln!(output, "  {}", described(file))?;
+        }
+        for line in class.access.iter().flat_map(Access::lines) {
+            writeln!(output, "  {line}")?;
         }
         for (kind, findings) in [
             ("error", &class.errors),

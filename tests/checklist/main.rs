@@ -1,11 +1,14 @@
 //! What a correct provider must do, item by item: the checklist of the driver's contract. Each test is named after
 //! its item and shows it on the server's own socket, or on the real binary.
 
+#[path = "../support/actor.rs"]
 mod actor;
 mod bounds;
 mod calls;
 mod connections;
 mod content;
+#[path = "../../src/h2/testing/frames.rs"]
+mod frames;
 mod protocol;
 mod raw;
 mod shutdown;

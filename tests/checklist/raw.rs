@@ -1,69 +1,25 @@
 //! A client that speaks HTTP/2 frame by frame over the real socket, and believes nothing that it does not see.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use csi_provider::grpc::message;
-use csi_provider::h2::frame::{self, Frame, Head, Kind, Setting, Settings, Split, flag};
-use csi_provider::h2::{Reason, StreamId};
-use csi_provider::hpack;
+use csi_provider::h2::Reason;
+
+use crate::frames::{Client, headers, hello, reset};
+
+pub(crate) use crate::frames::{PREFACE, Seen, data, ping, raw, settings, settings_ack, window_update};
 
 pub(crate) const MOUNT: &str = "/v1alpha1.CSIDriverProvider/Mount";
 pub(crate) const VERSION: &str = "/v1alpha1.CSIDriverProvider/Version";
-pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// A frame of the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
-    Settings(Vec<(u16, u32)>),
-    SettingsAck,
-    Headers {
-        stream: u32,
-        fields: Vec<(String, String)>,
-        end: bool,
-    },
-    Data {
-        stream: u32,
-        octets: Vec<u8>,
-        end: bool,
-    },
-    Reset(u32, Reason),
-    Ping {
-        ack: bool,
-        payload: [u8; 8],
-    },
-    GoAway {
-        last: u32,
-        reason: Reason,
-    },
-    WindowUpdate(u32, u32),
-}
-
-impl Seen {
-    /// Whether this is the last frame of the stream's answer.
-    pub(crate) fn ends(&self, wanted: u32) -> bool {
-        matches!(self, Self::Headers { stream, end: true, .. } | Self::Data { stream, end: true, .. } if *stream == wanted)
-    }
-
-    /// A header field's value, if this is a header section that has it.
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let Self::Headers { fields, .. } = self else {
-            return None;
-        };
-        fields
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
-}
 
 pub(crate) struct Raw {
     stream: UnixStream,
-    decoder: hpack::Decoder,
-    read: Vec<u8>,
+    client: Client,
+    read: VecDeque<Seen>,
 }
 
 impl Raw {
@@ -74,15 +30,15 @@ impl Raw {
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         Self {
             stream,
-            decoder: hpack::Decoder::new(4096),
-            read: Vec::new(),
+            client: Client::new(),
+            read: VecDeque::new(),
         }
     }
 
     /// Connects, and exchanges settings.
     pub(crate) fn connect(path: &Path) -> Self {
         let mut client = Self::silent(path);
-        client.send(&[PREFACE, &settings(&[]), &settings_ack()].concat());
+        client.send(&hello());
         client.until(|seen| *seen == Seen::SettingsAck);
         client
     }
@@ -94,17 +50,13 @@ impl Raw {
     /// The next frame; `None` once the server has closed.
     pub(crate) fn next(&mut self) -> Option<Seen> {
         loop {
-            if let Some(Split { head, payload, rest }) =
-                frame::split(&self.read).expect("at most 16,384 octets")
-            {
-                let (payload, rest) = (payload.to_vec(), rest.to_vec());
-                self.read = rest;
-                return Some(self.see(&head, &payload));
+            if let Some(seen) = self.read.pop_front() {
+                return Some(seen);
             }
             let mut buffer = vec![0; 65_536];
             match self.stream.read(&mut buffer) {
                 Ok(0) => return None,
-                Ok(octets) => self.read.extend_from_slice(&buffer[..octets]),
+                Ok(octets) => self.read.extend(self.client.read(&buffer[..octets])),
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
                 Err(error) => panic!("no frame: {error}"),
             }
@@ -165,92 +117,15 @@ impl Raw {
         let message = last.field("grpc-message").unwrap_or_default().to_owned();
         (number.parse().unwrap(), message)
     }
-
-    fn see(&mut self, head: &Head, payload: &[u8]) -> Seen {
-        let stream = head.stream.number();
-        match Frame::parse(head, payload).unwrap() {
-            Frame::Settings(settings) if settings.ack => Seen::SettingsAck,
-            Frame::Settings(settings) => {
-                Seen::Settings(settings.iter().map(|one| (one.id, one.value)).collect())
-            }
-            Frame::Headers(headers) => {
-                assert!(headers.end_headers);
-                let mut fields = Vec::new();
-                let field = |name: &[u8], value: &[u8]| {
-                    let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
-                    fields.push((text(name), text(value)));
-                    ControlFlow::Continue(())
-                };
-                self.decoder.decode(headers.fragment, field).unwrap();
-                let end = headers.end_stream;
-                Seen::Headers { stream, fields, end }
-            }
-            Frame::Data(data) => Seen::Data {
-                stream,
-                octets: data.payload.to_vec(),
-                end: data.end_stream,
-            },
-            Frame::Reset(reset) => Seen::Reset(stream, reset.reason),
-            Frame::Ping(ping) => Seen::Ping {
-                ack: ping.ack,
-                payload: ping.payload,
-            },
-            Frame::GoAway(goaway) => Seen::GoAway {
-                last: goaway.last_stream.number(),
-                reason: goaway.reason,
-            },
-            Frame::WindowUpdate(update) => Seen::WindowUpdate(stream, update.increment),
-            other => panic!("a server never sends {other:?}"),
-        }
-    }
-}
-
-pub(crate) fn raw(kind: Kind, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let (length, stream) = (payload.len(), StreamId::new(stream));
-    let mut out = Vec::new();
-    Head {
-        length,
-        kind,
-        flags,
-        stream,
-    }
-    .encode(&mut out);
-    out.extend_from_slice(payload);
-    out
-}
-
-pub(crate) fn settings(pairs: &[(u16, u32)]) -> Vec<u8> {
-    let pairs: Vec<_> = pairs.iter().map(|&(id, value)| Setting { id, value }).collect();
-    let mut out = Vec::new();
-    Settings::encode(&pairs, &mut out);
-    out
-}
-
-pub(crate) fn settings_ack() -> Vec<u8> {
-    raw(Kind::Settings, flag::ACK, 0, &[])
-}
-
-pub(crate) fn ping(payload: [u8; 8]) -> Vec<u8> {
-    raw(Kind::Ping, 0, 0, &payload)
-}
-
-pub(crate) fn window_update(stream: u32, increment: u32) -> Vec<u8> {
-    raw(Kind::WindowUpdate, 0, stream, &increment.to_be_bytes())
 }
 
 pub(crate) fn cancel(stream: u32) -> Vec<u8> {
-    raw(Kind::Reset, 0, stream, &Reason::CANCEL.0.to_be_bytes())
-}
-
-pub(crate) fn data(stream: u32, octets: &[u8], end: bool) -> Vec<u8> {
-    raw(Kind::Data, if end { flag::END_STREAM } else { 0 }, stream, octets)
+    reset(stream, Reason::CANCEL)
 }
 
 /// A header section of exactly these fields.
 pub(crate) fn section(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
-    let mut block = Vec::new();
-    hpack::encode(fields.iter().copied(), &mut block);
-    raw(Kind::Headers, flag::END_HEADERS, stream, &block)
+    headers(stream, fields, false)
 }
 
 /// The header section of a gRPC call; `fields` come last.

@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 
 use harness::driver::{Code, MountResponse, Status, Volume};
+use harness::{Fault, FaultRule};
 
+use crate::observed::{free_port, get};
 use crate::world::World;
 
 const PAYMENTS: &str = "version: 1
@@ -77,10 +80,7 @@ fn what_the_pod_brings_is_exempt() {
 fn reloaded_and_kept() {
     let directory = tempfile::tempdir().expect("directory");
     let policy = directory.path().join("policy.yaml");
-    let port = {
-        let free = TcpListener::bind("127.0.0.1:0").expect("port");
-        free.local_addr().expect("address").port()
-    };
+    let port = free_port();
     let world = World::with(|provider, _| {
         provider
             .argument(format!("--access-policy={}", policy.display()))
@@ -117,4 +117,72 @@ fn reloaded_and_kept() {
     ask(&world, "web", None).expect("permitted now");
     ask(&world, "payments", None).expect_err("no longer");
     assert!(ready().starts_with("HTTP/1.1 200 "), "{}", ready());
+}
+
+/// Before anything is deployed, `validate` says of a pod what its Mount would say.
+#[test]
+fn validate_says_what_the_mount_says() {
+    let directory = tempfile::tempdir().expect("directory");
+    let policy = directory.path().join("policy.yaml");
+    fs::write(&policy, PAYMENTS).expect("policy");
+    let world = under(&policy);
+    let objects = "- objectName: test\n  objectType: oos\n- objectName: test-kms\n";
+    let manifest = directory.path().join("class.yaml");
+    let indented = objects.replace('\n', "\n      ");
+    for (namespace, account) in [("payments", "api"), ("payments", "web"), ("web", "api")] {
+        let text = format!(
+            "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {{name: c, namespace: {namespace}}}\nspec:\n  provider: alibabacloud\n  parameters:\n    region: cn-hangzhou\n    objects: |\n      {indented}\n"
+        );
+        fs::write(&manifest, text).expect("manifest");
+        let output = Command::new(env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud"))
+            .arg("validate")
+            .arg(format!("--access-policy={}", policy.display()))
+            .arg(format!("--service-account={account}"))
+            .arg(&manifest)
+            .output()
+            .expect("the binary runs");
+        let told = String::from_utf8(output.stdout).expect("text");
+        let mut volume = Volume::new([("objects", objects), ("region", "cn-hangzhou")]);
+        namespace.clone_into(&mut volume.namespace);
+        account.clone_into(&mut volume.service_account);
+        let status = world.driver.mount(volume.request()).expect_err("denied");
+        let (message, _) = status.message().split_once(" (mount ").expect("an id at the end");
+        assert!(message.contains("test-kms"), "{message}");
+        assert!(
+            told.contains(&format!(": error: {message}\n")),
+            "{message}\nis not in\n{told}"
+        );
+        assert_eq!(output.status.code(), Some(1), "{told}");
+    }
+}
+
+/// What the policy denies is told apart from what the cloud denies.
+#[test]
+fn denials_are_counted() {
+    let directory = tempfile::tempdir().expect("directory");
+    let policy = directory.path().join("policy.yaml");
+    let port = free_port();
+    let world = World::with(|provider, _| {
+        provider
+            .argument(format!("--access-policy={}", policy.display()))
+            .argument(format!("--healthz-port={port}"))
+    });
+    ask(&world, "payments", None).expect_err("there is no policy yet");
+    fs::write(&policy, PAYMENTS).expect("policy");
+    ask(&world, "payments", None).expect("permitted");
+    for _ in 0..2 {
+        ask(&world, "web", None).expect_err("denied");
+    }
+    world
+        .cloud
+        .inject(FaultRule::new(Fault::error(403, "NoPermission", "")));
+    ask(&world, "payments", None).expect_err("denied by the cloud");
+    let (_, numbers) = get(port, "/metrics");
+    for line in [
+        "alibabacloud_provider_access_denied_total{reason=\"rules\"} 2\n",
+        "alibabacloud_provider_access_denied_total{reason=\"no_policy\"} 1\n",
+        "alibabacloud_provider_mounts_total{result=\"failure\",code=\"PERMISSION_DENIED\"} 4\n",
+    ] {
+        assert!(numbers.contains(line), "{line} is not in\n{numbers}");
+    }
 }

@@ -128,3 +128,104 @@ fn the_identity_of_a_pod() {
         ],
     );
 }
+
+/// Several classes in one file are told apart by name, as `mount` does; other documents are nobody's business.
+#[test]
+fn one_class_of_several() {
+    let cloud = FakeCloud::start().expect("fake cloud");
+    let files = tempfile::tempdir().expect("directory");
+    let manifest = files.path().join("all.yaml");
+    let class = |name: &str, object: &str| {
+        format!(
+            "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n  provider: alibabacloud\n  parameters:\n    objects: |\n      - objectName: {object}\n---\n"
+        )
+    };
+    let text = format!(
+        "{{{{ template }}}}\n---\n{}{}kind: Pod\n",
+        class("web", "one"),
+        class("jobs", "two")
+    );
+    std::fs::write(&manifest, text).expect("manifest");
+    let manifest = format!("--class={}", manifest.display());
+    let (is_well, text) = whoami(&cloud, &[&manifest], &[]);
+    assert!(!is_well, "{text}");
+    assert_lines(
+        &text,
+        &["several classes in it: web, jobs; choose with --class-name\n"],
+    );
+    let (is_well, text) = whoami(&cloud, &[&manifest, "--class-name=none"], &[]);
+    assert!(!is_well, "{text}");
+    assert_lines(&text, &["no SecretProviderClass \"none\" in it"]);
+    let (is_well, text) = whoami(&cloud, &[&manifest, "--class-name=jobs"], &[]);
+    assert!(is_well && !text.contains("\"one\""), "{text}");
+    assert_lines(&text, &["item 1 \"two\" (kms): http"]);
+}
+
+/// The access policy, object by object, for the pod that is named, or of the class's namespace.
+#[test]
+fn under_an_access_policy() {
+    let cloud = FakeCloud::start().expect("fake cloud");
+    let files = tempfile::tempdir().expect("directory");
+    let file = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).expect("file");
+        path.display().to_string()
+    };
+    let policy = file(
+        "policy.yaml",
+        "version: 1\nrules:\n- name: own\n  subjects: [{namespace: shop, serviceAccounts: [web]}]\n  objects: [{service: kms, names: [a], regions: [cn-hangzhou]}]\n",
+    );
+    let class = file(
+        "class.yaml",
+        "kind: SecretProviderClass\nmetadata: {name: c, namespace: shop}\nspec:\n  provider: alibabacloud\n  parameters:\n    objects: |\n      - objectName: a\n      - objectName: b\n",
+    );
+    let (policy, class) = (format!("--access-policy={policy}"), format!("--class={class}"));
+    // No region in the class: the node's decides.
+    let (is_well, text) = whoami(&cloud, &[&policy, &class, "--service-account=web"], &[]);
+    assert!(!is_well, "{text}");
+    assert_lines(
+        &text,
+        &[
+            "policy.yaml: does not let these pods read with the provider's identity\n",
+            ", permitted by rule \"own\"\n",
+            ", denied: no rule for them names this object\n",
+        ],
+    );
+    let (_, text) = whoami(
+        &cloud,
+        &[&policy, &class, "--service-account=web", "--namespace=other"],
+        &[],
+    );
+    assert_eq!(
+        text.matches("denied: no rule has this namespace").count(),
+        2,
+        "{text}"
+    );
+
+    let all = file(
+        "all.yaml",
+        "version: 1\nrules:\n- {name: all, subjects: [{namespace: '*'}], objects: [{service: kms, names: ['*']}]}\n",
+    );
+    let (is_well, text) = whoami(&cloud, &[&format!("--access-policy={all}"), &class], &[]);
+    assert!(is_well, "{text}");
+    assert_eq!(text.matches("permitted by rule \"all\"").count(), 2, "{text}");
+    assert_lines(
+        &text,
+        &["all.yaml: lets these pods read with the provider's identity\n"],
+    );
+
+    let (is_well, text) = whoami(&cloud, &[&policy], &[]);
+    assert!(is_well, "{text}");
+    assert_lines(&text, &["policy.yaml: 1 rules; --class asks them\n"]);
+    for arguments in [
+        &["--access-policy=/does/not/exist"][..],
+        &["--access-policy=/does/not/exist", &class],
+    ] {
+        let (is_well, text) = whoami(&cloud, arguments, &[]);
+        assert!(!is_well, "{text}");
+        assert_lines(
+            &text,
+            &["policy:   access policy /does/not/exist: cannot be read"],
+        );
+    }
+}

@@ -35,25 +35,29 @@ fn setups() -> Vec<Setup> {
 }
 
 impl Setup {
-    fn start(&self, cloud: &FakeCloud, interval: &str) -> ProviderProcess {
+    fn builder(&self, cloud: &FakeCloud, interval: &str) -> ProviderBuilder {
         let url = if self.tls {
             cloud.https_url()
         } else {
             cloud.http_url()
         };
         let (id, secret) = cloud.access_key();
-        let files = tempfile::tempdir().expect("directory");
-        let authority = files.path().join("ca.pem");
-        cloud.write_ca(&authority).expect("CA");
         ["kms", "oos", "sts", "metadata"]
             .iter()
             .fold(ProviderBuilder::new(&self.binary), |builder, service| {
                 builder.argument(format!("--{service}-endpoint={url}"))
             })
             .argument(format!("--refresh-interval={interval}"))
-            .variable("SSL_CERT_FILE", &authority)
             .variable("ACCESS_KEY_ID", id)
             .variable("SECRET_ACCESS_KEY", secret)
+    }
+
+    fn start(&self, cloud: &FakeCloud, interval: &str) -> ProviderProcess {
+        let files = tempfile::tempdir().expect("directory");
+        let authority = files.path().join("ca.pem");
+        cloud.write_ca(&authority).expect("CA");
+        self.builder(cloud, interval)
+            .variable("SSL_CERT_FILE", &authority)
             .start()
             .expect("provider")
     }
@@ -61,11 +65,15 @@ impl Setup {
 
 /// The first of [`setups`], where the rest would show the same.
 fn provider(cloud: &FakeCloud, interval: &str) -> ProviderProcess {
+    builder(cloud, interval).start().expect("provider")
+}
+
+fn builder(cloud: &FakeCloud, interval: &str) -> ProviderBuilder {
     let setup = Setup {
         binary: BINARY.into(),
         tls: false,
     };
-    setup.start(cloud, interval)
+    setup.builder(cloud, interval)
 }
 
 fn request(objects: &str) -> MountRequest {
@@ -176,6 +184,34 @@ fn a_shared_copy_is_wiped(setup: &Setup) {
     assert!(!found.is_empty(), "docs/refresh.md says that the value is kept");
     overwrite(&cloud, &driver);
     wait_until_gone(&provider, &value);
+}
+
+/// A value that is kept for an outage is in memory for the time that SECURITY.md says, or until the cloud refuses it.
+#[test]
+fn a_value_kept_for_an_outage_is_wiped() {
+    if !is_root() {
+        return;
+    }
+    let cloud = FakeCloud::start().expect("cloud");
+    for (duration, ends_by_refusal) in [("5s", false), ("1h", true)] {
+        let value = canary(duration);
+        cloud.set_kms_text("kept", &value);
+        let provider = builder(&cloud, "0")
+            .argument(format!("--serve-stale-for={duration}"))
+            .start()
+            .expect("provider");
+        let driver = Driver::new(provider.socket());
+        let asked = request("- objectName: kept\n");
+        driver.mount(asked.clone()).expect("mount");
+        let found = Memory::of(provider.id()).places(&value);
+        assert!(!found.is_empty(), "docs/refresh.md says that the value is kept");
+        if ends_by_refusal {
+            cloud.delete_kms("kept");
+            driver.mount(asked).expect_err("deleted");
+        }
+        overwrite(&cloud, &driver);
+        wait_until_gone(&provider, &value);
+    }
 }
 
 /// What pods bring: AccessKey pairs of their own leave no trace either, nor do tokens.

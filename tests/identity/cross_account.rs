@@ -1,6 +1,9 @@
 //! `crossAccountRoleArn` and `crossAccountExternalId`, object by object.
 
+use std::thread;
+
 use csi_provider::grpc::Code;
+use harness::{Fault, FaultRule, Service};
 
 use crate::world::{GUARDED, TARGET, World, volume};
 
@@ -60,6 +63,66 @@ fn roles_that_cannot_be_had() {
         "{message}"
     );
     assert!(world.readers().is_empty());
+}
+
+/// The roles of one Mount are assumed side by side, each once: STS answers nobody before all of them have asked.
+#[test]
+fn several_roles_at_once() {
+    let world = World::new();
+    let provider = world.start(&world.nobody());
+    let objects = format!(
+        "- objectName: test-kms\n  crossAccountRoleArn: {TARGET}\n- objectName: test-kms\n  objectAlias: again\n  crossAccountRoleArn: {TARGET}\n- objectName: test\n  objectType: oos\n  crossAccountRoleArn: {GUARDED}\n  crossAccountExternalId: tenant-42\n- objectName: a\n  crossAccountRoleArn: acs:ram::9999999999990000:role/one\n- objectName: b\n  crossAccountRoleArn: acs:ram::9999999999990000:role/two\n"
+    );
+    let held = world
+        .cloud
+        .inject(FaultRule::new(Fault::Hold).service(Service::Sts));
+    let message = thread::scope(|scope| {
+        let mount = scope.spawn(|| provider.refuses(&volume("default", "web", &objects)));
+        world.cloud.wait_for_held(4);
+        world.cloud.release(held);
+        mount.join().expect("an answer")
+    });
+    assert_eq!(world.asked(Service::Sts).len(), 4, "two objects share a role");
+    // Both that are refused are told, and neither of those that are not.
+    assert!(
+        message.contains("item 4 \"a\"") && message.contains("role/one"),
+        "{message}"
+    );
+    assert!(
+        message.contains("item 5 \"b\"") && message.contains("role/two"),
+        "{message}"
+    );
+    assert!(
+        !message.contains("item 1") && !message.contains("item 3"),
+        "{message}"
+    );
+}
+
+/// More roles than there are helpers: every one is assumed all the same.
+#[test]
+fn more_roles_than_helpers() {
+    let world = World::new();
+    let provider = world.start(&world.nobody());
+    let count = csi_provider::limits::ROLE_HELPERS + 10;
+    let objects: String = (0..count)
+        .map(|at| {
+            format!("- objectName: o{at}\n  crossAccountRoleArn: acs:ram::9999999999990000:role/r{at}\n")
+        })
+        .collect();
+    let held = world
+        .cloud
+        .inject(FaultRule::new(Fault::Hold).service(Service::Sts));
+    thread::scope(|scope| {
+        let mount = scope.spawn(|| provider.refuses(&volume("default", "web", &objects)));
+        world.cloud.wait_for_held(csi_provider::limits::ROLE_HELPERS + 1);
+        assert_eq!(
+            world.asked(Service::Sts).len(),
+            csi_provider::limits::ROLE_HELPERS + 1
+        );
+        world.cloud.release(held);
+        mount.join().expect("an answer")
+    });
+    assert_eq!(world.asked(Service::Sts).len(), count);
 }
 
 /// What the other account refuses is told with the role it was asked with.

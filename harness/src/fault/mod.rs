@@ -107,6 +107,13 @@ impl Faults {
             .collect()
     }
 
+    /// How many requests or handshakes a rule has struck; nothing once it is gone.
+    pub fn struck(&self, id: FaultId) -> u64 {
+        let inner = self.lock();
+        let rule = inner.active.iter().find(|active| active.id == id);
+        rule.map_or(0, |active| active.fired)
+    }
+
     /// Blocks until the rule is gone.
     pub fn hold(&self, id: FaultId) {
         let mut inner = self.lock();

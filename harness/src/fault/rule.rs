@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Subject;
 use crate::error::Dialect;
-use crate::http::tls::CertificateFault;
+use crate::http::tls::{CertificateFault, HandshakeFault};
 use crate::service::Service;
 use crate::state::policy::matches;
 
@@ -123,8 +123,11 @@ pub enum Fault {
         /// Milliseconds between pieces.
         pause_ms: u64,
     },
-    /// Something is wrong with the certificate. Filters see the service of the host name asked for, nothing else.
+    /// Something is wrong with the certificate. Filters see the service, nothing else: the port's own, or that of the
+    /// host name asked for. No session is resumed meanwhile, so that each new connection sees it.
     Certificate(CertificateFault),
+    /// The TLS handshake fails, or waits. Filters as for certificates.
+    Handshake(HandshakeFault),
     /// The cloud's clock is off by so many seconds when it checks the request; positive: ahead.
     ClockOffset {
         /// Seconds.
@@ -251,7 +254,7 @@ impl Fault {
     /// When it takes effect.
     pub(super) fn phase(&self) -> Phase {
         match self {
-            Self::Certificate(_) => Phase::Handshake,
+            Self::Certificate(_) | Self::Handshake(_) => Phase::Handshake,
             Self::ClockOffset { .. } => Phase::Arrival,
             _ => Phase::Answer,
         }

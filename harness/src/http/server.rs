@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{HandshakeKind, StreamOwned};
 
 use super::message::{Delivery, Request, Response};
 use super::percent;
+use super::tls::Tls;
 use crate::service::Service;
 
 /// What stands behind the sockets.
@@ -98,12 +99,12 @@ impl Server {
         }
     }
 
-    /// Listens on one more address, with TLS if a configuration is given and for one service only if it is named,
-    /// and returns the address bound.
+    /// Listens on one more address, over TLS if it is given and for one service only if it is named, and returns the
+    /// address bound.
     pub fn listen(
         &mut self,
         address: SocketAddr,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<Arc<Tls>>,
         service: Option<Service>,
     ) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address)?;
@@ -139,12 +140,7 @@ impl Drop for Server {
     }
 }
 
-fn accept(
-    listener: &TcpListener,
-    tls: Option<&Arc<ServerConfig>>,
-    service: Option<Service>,
-    shared: &Arc<Shared>,
-) {
+fn accept(listener: &TcpListener, tls: Option<&Arc<Tls>>, service: Option<Service>, shared: &Arc<Shared>) {
     for stream in listener.incoming() {
         if shared.stopping.load(Ordering::SeqCst) {
             return;
@@ -188,13 +184,12 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    fn run(&self, mut stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
+    fn run(&self, mut stream: TcpStream, tls: Option<Arc<Tls>>) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let Some(config) = tls else {
+        let Some(tls) = tls else {
             return self.serve(&mut stream);
         };
-        let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
-        session.complete_io(&mut stream)?;
+        let session = tls.accept(&mut stream, self.service)?;
         self.shared.connections.handshakes.fetch_add(1, Ordering::Relaxed);
         let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
         self.shared

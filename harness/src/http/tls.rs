@@ -5,15 +5,19 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::{self, Write as _};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
-use rustls::ServerConfig;
 use rustls::crypto::ring as provider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, ServerConnection};
 use serde::{Deserialize, Serialize};
+
+use crate::service::Service;
 
 /// Ways in which the server's certificate can be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
@@ -27,10 +31,36 @@ pub enum CertificateFault {
     UnknownAuthority,
 }
 
-/// Says which fault, if any, the certificate for a host shall have now.
-pub trait CertificatePolicy: Send + Sync {
-    /// `host` is the name the client asked for, in lower case; none if it asked for an address.
-    fn fault(&self, host: Option<&str>) -> Option<CertificateFault>;
+/// Ways in which a handshake can fail, certificates aside, once the client's hello has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandshakeFault {
+    /// The connection is closed without an answer.
+    Closed,
+    /// The connection is closed in the middle of the server's first messages.
+    Cut,
+    /// Nothing is answered until the rule is released or cleared.
+    Hold,
+    /// The answer is an HTTP error in plain text, as of a port that speaks no TLS.
+    PlainHttp,
+    /// The answer is the alert `handshake_failure`, as for want of a common cipher suite.
+    Refused,
+}
+
+/// What shall happen to one handshake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handshake {
+    /// What is wrong with the certificate.
+    pub certificate: Option<CertificateFault>,
+    /// How the handshake fails.
+    pub failure: Option<HandshakeFault>,
+}
+
+/// Says what shall happen to a handshake.
+pub trait HandshakePolicy: Send + Sync {
+    /// `port` is the service whose own port it is; `host` is the name that the client asked for, in lower case, none if
+    /// it asked for an address. May take its time.
+    fn handshake(&self, port: Option<Service>, host: Option<&str>) -> Handshake;
 }
 
 /// A certificate authority and the certificates it has made.
@@ -133,21 +163,102 @@ impl fmt::Debug for Authority {
 }
 
 /// The server's side of TLS 1.2 and 1.3, HTTP/1.1 only.
-pub fn server_config(
+pub struct Tls {
     authority: Arc<Authority>,
-    policy: Arc<dyn CertificatePolicy>,
-) -> Result<Arc<ServerConfig>, rustls::Error> {
+    policy: Arc<dyn HandshakePolicy>,
+    good: Arc<ServerConfig>,
+}
+
+impl Tls {
+    /// Certificates come from `authority`, and go wrong as `policy` says.
+    pub fn new(authority: Arc<Authority>, policy: Arc<dyn HandshakePolicy>) -> Result<Self, rustls::Error> {
+        let good = Arc::new(server_config(&authority, None)?);
+        Ok(Self {
+            authority,
+            policy,
+            good,
+        })
+    }
+
+    /// One handshake, from the client's hello to its end. `port` is the service whose own port it is.
+    pub fn accept(&self, stream: &mut TcpStream, port: Option<Service>) -> io::Result<ServerConnection> {
+        let mut acceptor = Acceptor::default();
+        let accepted = loop {
+            if acceptor.read_tls(stream)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            match acceptor.accept() {
+                Ok(Some(accepted)) => break accepted,
+                Ok(None) => {}
+                Err((error, mut alert)) => {
+                    alert.write_all(stream)?;
+                    return Err(io::Error::other(error));
+                }
+            }
+        };
+        let host = accepted.client_hello().server_name().map(str::to_ascii_lowercase);
+        let outcome = self.policy.handshake(port, host.as_deref());
+        let config = match outcome.certificate {
+            None => Arc::clone(&self.good),
+            fault => Arc::new(server_config(&self.authority, fault).map_err(io::Error::other)?),
+        };
+        let instead: Option<&[u8]> = match outcome.failure {
+            Some(HandshakeFault::Closed) => Some(b""),
+            Some(HandshakeFault::PlainHttp) => Some(PLAIN_HTTP),
+            Some(HandshakeFault::Refused) => Some(HANDSHAKE_FAILURE),
+            Some(HandshakeFault::Cut | HandshakeFault::Hold) | None => None,
+        };
+        if let Some(answer) = instead {
+            stream.write_all(answer)?;
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        let mut session = match accepted.into_connection(config) {
+            Ok(session) => session,
+            Err((error, mut alert)) => {
+                alert.write_all(stream)?;
+                return Err(io::Error::other(error));
+            }
+        };
+        if outcome.failure == Some(HandshakeFault::Cut) {
+            let mut answer = Vec::new();
+            while session.wants_write() {
+                session.write_tls(&mut answer)?;
+            }
+            stream.write_all(&answer[..answer.len() / 2])?;
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        session.complete_io(stream)?;
+        Ok(session)
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+/// Sessions are resumed only where certificates are as they should be: a resumed one would show none.
+fn server_config(
+    authority: &Arc<Authority>,
+    fault: Option<CertificateFault>,
+) -> Result<ServerConfig, rustls::Error> {
+    let authority = Arc::clone(authority);
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Resolver { authority, policy }));
+        .with_cert_resolver(Arc::new(Resolver { authority, fault }));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    if fault.is_some() {
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    Ok(config)
 }
 
 struct Resolver {
     authority: Arc<Authority>,
-    policy: Arc<dyn CertificatePolicy>,
+    fault: Option<CertificateFault>,
 }
 
 impl fmt::Debug for Resolver {
@@ -159,9 +270,7 @@ impl fmt::Debug for Resolver {
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let host = hello.server_name().map(str::to_ascii_lowercase);
-        self.authority
-            .certificate(host.as_deref(), self.policy.fault(host.as_deref()))
-            .ok()
+        self.authority.certificate(host.as_deref(), self.fault).ok()
     }
 }
 
@@ -186,3 +295,8 @@ fn authority_params(name: &str) -> CertificateParams {
 
 /// Names are chosen by the client; past this many, certificates are made anew each time instead of being kept.
 const MAX_CERTIFICATES: usize = 1024;
+/// What an HTTP server answers to the hello of TLS.
+const PLAIN_HTTP: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 12\r\nConnection: close\r\n\r\nBad Request\n";
+/// A record of type alert, TLS 1.2, with two bytes: fatal, handshake_failure (RFC 8446, section 6).
+const HANDSHAKE_FAILURE: &[u8] = &[21, 3, 3, 0, 2, 2, 40];

@@ -1,40 +1,54 @@
 //! The engine's decisions on a clock that stands still until a test moves it.
 
+mod stale;
+mod stale_properties;
+
 use super::*;
 use crate::clock::{Clock as _, SystemClock};
 use crate::limits;
 
 /// Keys and errors are words, values are numbers, a job is the number of its credentials.
 #[derive(Debug)]
-struct Words;
+pub(super) struct Words;
 
 impl Domain for Words {
     type Key = &'static str;
     type Job = u32;
     type Value = u32;
     type Error = &'static str;
+
+    /// `identity/secret@version`
+    fn is_same_secret(one: &&'static str, other: &&'static str) -> bool {
+        let secret = |key: &&'static str| -> &'static str {
+            let named = key.rsplit('/').next().unwrap_or_default();
+            named.split('@').next().unwrap_or_default()
+        };
+        secret(one) == secret(other)
+    }
 }
 
-struct Bench {
-    core: Core<Words>,
-    now: Instant,
+pub(super) struct Bench {
+    pub(super) core: Core<Words>,
+    pub(super) now: Instant,
 }
 
 const INTERVAL: Duration = Duration::from_secs(60);
 const OLD_JOB: u32 = 1;
 
-fn settings(pulls: usize, per_second: u32, refresh_interval: Duration) -> Settings {
+pub(super) fn settings(pulls: usize, per_second: u32, refresh_interval: Duration) -> Settings {
     let lane = LaneSettings { pulls, per_second };
     Settings {
         kms: lane,
         oos: lane,
         refresh_interval,
         copies_bytes: 1 << 20,
+        serve_stale_for: Duration::ZERO,
+        stale_bytes: 1 << 20,
     }
 }
 
 impl Bench {
-    fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         let now = SystemClock.now();
         Self {
             core: Core::new(settings, now),
@@ -54,7 +68,7 @@ impl Bench {
         self.now += Duration::from_secs(seconds);
     }
 
-    fn mount(&mut self, keys: &[&'static str], volume: Option<&Volume>) -> PartyId {
+    pub(super) fn mount(&mut self, keys: &[&'static str], volume: Option<&Volume>) -> PartyId {
         self.mount_within(keys, volume, 100)
     }
 
@@ -62,14 +76,14 @@ impl Bench {
         let wants = keys.iter().map(|key| Want {
             service: Service::Kms,
             key: *key,
-            job: OLD_JOB,
+            job: Ok(OLD_JOB),
         });
         let deadline = self.now + Duration::from_secs(seconds);
         self.core.mount(wants.collect(), volume, deadline, self.now).party
     }
 
     /// A volume that has been mounted.
-    fn known(&mut self, uid: &str) -> Volume {
+    pub(super) fn known(&mut self, uid: &str) -> Volume {
         let volume = Volume::new(uid, "path").expect("a volume");
         self.core.mounted(&volume, self.now);
         volume
@@ -104,15 +118,15 @@ impl Bench {
     }
 
     /// The results of a Mount that is complete.
-    fn results(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
+    pub(super) fn results(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
         assert!(self.core.is_complete(party), "the Mount still waits");
         self.leave(party)
     }
 
-    fn leave(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
-        let settled = self.core.leave(party);
+    pub(super) fn leave(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
+        let settled = self.core.leave(party, self.now);
         let result = |settled| match settled {
-            Settled::Value(value) => Ok(value),
+            Settled::Value(value) | Settled::Stale { value, .. } => Ok(value),
             Settled::Failed(error) => Err(error),
             Settled::Skipped => Err("skipped"),
             Settled::Unfinished => Err("unfinished"),
@@ -121,7 +135,7 @@ impl Bench {
     }
 
     /// Nothing is left of anything, shared copies aside.
-    fn assert_empty(&mut self) {
+    pub(super) fn assert_empty(&mut self) {
         let core = &self.core;
         assert!(core.flights.is_empty() && core.open.is_empty() && core.parties.is_empty());
         assert_eq!(
@@ -153,7 +167,7 @@ fn the_limits_of_the_services_are_their_own() {
         move |key| Want {
             service,
             key,
-            job: OLD_JOB,
+            job: Ok(OLD_JOB),
         }
     };
     let wants = ["a", "b", "c"].map(service(Service::Kms));
@@ -505,6 +519,36 @@ fn an_outage_cancels_what_has_not_started() {
 }
 
 #[test]
+fn after_an_outage_a_mount_asks_for_one_value_and_then_for_the_rest() {
+    let mut bench = Bench::wide();
+    let first = bench.mount(&["a"], None);
+    for _ in 0..limits::FETCH_ATTEMPTS {
+        let call = bench.call();
+        bench.fail(call, "503", Class::Unavailable);
+        bench.pass(1);
+    }
+    assert_eq!(bench.results(first), [Err("503")]);
+
+    let failing = bench.mount(&["b", "c", "d"], None);
+    let waiting = bench.mount(&["e", "c", "d"], None);
+    let calls = bench.calls();
+    assert_eq!(calls.len(), 2, "one of each Mount, e and b");
+    bench.core.leave(failing, bench.now);
+    assert_eq!(bench.calls().len(), 0, "what has been sent was not answered yet");
+    bench.fail(calls[1].flight, "503", Class::Unavailable);
+    let next = bench.calls();
+    assert_eq!(next.len(), 1, "what the other has joined goes on, one at a time");
+    bench.answer(next[0].flight, 3);
+    bench.answer(calls[0].flight, 5);
+    let last = bench.call();
+    bench.answer(last, 4);
+    assert_eq!(bench.results(waiting), [Ok(5), Ok(3), Ok(4)]);
+
+    bench.mount(&["f", "g", "h"], None);
+    assert_eq!(bench.calls().len(), 3, "the service is in reach again");
+}
+
+#[test]
 fn under_an_outage_a_try_that_fails_is_the_last() {
     let mut bench = Bench::narrow(2);
     let party = bench.mount(&["a", "b"], None);
@@ -574,7 +618,7 @@ fn throttles_slow_the_service_down_and_leave_the_other_alone() {
     let other = Want {
         service: Service::Oos,
         key: "e",
-        job: OLD_JOB,
+        job: Ok(OLD_JOB),
     };
     let deadline = bench.now + INTERVAL;
     bench.core.mount(vec![other], None, deadline, bench.now);

@@ -3,7 +3,8 @@
 use super::{Error, Head, StreamId, flag, require_stream};
 
 /// A further piece of a header block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(any(test, fuzzing), derive(Debug))]
 pub struct Continuation<'a> {
     /// The stream of the HEADERS before it.
     pub stream: StreamId,

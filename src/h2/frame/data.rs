@@ -3,7 +3,8 @@
 use super::{Error, Head, Kind, StreamId, flag, require_stream, strip_padding};
 
 /// A piece of a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(any(test, fuzzing), derive(Debug))]
 pub struct Data<'a> {
     /// Whose body.
     pub stream: StreamId,

@@ -3,7 +3,8 @@
 use super::{Error, Head, Kind, MAX_FRAME_SIZE, StreamId, flag, frame_size, require_stream, strip_padding};
 
 /// The start of a header block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(any(test, fuzzing), derive(Debug))]
 pub struct Headers<'a> {
     /// The stream that it opens, or whose trailers it brings.
     pub stream: StreamId,

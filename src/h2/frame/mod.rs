@@ -169,8 +169,9 @@ impl Head {
     }
 }
 
-/// A frame of a known type.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A frame of a known type. What holds octets of the client prints nothing in what ships.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(any(test, fuzzing), derive(Debug))]
 pub enum Frame<'a> {
     /// Section 6.1.
     Data(Data<'a>),
@@ -214,7 +215,8 @@ impl<'a> Frame<'a> {
 }
 
 /// A complete frame at the start of some octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(any(test, fuzzing), derive(Debug))]
 pub struct Split<'a> {
     /// Its head.
     pub head: Head,

@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::{Clock, SystemClock};
 use crate::fuzzing::Input;
+use crate::grpc::message;
 use crate::grpc::proto::{MountRequest, VersionResponse};
 use crate::h2::frame::{self, Data, Frame, Setting};
 use crate::hpack;

@@ -4,10 +4,13 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use super::answer::encode_health;
 use super::*;
 use crate::clock::{Clock, SystemClock};
+use crate::grpc::message;
 use crate::grpc::proto::{MountRequest, VersionResponse};
 use crate::h2::testing::{Client, Seen, data, headers, hello, reset, settings, window_update};
+use crate::limits;
 use crate::server::{Service, Settings};
 
 /// Time that stands still.

@@ -1,6 +1,8 @@
 //! A service that does what its requests say, behind the real server on a socket of its own.
 
-use std::path::PathBuf;
+#![allow(dead_code, reason = "each of those who share it uses its own part")]
+
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -13,7 +15,8 @@ use csi_provider::server::{self, Handle, Service, Settings};
 use harness::driver::Driver;
 use prost::Message as _;
 
-/// Answers by the attributes of a Mount: `echo:TEXT`, `size:N;…`, `fail:N:TEXT`, `time`, `hang`.
+/// Answers by the attributes of a Mount: `echo:TEXT`, `size:N;…`, `fail:N:TEXT`, `time`, `hang`. Anything else is a
+/// panic, with a canary in its message.
 struct Actor {
     clock: Arc<dyn Clock>,
     hung_up: Arc<AtomicUsize>,
@@ -50,7 +53,7 @@ impl Service for Actor {
                 self.hung_up.fetch_add(1, Ordering::AcqRel);
                 return Err(Status::new(Code::Internal, "cancelled"));
             }
-            (other, _) => panic!("unknown request {other}"),
+            (other, _) => panic!("canary-{other}"),
         };
         let response = mount_response(contents);
         call.reserve(response.encoded_len())?;
@@ -105,15 +108,9 @@ pub(crate) fn timeless_stage() -> Stage {
 fn stage_at(settings: Settings, clock: Arc<dyn Clock>, stopped: Arc<Stopped>) -> Stage {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("alibabacloud.sock");
-    let socket = server::bind(&path).unwrap();
     let hung_up = Arc::new(AtomicUsize::new(0));
-    let actor = Actor {
-        clock: Arc::clone(&clock),
-        hung_up: Arc::clone(&hung_up),
-    };
-    let handle = server::serve(socket, Arc::new(actor), clock, settings).unwrap();
     Stage {
-        handle,
+        handle: serve(&path, clock, Arc::clone(&hung_up), settings),
         path,
         clock: stopped,
         hung_up,
@@ -121,7 +118,27 @@ fn stage_at(settings: Settings, clock: Arc<dyn Clock>, stopped: Arc<Stopped>) ->
     }
 }
 
+fn serve(path: &Path, clock: Arc<dyn Clock>, hung_up: Arc<AtomicUsize>, settings: Settings) -> Handle {
+    let socket = server::bind(path).unwrap();
+    let actor = Actor {
+        clock: Arc::clone(&clock),
+        hung_up,
+    };
+    server::serve(socket, Arc::new(actor), clock, settings).unwrap()
+}
+
 impl Stage {
+    /// All of the memory budget comes back. The last share may do so just after its answer has been read.
+    pub(crate) fn holds_nothing(&self) {
+        self.wait_until(|stage| stage.handle.budget().used() == 0);
+    }
+
+    /// Another server on the same socket, in the place of this one.
+    pub(crate) fn successor(&self) -> Handle {
+        let hung_up = Arc::clone(&self.hung_up);
+        serve(&self.path, Arc::new(SystemClock), hung_up, Settings::default())
+    }
+
     /// tonic, over one connection.
     pub(crate) fn driver(&self) -> Driver {
         Driver::new(&self.path)

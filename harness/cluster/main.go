@@ -1,0 +1,43 @@
+// Command cluster is a Kubernetes control plane in one binary: etcd, API server, controllers and scheduler as they are
+// published, and kubectl; only the nodes are played. The first argument says which part to be.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"go.etcd.io/etcd/server/v3/etcdmain"
+	"k8s.io/component-base/cli"
+	kubectl "k8s.io/kubectl/pkg/cmd"
+	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+)
+
+var parts = map[string]func() *cobra.Command{
+	"kube-apiserver":          apiserver.NewAPIServerCommand,
+	"kube-controller-manager": controllers.NewControllerManagerCommand,
+	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
+	"kubectl":                 kubectl.NewDefaultKubectlCommand,
+	"nodes":                   nodesCommand,
+}
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: cluster etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubectl|nodes [ARGUMENT…]")
+		os.Exit(2)
+	}
+	part := os.Args[1]
+	os.Args = append([]string{part}, os.Args[2:]...)
+	if part == "etcd" {
+		etcdmain.Main(os.Args)
+		return
+	}
+	command, known := parts[part]
+	if !known {
+		fmt.Fprintf(os.Stderr, "no such part: %s\n", part)
+		os.Exit(2)
+	}
+	os.Exit(cli.Run(command()))
+}

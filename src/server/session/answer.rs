@@ -1,0 +1,144 @@
+//! Answers: of Mounts, of the small calls, and of requests that are refused.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use prost::Message as _;
+
+use super::{Answer, Phase, Session};
+use crate::budget::Share;
+use crate::grpc::message;
+use crate::grpc::proto::{HealthCheckResponse, ServingStatus};
+use crate::grpc::response::{self, Failure};
+use crate::grpc::{Code, Status};
+use crate::h2::StreamId;
+use crate::secret::Secret;
+
+impl Session {
+    pub(super) fn version(&self) -> Result<Secret, Status> {
+        let version = panic::catch_unwind(AssertUnwindSafe(|| self.server.service.version()));
+        let version = version.map_err(|_payload| {
+            self.server.counters.panics.increment();
+            Status::new(Code::Internal, "internal error: Version panicked")
+        })?;
+        Ok(Secret::new(version.encode_to_vec()))
+    }
+
+    pub(super) fn watch(&mut self, stream: StreamId, is_known: bool) {
+        self.h2.send_headers(stream, &response::HEADERS, false);
+        let status = if is_known {
+            self.health()
+        } else {
+            ServingStatus::ServiceUnknown
+        };
+        self.send_health(stream, status);
+        if let Some(entry) = self.calls.get_mut(&stream) {
+            entry.phase = Phase::Watching;
+            self.timers.remove(&(entry.timer, stream)); // it stays open for as long as the caller likes
+        }
+    }
+
+    pub(super) fn health(&self) -> ServingStatus {
+        if self.server.is_draining() {
+            ServingStatus::NotServing
+        } else {
+            ServingStatus::Serving
+        }
+    }
+
+    pub(super) fn send_health(&mut self, stream: StreamId, status: ServingStatus) {
+        self.send_message(stream, encode_health(status));
+    }
+
+    /// Answers a Mount. This is the one place where Mounts' answers leave the server, and no code that kubelet does
+    /// not take for final passes it: the next attempt would start the pod with an empty volume.
+    pub(super) fn answer_mount(&mut self, stream: StreamId, result: Result<(Secret, Option<Share>), Status>) {
+        let result = result.map_err(|status| {
+            if status.code.is_final() && status.code != Code::Ok {
+                return status;
+            }
+            log::error!(
+                "defect: a Mount was to be answered with {}, which is not final",
+                status.code
+            );
+            self.server.counters.codes_replaced.increment();
+            Status::new(Code::Internal, status.message)
+        });
+        let code = result.as_ref().map_or_else(|status| status.code, |_| Code::Ok);
+        self.server.counters.answered(code).increment();
+        self.answer(stream, result);
+    }
+
+    /// Sends the answer of a unary call, whole.
+    pub(super) fn answer(&mut self, stream: StreamId, result: Result<(Secret, Option<Share>), Status>) {
+        let share = match result {
+            Ok((message, share)) => {
+                self.h2.send_headers(stream, &response::HEADERS, false);
+                self.send_message(stream, message);
+                self.h2.send_headers(stream, &response::OK_TRAILERS, true);
+                share
+            }
+            Err(status) => {
+                self.h2
+                    .send_headers(stream, &Failure::new(&status).trailers_only(), true);
+                None
+            }
+        };
+        self.set_answering(stream, share);
+    }
+
+    fn send_message(&mut self, stream: StreamId, message: Secret) {
+        // A response is below 4 GiB: the memory budget could not hold one that is not.
+        let prefix = message::prefix(message.len()).unwrap_or_default();
+        if message.len() <= JOINED_BYTES {
+            self.h2.send_data(
+                stream,
+                Secret::new([&prefix[..], message.expose()].concat()),
+                false,
+            );
+        } else {
+            self.h2.send_data(stream, Secret::new(prefix.to_vec()), false);
+            self.h2.send_data(stream, message, false);
+        }
+    }
+
+    pub(super) fn answer_refused(&mut self, stream: StreamId) {
+        let Some(entry) = self.calls.get_mut(&stream) else {
+            return;
+        };
+        let answering = Phase::Answering { _share: None };
+        let Phase::Refused { answer, .. } = std::mem::replace(&mut entry.phase, answering) else {
+            return;
+        };
+        match answer {
+            Answer::Status(status) => self.answer(stream, Err(status)),
+            Answer::Http { refusal, is_head } => {
+                self.h2.send_headers(stream, refusal.fields(), is_head);
+                self.h2
+                    .send_data(stream, Secret::from(refusal.body().to_owned()), true);
+                self.set_answering(stream, None);
+            }
+        }
+    }
+
+    pub(super) fn set_answering(&mut self, stream: StreamId, share: Option<Share>) {
+        let Some(entry) = self.calls.get_mut(&stream) else {
+            return;
+        };
+        entry.phase = Phase::Answering { _share: share };
+        self.timers.remove(&(entry.timer, stream));
+        entry.timer = entry.deadlines.abandon;
+        self.timers.insert((entry.timer, stream));
+    }
+}
+
+pub(super) fn encode_health(status: ServingStatus) -> Secret {
+    Secret::new(
+        HealthCheckResponse {
+            status: status.into(),
+        }
+        .encode_to_vec(),
+    )
+}
+
+/// Messages up to this size are copied behind their prefix, to leave in one frame.
+const JOINED_BYTES: usize = 8_192;

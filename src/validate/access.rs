@@ -1,0 +1,232 @@
+//! The access policy, asked beforehand: for each class, and each kind of pods that mounts it, the rule that permits each
+//! object, or what is missing, in the words of the Mount.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::class::{Class, Finding};
+use super::pods::User;
+use crate::access::{Decision, Identity, Policy, Question, REMEDY};
+use crate::file;
+use crate::limits;
+use crate::params::{Plan, Pod, Position, Region, quoted};
+
+/// Which policy, and what the manifests leave open.
+#[derive(Debug)]
+pub struct Settings {
+    /// The policy's file.
+    pub policy: PathBuf,
+    /// The namespace of classes and pods that name none.
+    pub namespace: String,
+    /// The ServiceAccount of the pods of classes that no pod of the manifests mounts.
+    pub service_account: String,
+    /// The region of classes that name none.
+    pub region: Option<Region>,
+}
+
+/// What the policy says of a class for some pods.
+#[derive(Debug, Serialize)]
+pub struct Access {
+    /// The first of them, such as `Deployment web`; empty if the manifests have none.
+    pub pods: String,
+    /// Their namespace.
+    pub namespace: String,
+    /// Their ServiceAccount.
+    pub service_account: String,
+    /// As whom they read: `provider`, `podIdentity` or `nodePublishSecret`.
+    pub identity: &'static str,
+    /// `permitted`, `denied`, `exempt`, or `unknown` where it depends on a region that is not known.
+    pub decision: &'static str,
+    /// Each object; none if exempt.
+    pub objects: Vec<Verdict>,
+}
+
+/// What the policy says of an object.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    /// The object, as messages call it.
+    pub object: String,
+    /// The rule that permits it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Whether that rule is for some regions only, and the object's own is not known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub some_regions_only: bool,
+    /// What is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+/// The policy, and who mounts what.
+pub(super) struct Checker<'a> {
+    settings: &'a Settings,
+    policy: Policy,
+    /// By namespace and class; then by ServiceAccount and whether a Secret comes along, with the first one's name.
+    users: BTreeMap<(String, String), BTreeMap<(String, bool), String>>,
+}
+
+impl<'a> Checker<'a> {
+    /// Reads the policy.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub(super) fn new(settings: &'a Settings) -> Result<Self, Finding> {
+        let wrong = |at: Option<Position>, text: String| {
+            Finding::new(
+                at.unwrap_or(Position { line: 1, column: 1 }),
+                "access policy",
+                text,
+                "",
+            )
+        };
+        let text = file::read(&settings.policy, limits::POLICY_BYTES)
+            .map_err(|error| wrong(None, format!("cannot be read: {error}")))?;
+        let text = text
+            .expose_str()
+            .ok_or_else(|| wrong(None, "it is not UTF-8".to_owned()))?;
+        let policy = Policy::parse(text).map_err(|invalid| wrong(invalid.at(), invalid.text().to_owned()))?;
+        Ok(Self {
+            settings,
+            policy,
+            users: BTreeMap::new(),
+        })
+    }
+
+    /// Takes note of pods.
+    pub(super) fn learn(&mut self, users: Vec<User>) {
+        for user in users {
+            let namespace = self.namespace(user.namespace);
+            let of_class = self.users.entry((namespace, user.class)).or_default();
+            of_class
+                .entry((user.service_account, user.has_secret))
+                .or_insert(user.name);
+        }
+    }
+
+    fn namespace(&self, named: String) -> String {
+        if named.is_empty() {
+            self.settings.namespace.clone()
+        } else {
+            named
+        }
+    }
+
+    /// Judges a class for everybody who mounts it.
+    pub(super) fn judge(&self, class: &mut Class) {
+        let Some(mut plan) = class.plan.take() else { return };
+        let key = (self.namespace(class.namespace.clone()), class.name.clone());
+        let nobody = BTreeMap::from([((self.settings.service_account.clone(), false), String::new())]);
+        let users = self.users.get(&key).unwrap_or(&nobody);
+        for ((service_account, has_secret), name) in users.iter().take(limits::PROBLEMS) {
+            plan.pod = Pod {
+                namespace: key.0.clone(),
+                service_account: service_account.clone(),
+                ..Pod::default()
+            };
+            let identity = match (plan.pod_identity, has_secret) {
+                (true, _) => Identity::Pod,
+                (false, true) => Identity::NodePublishSecret,
+                (false, false) => Identity::Provider,
+            };
+            let (access, problem) = self.ask(&plan, identity, name);
+            class.access.push(access);
+            if let Some((text, remedy)) = problem {
+                let at = Position {
+                    line: class.line,
+                    column: class.column,
+                };
+                let subject = format!("access policy {}", self.settings.policy.display());
+                class.errors.push(Finding::new(at, &subject, text, remedy));
+            }
+        }
+        if let Some(left) = users.len().checked_sub(limits::PROBLEMS).filter(|left| *left > 0) {
+            let at = Position {
+                line: class.line,
+                column: class.column,
+            };
+            let text = format!("{left} more ServiceAccounts that mount it are not checked");
+            class.errors.push(Finding::new(
+                at,
+                "access policy",
+                text,
+                "check them in another run",
+            ));
+        }
+    }
+
+    /// What the policy says, and what is wrong with that.
+    fn ask(&self, plan: &Plan, identity: Identity, name: &str) -> (Access, Option<(String, &'static str)>) {
+        let region = self.settings.region.as_ref().map(Region::as_str);
+        let question = Question::new(plan, identity, region);
+        let (decision, problem) = match self.policy.decide(&question) {
+            Decision::Exempt => ("exempt", None),
+            Decision::Permitted => ("permitted", None),
+            Decision::RegionNeeded => {
+                let text = "some objects are permitted in some regions only, and theirs is not known";
+                let remedy = "give the provider's by --region, or write it in the class";
+                ("unknown", Some((text.to_owned(), remedy)))
+            }
+            Decision::Denied(denied) => ("denied", Some((denied.to_string(), REMEDY))),
+        };
+        let verdicts = self.policy.verdicts(&question).unwrap_or_default();
+        let objects = question
+            .wishes
+            .iter()
+            .zip(verdicts)
+            .map(|(wish, verdict)| Verdict {
+                object: wish.object.clone(),
+                some_regions_only: verdict.as_ref().is_ok_and(|permit| permit.in_some_region),
+                rule: verdict.as_ref().ok().map(|permit| permit.rule.to_owned()),
+                missing: verdict.as_ref().err().map(ToString::to_string),
+            });
+        let access = Access {
+            pods: name.to_owned(),
+            namespace: question.namespace.to_owned(),
+            service_account: question.service_account.to_owned(),
+            identity: identity.name(),
+            decision,
+            objects: objects.collect(),
+        };
+        (access, problem)
+    }
+}
+
+impl Access {
+    /// The lines for people, the first of them about the pods.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let identity = Identity::ALL
+            .iter()
+            .find(|identity| identity.name() == self.identity);
+        let identity = identity.map(ToString::to_string).unwrap_or_default();
+        let pods = match &*self.pods {
+            "" => String::new(),
+            name => format!("{}, ", quoted(name)),
+        };
+        let mut lines = vec![format!(
+            "access for {pods}service account {} of namespace {}, with {identity}: {}",
+            quoted(&self.service_account),
+            quoted(&self.namespace),
+            self.decision
+        )];
+        lines.extend(self.objects.iter().map(|verdict| {
+            let Verdict {
+                object,
+                rule,
+                some_regions_only,
+                missing,
+            } = verdict;
+            let limit = if *some_regions_only {
+                ", in some regions only"
+            } else {
+                ""
+            };
+            match rule {
+                Some(rule) => format!("  {object}: rule {}{limit}", quoted(rule)),
+                None => format!("  {object}: {}", missing.as_deref().unwrap_or_default()),
+            }
+        }));
+        lines
+    }
+}
