@@ -179,7 +179,9 @@ const CASES: &[Maker] = &[
 ];
 
 /// A manifest by its name and what makes it, given the number of bytes to stay below.
-const MANIFESTS: &[(&str, fn(usize) -> String)] = &[
+type Manifest = (&'static str, fn(usize) -> String);
+
+const MANIFESTS: &[Manifest] = &[
     ("a thousand classes and more", |bytes| {
         numbered(bytes, |i| {
             class(
