@@ -65,6 +65,10 @@ pub const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a session token of the metadata service shall live: its own maximum.
 pub const METADATA_TOKEN_TTL: Duration = Duration::from_secs(21_600);
 
+/// After a question for a session token went without an answer, none is asked for so long: where answers are kept from
+/// containers, each Mount would wait for the same silence.
+pub const METADATA_TOKEN_PAUSE: Duration = Duration::from_secs(60);
+
 /// How long before its end a session token is no longer used.
 pub const METADATA_TOKEN_MARGIN: Duration = Duration::from_secs(300);
 
@@ -157,14 +161,30 @@ pub const RETRIES_PER_SECOND: f64 = 0.5;
 /// Calls started per second that a flag may ask for.
 pub const CONFIG_MAX_PULLS_PER_SECOND: u32 = 100_000;
 
-/// Shared copies at once: ten times what a node of 110 pods with 5 objects each can use, and more.
+/// Shared copies at once, and values kept for an outage: ten times what a node of 110 pods with 5 objects each can
+/// use, and more.
 pub const COPIES: usize = 8_192;
 
 /// What a shared copy is taken to need beside its value: key, version and tables.
 pub const COPY_OVERHEAD_BYTES: usize = 768;
 
-/// Part of the memory budget that shared copies may take, as a divisor; less if a full volume would no longer fit.
+/// Part of the memory budget that shared copies may take, as a divisor, and values kept for an outage likewise; less
+/// if a full volume would no longer fit.
 pub const COPIES_BUDGET_DIVISOR: usize = 4;
+
+/// With values kept for an outage, a Mount that can be served from them waits so long for the cloud: twice as long
+/// as a connection may take, so that a stumble is not taken for an outage, and short enough for pods to start.
+pub const STALE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Once it has waited so long, a Mount that cannot be served so yet looks again this often.
+pub const STALE_LOOK: Duration = Duration::from_secs(1);
+
+/// A call that is not answered for so long when its Mount's time is over counts as unanswered: answers take some
+/// 20 ms. What was sent later was held up by our own limits, not by the cloud.
+pub const STALE_UNANSWERED: Duration = Duration::from_secs(1);
+
+/// Longest time that values may be kept for an outage: rotated secrets must not come back after days.
+pub const CONFIG_MAX_SERVE_STALE_FOR: Duration = Duration::from_secs(24 * 3_600);
 
 /// Volumes that are known to have been mounted. A node has some hundred at most.
 pub const VOLUMES: usize = 4_096;

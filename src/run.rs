@@ -45,8 +45,11 @@ pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
     })?;
     let socket = server::bind(&socket_path).map_err(StartError::Socket)?;
     let settings = Settings {
-        // Shared copies have their part for themselves, so that they never make a Mount wait.
-        memory_budget: config.memory_budget.saturating_sub(config.fetch.copies_bytes),
+        // Copies have their part for themselves, so that they never make a Mount wait.
+        memory_budget: config
+            .memory_budget
+            .saturating_sub(config.fetch.copies_bytes)
+            .saturating_sub(config.fetch.stale_bytes),
         ..Settings::default()
     };
     let grace = config.shutdown_grace;

@@ -205,12 +205,19 @@ fn tell(mounter: &Mounter, whom: &Resolved, output: &mut dyn Write) -> io::Resul
         writeln!(output, "role:     {}", session.role_arn)?;
         writeln!(output, "session:  {}", session.session_name)?;
     }
-    writeln!(output, "key:      {}", whom.credentials.access_key_id)?;
+    let credentials = match &whom.credentials {
+        Ok(credentials) => credentials,
+        Err(error) => {
+            writeln!(output, "missing:  {error}")?;
+            return Ok(false);
+        }
+    };
+    writeln!(output, "key:      {}", credentials.access_key_id)?;
     match whom.expires {
         Some(expires) => writeln!(output, "expires:  {expires}")?,
         None => writeln!(output, "expires:  never")?,
     }
-    match mounter.chain.caller(whom, PATIENCE) {
+    match mounter.chain.caller(credentials, PATIENCE) {
         Ok(caller) => {
             writeln!(output, "caller:   {} ({})", caller.arn, caller.identity_type)?;
             writeln!(output, "account:  {}", caller.account_id)?;
@@ -237,7 +244,7 @@ fn objects(
             .chain
             .for_objects(base, &plan.objects, &plan.pod, &|| PATIENCE)
     });
-    let mut identities = identities.into_iter().flatten();
+    let mut identities = identities.into_iter().flatten().map(|it| it?.usable());
     let mut verdicts = verdicts.unwrap_or_default().iter();
     for object in &plan.objects {
         let place: &dyn fmt::Display = match &mounter.endpoint(plan, object) {

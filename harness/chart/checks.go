@@ -44,41 +44,26 @@ func lint(env *environment) (string, error) {
 // Rendered renders each values file, decodes every document strictly, looks at the DaemonSet, and compares what is
 // this chart's own with the snapshot.
 func rendered(env *environment) (string, error) {
-	values, err := files(filepath.Join(env.here, "values"))
-	if err != nil {
-		return "", err
-	}
 	decoded := 0
-	for _, file := range values {
-		with, err := env.settingsOf(file)
-		if err != nil {
-			return "", err
-		}
-		documents, err := env.template(file, with)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", file, err)
-		}
+	values, err := env.eachOf("values", func(file string, _ settings, documents []document) error {
 		for _, document := range documents {
 			object, err := decode(document)
 			if err != nil {
-				return "", fmt.Errorf("%s: %w", file, err)
+				return err
 			}
 			if daemonSet, is := object.(*appsv1.DaemonSet); is && strings.HasPrefix(document.source, own) {
 				if err := sound(daemonSet); err != nil {
-					return "", fmt.Errorf("%s: %w", file, err)
+					return err
 				}
 			}
 			decoded++
 		}
-		snapshot := filepath.Join(env.here, "snapshots", filepath.Base(file))
-		if err := env.same(snapshot, text(ownOf(documents))); err != nil {
-			return "", err
-		}
+		return env.same(filepath.Join(env.here, "snapshots", filepath.Base(file)), text(ownOf(documents)))
+	})
+	if err == nil && values < 20 {
+		err = fmt.Errorf("%d values files; at least 20 are wanted", values)
 	}
-	if len(values) < 20 {
-		return "", fmt.Errorf("%d values files; at least 20 are wanted", len(values))
-	}
-	return fmt.Sprintf("%d values files, %d manifests decoded, %d snapshots", len(values), decoded, len(values)), nil
+	return fmt.Sprintf("%d values files, %d manifests decoded, %d snapshots", values, decoded, values), err
 }
 
 // Text of documents for a snapshot. What is copied from files of the chart (dashboard, alerts) is left out.
@@ -204,40 +189,26 @@ func knownFlags(env *environment) (string, error) {
 	for _, found := range helpFlag.FindAllStringSubmatch(string(help), -1) {
 		known[found[1]] = true
 	}
-	values, err := files(filepath.Join(env.here, "values"))
-	if err != nil {
-		return "", err
-	}
 	used := map[string]bool{}
-	for _, file := range values {
-		with, err := env.settingsOf(file)
-		if err != nil {
-			return "", err
-		}
-		documents, err := env.template(file, with)
-		if err != nil {
-			return "", err
-		}
+	_, err = env.eachOf("values", func(_ string, _ settings, documents []document) error {
 		daemonSet, err := daemonSetOf(documents)
-		if err != nil {
-			return "", err
-		}
-		if daemonSet == nil {
-			continue
+		if err != nil || daemonSet == nil {
+			return err
 		}
 		for _, argument := range daemonSet.Spec.Template.Spec.Containers[0].Args {
 			name, _, _ := strings.Cut(strings.TrimLeft(argument, "-"), "=")
 			if !known[name] {
-				return "", fmt.Errorf("%s: %s is no flag of the provider", file, argument)
+				return fmt.Errorf("%s is no flag of the provider", argument)
 			}
 			used[name] = true
 		}
 		if err := env.prepares(daemonSet.Spec.Template.Spec.InitContainers); err != nil {
-			return "", fmt.Errorf("%s: %w", file, err)
+			return err
 		}
-		if err := env.starts(daemonSet, documents); err != nil {
-			return "", fmt.Errorf("%s: %w", file, err)
-		}
+		return env.starts(daemonSet, documents)
+	})
+	if err != nil {
+		return "", err
 	}
 	// A flag without a value of its own can be given by linux.extraArgs.
 	others := ""
@@ -414,22 +385,10 @@ var (
 
 // Static renders deploy/ from the values files beside this program.
 func static(env *environment) (string, error) {
-	values, err := files(filepath.Join(env.here, "deploy"))
-	if err != nil {
-		return "", err
-	}
-	for _, file := range values {
-		with, err := env.settingsOf(file)
-		if err != nil {
-			return "", err
-		}
-		documents, err := env.template(file, with)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", file, err)
-		}
+	count, err := env.eachOf("deploy", func(file string, _ settings, documents []document) error {
 		content, err := os.ReadFile(file)
 		if err != nil {
-			return "", err
+			return err
 		}
 		var result strings.Builder
 		for _, line := range strings.Split(string(content), "\n") {
@@ -443,9 +402,7 @@ func static(env *environment) (string, error) {
 			manifest := emptyLine.ReplaceAllString(helmLabel.ReplaceAllString(document.text, ""), "")
 			fmt.Fprintf(&result, "---\n%s", manifest)
 		}
-		if err := env.same(filepath.Join(env.deploy, filepath.Base(file)), result.String()); err != nil {
-			return "", err
-		}
-	}
-	return fmt.Sprintf("%d files", len(values)), nil
+		return env.same(filepath.Join(env.deploy, filepath.Base(file)), result.String())
+	})
+	return fmt.Sprintf("%d files", count), err
 }

@@ -60,6 +60,28 @@ func (env *environment) template(file string, with settings, extra ...string) ([
 	return split(stdout.String()), nil
 }
 
+// EachOf renders every values file of a directory beside this program, hands it over, and says how many there were.
+func (env *environment) eachOf(directory string, take func(file string, with settings, documents []document) error) (int, error) {
+	values, err := files(filepath.Join(env.here, directory))
+	if err != nil {
+		return 0, err
+	}
+	for _, file := range values {
+		with, err := env.settingsOf(file)
+		if err != nil {
+			return 0, err
+		}
+		documents, err := env.template(file, with)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", file, err)
+		}
+		if err := take(file, with, documents); err != nil {
+			return 0, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return len(values), nil
+}
+
 var (
 	separator = regexp.MustCompile(`(?m)^---[ \t]*$`)
 	sourceOf  = regexp.MustCompile(`(?m)^# Source: (.*)$`)

@@ -162,7 +162,7 @@ impl Cluster<'_> {
         let wants = (0..self.scenario.objects).map(|object| Want {
             service: Service::Kms,
             key: self.key(node, pod, object),
-            job: (),
+            job: Ok(()),
         });
         let wants = wants.collect();
         let volume = volume(pod);
@@ -273,9 +273,9 @@ impl Cluster<'_> {
     fn settle(&mut self, node: u32, pod: u32, party: PartyId, now: Instant) {
         let core = &mut self.nodes[node as usize].core;
         let (mut failed, mut stale) = (false, false);
-        for settled in core.leave(party) {
+        for settled in core.leave(party, now) {
             match settled {
-                Settled::Value(version) => stale |= version == 0,
+                Settled::Value(version) | Settled::Stale { value: version, .. } => stale |= version == 0,
                 Settled::Failed(()) | Settled::Skipped | Settled::Unfinished => failed = true,
             }
         }

@@ -46,6 +46,8 @@ pub(crate) fn core(scenario: &Scenario, now: Instant) -> Core<Numbers> {
         oos: lane,
         refresh_interval: std::time::Duration::from_secs(u64::from(scenario.refresh_seconds)),
         copies_bytes: 16 * 1024 * 1024,
+        serve_stale_for: std::time::Duration::ZERO,
+        stale_bytes: 0,
     };
     Core::new(&settings, now)
 }

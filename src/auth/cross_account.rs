@@ -157,13 +157,17 @@ impl Lender for CrossLender {
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
         let metrics = self.sessions.api.metrics();
         self.kept
-            .get_counted(metrics, metrics::Identity::CrossAccount, || {
+            .get_counted(metrics, metrics::Identity::CrossAccount, remaining, |remaining| {
                 let external_id = self.external_id.as_deref();
                 let temporary =
                     self.sessions
                         .with_identity(&self.base, &self.session, external_id, remaining)?;
                 Ok(Lent::new(temporary, self.identity.clone()))
             })
+    }
+
+    fn identity(&self) -> Option<IdentityKey> {
+        Some(self.identity.clone())
     }
 }
 

@@ -158,6 +158,7 @@ impl Error {
             Self::Role { error, .. } => error.is_transient(),
             Self::Pod(error) => error.is_outage(),
             Self::Metadata(metadata::Error::Http(error)) => error.is_transient(),
+            Self::Metadata(metadata::Error::Status { status, .. }) => *status >= 500 || *status == 429,
             _ => false,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Error;
 use super::key::IdentityKey;
@@ -35,6 +35,8 @@ pub(super) struct Lent {
     pub(super) credentials: Arc<Credentials>,
     pub(super) identity: IdentityKey,
     pub(super) expires: jiff::Timestamp,
+    /// Whether new ones were refused just now.
+    pub(super) is_refused: bool,
 }
 
 impl Lent {
@@ -43,6 +45,7 @@ impl Lent {
             credentials: Arc::new(temporary.credentials),
             identity,
             expires: temporary.expires,
+            is_refused: false,
         }
     }
 }
@@ -68,10 +71,11 @@ impl Kept {
         &self,
         metrics: &Metrics,
         identity: metrics::Identity,
-        renew: impl FnOnce() -> Result<Lent, Error>,
+        remaining: Duration,
+        renew: impl FnOnce(Duration) -> Result<Lent, Error>,
     ) -> Result<Lent, Error> {
-        self.get(|| {
-            let renewed = renew();
+        self.get(remaining, |time| {
+            let renewed = renew(time);
             match &renewed {
                 Ok(lent) => metrics.credentials_renewed(identity, lent.expires.as_second()),
                 Err(_) => metrics.credentials_not_renewed(identity),
@@ -80,9 +84,15 @@ impl Kept {
         })
     }
 
-    /// The kept credentials, or those that `renew` gives. A failed renewal is an error only once the old ones have
-    /// ended; those who waited for it get the same error if STS was out of reach, rather than trying one by one.
-    pub(super) fn get(&self, renew: impl FnOnce() -> Result<Lent, Error>) -> Result<Lent, Error> {
+    /// The kept credentials, or those that `renew` gives within the time it is told. That is half of what remains
+    /// while the old ones are valid, so that an STS that hangs leaves time to use them. A failed renewal is an error
+    /// only once the old ones have ended; those who waited for it get the same error if STS was out of reach, rather
+    /// than trying one by one.
+    pub(super) fn get(
+        &self,
+        remaining: Duration,
+        renew: impl FnOnce(Duration) -> Result<Lent, Error>,
+    ) -> Result<Lent, Error> {
         let before = self.look();
         if let (Some(lent), false) = (&before.valid, before.due) {
             return Ok(lent.clone());
@@ -107,7 +117,11 @@ impl Kept {
         {
             return Err(error.clone());
         }
-        let renewed = renew();
+        let renewed = renew(if now.valid.is_some() {
+            remaining / 2
+        } else {
+            remaining
+        });
         let at = self.clock.now();
         let mut state = self.state();
         state.renewals = state.renewals.wrapping_add(1);
@@ -122,7 +136,10 @@ impl Kept {
                 drop(state);
                 let Some(lent) = now.valid else { return Err(error) };
                 log::warn!("credentials were not renewed, and are used until they end: {error}");
-                Ok(lent)
+                Ok(Lent {
+                    is_refused: !error.is_outage(),
+                    ..lent
+                })
             }
         }
     }
@@ -185,7 +202,6 @@ impl fmt::Debug for Kept {
 mod tests {
     use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
     use std::sync::{Barrier, mpsc};
-    use std::time::Duration;
 
     use super::*;
     use crate::auth::key::Identity;
@@ -245,7 +261,9 @@ mod tests {
         result.map(|it| it.credentials.access_key_id.clone())
     }
 
-    fn unasked() -> Result<Lent, Error> {
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn unasked(_: Duration) -> Result<Lent, Error> {
         panic!("nobody may ask")
     }
 
@@ -256,34 +274,67 @@ mod tests {
         let at = |second| clock.1.store(second, Ordering::SeqCst);
         let (margin, pause) = (limits::CREDENTIAL_RENEWAL_SECONDS, 10);
 
-        assert_eq!(id(kept.get(|| Err(Error::NoSource))), Err(Error::NoSource));
-        assert_eq!(id(kept.get(|| Ok(ending_at(3600, "a")))), Ok("a".to_owned()));
+        assert_eq!(id(kept.get(LONG, |_| Err(Error::NoSource))), Err(Error::NoSource));
+        assert_eq!(
+            id(kept.get(LONG, |_| Ok(ending_at(3600, "a")))),
+            Ok("a".to_owned())
+        );
         at(3600 - margin - 1);
-        assert_eq!(id(kept.get(unasked)), Ok("a".to_owned()));
+        assert_eq!(id(kept.get(LONG, unasked)), Ok("a".to_owned()));
         at(3600 - margin);
-        assert_eq!(id(kept.get(|| Err(outage()))), Ok("a".to_owned()), "still valid");
+        assert_eq!(
+            id(kept.get(LONG, |_| Err(outage()))),
+            Ok("a".to_owned()),
+            "still valid"
+        );
         at(3600 - margin + pause - 1);
         assert_eq!(
-            id(kept.get(unasked)),
+            id(kept.get(LONG, unasked)),
             Ok("a".to_owned()),
             "not asked again at once"
         );
         at(3600 - margin + pause);
-        assert_eq!(id(kept.get(|| Err(outage()))), Ok("a".to_owned()), "but soon");
+        assert_eq!(
+            id(kept.get(LONG, |_| Err(outage()))),
+            Ok("a".to_owned()),
+            "but soon"
+        );
         at(3600);
-        assert_eq!(id(kept.get(|| Err(outage()))), Err(outage()), "ended");
-        assert_eq!(id(kept.get(|| Ok(ending_at(7200, "b")))), Ok("b".to_owned()));
+        assert_eq!(id(kept.get(LONG, |_| Err(outage()))), Err(outage()), "ended");
+        assert_eq!(
+            id(kept.get(LONG, |_| Ok(ending_at(7200, "b")))),
+            Ok("b".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_renewal_leaves_time_for_those_that_are_valid() {
+        let clock = Seconds::start();
+        let kept = Kept::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let asked = |end| {
+            let mut given = Duration::ZERO;
+            let renewed = kept.get(LONG, |time| {
+                given = time;
+                Ok(ending_at(end, "a"))
+            });
+            renewed.map(|_| given)
+        };
+        let soon = limits::CREDENTIAL_RENEWAL_SECONDS;
+        assert_eq!(asked(soon), Ok(LONG), "there are none");
+        assert_eq!(asked(soon), Ok(LONG / 2), "valid ones are due");
+        clock.1.store(soon, Ordering::SeqCst);
+        assert_eq!(asked(3600), Ok(LONG), "they have ended");
     }
 
     #[test]
     fn only_the_refused_ones_are_forgotten() {
         let kept = Kept::new(Seconds::start());
-        let old = kept.get(|| Ok(ending_at(3600, "a"))).expect("a");
+        let old = kept.get(LONG, |_| Ok(ending_at(3600, "a"))).expect("a");
         kept.forget(&old.credentials);
-        let new = kept.get(|| Ok(ending_at(3600, "b"))).expect("b");
+        let new = kept.get(LONG, |_| Ok(ending_at(3600, "b"))).expect("b");
         assert_eq!(new.credentials.access_key_id, "b");
         kept.forget(&old.credentials);
-        let same = kept.get(unasked).expect("b again");
+        let same = kept.get(LONG, unasked).expect("b again");
         assert!(Arc::ptr_eq(&new.credentials, &same.credentials));
     }
 
@@ -302,7 +353,7 @@ mod tests {
                 scope.spawn(|| {
                     let sender = sender;
                     waiting.wait();
-                    let result = kept.get(|| {
+                    let result = kept.get(LONG, |_| {
                         calls.fetch_add(1, Ordering::SeqCst);
                         // Long enough for the others to come; if they do not, nothing is tested but nothing fails.
                         std::thread::sleep(Duration::from_millis(50));

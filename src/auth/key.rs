@@ -41,6 +41,13 @@ pub(super) enum Identity {
     Worker { role: String },
 }
 
+impl IdentityKey {
+    /// Whether it is `other`, or a role that was assumed by it.
+    pub fn rests_on(&self, other: &Self) -> bool {
+        self == other || matches!(&*self.0, Identity::Assumed { base, .. } if base.rests_on(other))
+    }
+}
+
 impl From<Identity> for IdentityKey {
     fn from(identity: Identity) -> Self {
         Self(Arc::new(identity))
@@ -109,6 +116,24 @@ mod tests {
         assert_eq!(pair(&hasher, "id", "secret"), pair(&hasher, "id", "secret"));
         assert_ne!(pair(&hasher, "id", "secret"), pair(&hasher, "id", "guess"));
         assert_ne!(pair(&hasher, "id", "secret"), pair(&hasher, "other", "secret"));
+    }
+
+    #[test]
+    fn an_assumed_role_rests_on_whoever_assumed_it() {
+        let hasher = SecretHasher::new(&Fixed(1));
+        let (base, other) = (pair(&hasher, "id", "secret"), pair(&hasher, "other", "secret"));
+        let role = |base: &IdentityKey| -> IdentityKey {
+            Identity::Assumed {
+                base: base.clone(),
+                role_arn: "role".to_owned(),
+                session_name: "session".to_owned(),
+                external_id: None,
+            }
+            .into()
+        };
+        let twice = role(&role(&base));
+        assert!(base.rests_on(&base) && role(&base).rests_on(&base) && twice.rests_on(&base));
+        assert!(!base.rests_on(&role(&base)) && !twice.rests_on(&other) && !base.rests_on(&other));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub use worker::WorkerRole;
 use resolved::Lender;
 
 use crate::cloud::sts::CallerIdentity;
-use crate::cloud::{self, Endpoint};
+use crate::cloud::{self, Credentials, Endpoint};
 use crate::params::{CrossAccount, Object, Pod};
 use crate::secret::Secret;
 
@@ -120,12 +120,25 @@ pub struct Skipped {
 }
 
 impl Chain {
-    /// The identity of one Mount. What the pod brings comes before what the provider has; half of it is an error
-    /// rather than a reason to read as somebody else, and so is a configured source that fails.
+    /// The identity of one Mount, with its credentials.
     ///
     /// # Errors
-    /// There is none, or it cannot be had.
+    /// There is none, or it has none.
     pub fn resolve(&self, request: &Request<'_>, remaining: Duration) -> Result<Resolved, Box<Failure>> {
+        let found = self.identify(request, remaining)?;
+        match found.failure() {
+            Some(failure) => Err(failure),
+            None => Ok(found),
+        }
+    }
+
+    /// The identity of one Mount, which may have no credentials at present. What the pod brings comes before what the
+    /// provider has; half of it is an error rather than a reason to read as somebody else, and so is a configured
+    /// source that fails.
+    ///
+    /// # Errors
+    /// There is none, or it is not known.
+    pub fn identify(&self, request: &Request<'_>, remaining: Duration) -> Result<Resolved, Box<Failure>> {
         let mut skipped = Vec::new();
         let found = self.first(request, &mut skipped, remaining);
         match found {
@@ -141,8 +154,8 @@ impl Chain {
         }
     }
 
-    /// The identity of each object: `base`, or the role that the object names. Each role is assumed once, and all of
-    /// them side by side.
+    /// The identity of each object: `base`, or the role that the object names, which may have no credentials at
+    /// present. Each role is assumed once, and all of them side by side.
     pub fn for_objects(
         &self,
         base: &Resolved,
@@ -169,10 +182,8 @@ impl Chain {
     ///
     /// # Errors
     /// See [`cloud::Error`].
-    pub fn caller(&self, whom: &Resolved, remaining: Duration) -> Result<CallerIdentity, cloud::Error> {
-        self.cross_accounts
-            .sessions()
-            .caller(&whom.credentials, remaining)
+    pub fn caller(&self, whom: &Credentials, remaining: Duration) -> Result<CallerIdentity, cloud::Error> {
+        self.cross_accounts.sessions().caller(whom, remaining)
     }
 
     /// Where STS is, and what decided for it.

@@ -260,12 +260,17 @@ impl Lender for PodLender {
 
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
         let metrics = self.sessions.api.metrics();
-        self.kept.get_counted(metrics, metrics::Identity::PodRole, || {
-            let temporary =
-                self.sessions
-                    .with_token(&self.provider_arn, &self.session, &self.token, remaining)?;
-            Ok(Lent::new(temporary, self.identity.clone()))
-        })
+        self.kept
+            .get_counted(metrics, metrics::Identity::PodRole, remaining, |remaining| {
+                let temporary =
+                    self.sessions
+                        .with_token(&self.provider_arn, &self.session, &self.token, remaining)?;
+                Ok(Lent::new(temporary, self.identity.clone()))
+            })
+    }
+
+    fn identity(&self) -> Option<IdentityKey> {
+        Some(self.identity.clone())
     }
 }
 

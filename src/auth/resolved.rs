@@ -1,4 +1,4 @@
-//! Credentials with who they are, and where fresh ones come from.
+//! An identity with its credentials, and where fresh ones come from.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use super::error::Skips;
 use super::kept::{Kept, Lent};
-use super::{Error, IdentityKey, RoleSession, Skipped, Source};
+use super::{Error, Failure, IdentityKey, RoleSession, Skipped, Source};
 use crate::cloud::{self, Credentials};
 
-/// Credentials, and who they are.
+/// An identity, with its credentials if they are to be had.
 #[derive(Clone)]
 pub struct Resolved {
     /// Which source gave them.
     pub source: Source,
-    /// What signs the requests.
-    pub credentials: Arc<Credentials>,
+    /// What signs the requests; or why there is nothing, though it is known whose it would be.
+    pub credentials: Result<Arc<Credentials>, Error>,
     /// Whose they are: the key of whatever is shared between Mounts.
     pub identity: IdentityKey,
     /// The role that was assumed.
@@ -24,6 +24,8 @@ pub struct Resolved {
     pub expires: Option<jiff::Timestamp>,
     /// The sources before this one.
     pub skipped: Vec<Skipped>,
+    /// Whether new credentials were refused just now, even if the old ones have not ended yet.
+    pub is_refused: bool,
     lender: Option<Arc<dyn Lender>>,
 }
 
@@ -34,6 +36,9 @@ pub(super) trait Lender: Send + Sync {
 
     /// Those that are kept, or new ones.
     fn lend(&self, remaining: Duration) -> Result<Lent, Error>;
+
+    /// Whose they are, if that is known without asking anybody.
+    fn identity(&self) -> Option<IdentityKey>;
 }
 
 impl Resolved {
@@ -41,32 +46,69 @@ impl Resolved {
     pub(super) fn lasting(source: Source, credentials: Arc<Credentials>, identity: IdentityKey) -> Self {
         Self {
             source,
-            credentials,
+            credentials: Ok(credentials),
             identity,
             session: None,
             expires: None,
             skipped: Vec::new(),
+            is_refused: false,
             lender: None,
         }
     }
 
-    /// Credentials that end.
+    /// Credentials that end, or an identity that has none at present.
+    ///
+    /// # Errors
+    /// There are none, and it is not even known whose they would be.
     pub(super) fn lent(
         source: Source,
         session: Option<RoleSession>,
         lender: Arc<dyn Lender>,
         remaining: Duration,
     ) -> Result<Self, Error> {
-        let lent = lender.lend(remaining)?;
+        let lent = lender.lend(remaining);
+        let is_refused = match &lent {
+            Ok(lent) => lent.is_refused,
+            Err(error) => !error.is_outage(),
+        };
+        let (credentials, identity, expires) = match lent {
+            Ok(lent) => (Ok(lent.credentials), lent.identity, Some(lent.expires)),
+            Err(error) => match lender.identity() {
+                Some(identity) => (Err(error), identity, None),
+                None => return Err(error),
+            },
+        };
         Ok(Self {
             source,
-            credentials: lent.credentials,
-            identity: lent.identity,
+            credentials,
+            identity,
             session,
-            expires: Some(lent.expires),
+            expires,
             skipped: Vec::new(),
+            is_refused,
             lender: Some(lender),
         })
+    }
+
+    /// The same, if it has credentials.
+    ///
+    /// # Errors
+    /// Why it has none.
+    pub fn usable(self) -> Result<Self, Error> {
+        match self.credentials {
+            Ok(_) => Ok(self),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Why a Mount cannot be made with it, if it has no credentials.
+    pub fn failure(&self) -> Option<Box<Failure>> {
+        let error = self.credentials.as_ref().err()?.clone();
+        Some(Box::new(Failure {
+            error,
+            source: Some(self.source),
+            skipped: self.skipped.clone(),
+        }))
     }
 
     /// Fresh credentials of the same source, if `error` says that the cloud no longer knows these; `None` if it
@@ -76,17 +118,17 @@ impl Resolved {
     /// # Errors
     /// There are none to be had.
     pub fn renewed_after(&self, error: &cloud::Error, remaining: Duration) -> Option<Result<Self, Error>> {
-        let lender = self.lender.as_ref()?;
-        if !error.is_about_ended(&self.credentials) {
+        let (lender, credentials) = (self.lender.as_ref()?, self.credentials.as_ref().ok()?);
+        if !error.is_about_ended(credentials) {
             return None;
         }
         log::info!(
             "{}: temporary credentials are refused, and renewed: {error}",
             self.source
         );
-        lender.kept().forget(&self.credentials);
+        lender.kept().forget(credentials);
         let fresh = Self::lent(self.source, self.session.clone(), Arc::clone(lender), remaining);
-        Some(fresh.map(|fresh| Self {
+        Some(fresh.and_then(Self::usable).map(|fresh| Self {
             skipped: self.skipped.clone(),
             ..fresh
         }))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::kept::{Kept, Lent};
 use super::key::{Identity, IdentityKey, SecretHasher};
 use super::sessions::{RoleSession, Sessions};
-use super::{Error, Lender, Pair};
+use super::{AccessKey, Error, Lender, Pair};
 use crate::file;
 use crate::limits;
 use crate::metrics;
@@ -57,6 +57,16 @@ impl AssumedRole {
             hasher,
         }
     }
+
+    fn assumed_by(&self, base: &AccessKey) -> IdentityKey {
+        let identity = Identity::Assumed {
+            base: base.identity(&self.hasher),
+            role_arn: self.session.role_arn.clone(),
+            session_name: self.session.session_name.clone(),
+            external_id: None,
+        };
+        identity.into()
+    }
 }
 
 impl Lender for AssumedRole {
@@ -67,20 +77,19 @@ impl Lender for AssumedRole {
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
         let metrics = self.sessions.api.metrics();
         self.kept
-            .get_counted(metrics, metrics::Identity::AssumedRole, || {
+            .get_counted(metrics, metrics::Identity::AssumedRole, remaining, |remaining| {
                 let base = self.pair.get()?;
-                let identity = Identity::Assumed {
-                    base: base.identity(&self.hasher),
-                    role_arn: self.session.role_arn.clone(),
-                    session_name: self.session.session_name.clone(),
-                    external_id: None,
-                };
                 let credentials = base.credentials();
                 let temporary =
                     self.sessions
                         .with_credentials(&credentials, &self.session, None, remaining)?;
-                Ok(Lent::new(temporary, identity.into()))
+                Ok(Lent::new(temporary, self.assumed_by(&base)))
             })
+    }
+
+    fn identity(&self) -> Option<IdentityKey> {
+        let base = self.pair.get().ok()?;
+        Some(self.assumed_by(&base))
     }
 }
 
@@ -111,13 +120,18 @@ impl Lender for OidcRole {
 
     fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
         let metrics = self.sessions.api.metrics();
-        self.kept.get_counted(metrics, metrics::Identity::OidcRole, || {
-            let token = self.token.read()?;
-            let temporary =
-                self.sessions
-                    .with_token(&self.token.provider_arn, &self.session, &token, remaining)?;
-            Ok(Lent::new(temporary, self.identity.clone()))
-        })
+        self.kept
+            .get_counted(metrics, metrics::Identity::OidcRole, remaining, |remaining| {
+                let token = self.token.read()?;
+                let temporary =
+                    self.sessions
+                        .with_token(&self.token.provider_arn, &self.session, &token, remaining)?;
+                Ok(Lent::new(temporary, self.identity.clone()))
+            })
+    }
+
+    fn identity(&self) -> Option<IdentityKey> {
+        Some(self.identity.clone())
     }
 }
 

@@ -142,9 +142,12 @@ impl Sessions {
     ) -> Result<Temporary, Error> {
         let (endpoint, why) = self.sts.endpoint();
         let assume = |base: &Credentials| self.assume(base, session, external_id, &endpoint, remaining);
-        match assume(&base.credentials) {
+        match assume(base.credentials.as_ref().map_err(Error::clone)?) {
             Err(error) => match base.renewed_after(&error, remaining) {
-                Some(fresh) => assume(&fresh?.credentials),
+                Some(fresh) => {
+                    let credentials = fresh?.credentials?;
+                    assume(&credentials)
+                }
                 None => Err(error),
             },
             done => done,

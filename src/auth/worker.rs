@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::kept::{Kept, Lent};
-use super::key::Identity;
+use super::key::{Identity, IdentityKey};
 use super::{Error, Lender};
 use crate::clock::Clock;
 use crate::cloud::metadata::Metadata;
@@ -34,9 +34,10 @@ impl Lender for WorkerRole {
         &self.kept
     }
 
-    fn lend(&self, _remaining: Duration) -> Result<Lent, Error> {
+    fn lend(&self, remaining: Duration) -> Result<Lent, Error> {
         let (counted, identity) = (self.metadata.metrics(), metrics::Identity::WorkerRole);
-        self.kept.get_counted(counted, identity, || {
+        // The service is asked with time limits of its own.
+        self.kept.get_counted(counted, identity, remaining, |_| {
             let role = match &self.name {
                 Some(name) => name.clone(),
                 None => self.metadata.role().map_err(Error::Metadata)?,
@@ -44,5 +45,10 @@ impl Lender for WorkerRole {
             let temporary = self.metadata.credentials(&role).map_err(Error::Metadata)?;
             Ok(Lent::new(temporary, Identity::Worker { role }.into()))
         })
+    }
+
+    fn identity(&self) -> Option<IdentityKey> {
+        let role = self.name.clone()?;
+        Some(Identity::Worker { role }.into())
     }
 }

@@ -10,6 +10,7 @@ use super::environment::{Environment, NotText};
 use super::identity::{Identity, switch};
 use super::logger::LogFormat;
 use super::network::{self, Cluster, StsSetting};
+use super::units::{bytes, go_duration};
 use crate::cloud::Endpoint;
 use crate::cloud::endpoint::AllowedHosts;
 use crate::fetch;
@@ -125,6 +126,14 @@ impl Config {
         let credentials_dir = args.value("credentials-dir");
         let max_response_bytes = max_response_bytes(args)?;
         let memory_budget = memory_budget(args, max_response_bytes)?;
+        let copies_bytes = copies_bytes(memory_budget, 0, max_response_bytes);
+        let (serve_stale_for, stale_bytes) = serve_stale(
+            args,
+            memory_budget,
+            copies_bytes,
+            max_response_bytes,
+            &mut warnings,
+        )?;
         Ok(Self {
             provider_volume: provider_volume(args)?,
             health: Health {
@@ -145,7 +154,9 @@ impl Config {
                     "oos-max-pulls-per-second",
                 )?,
                 refresh_interval: duration(args, "refresh-interval")?,
-                copies_bytes: copies_bytes(memory_budget, max_response_bytes),
+                copies_bytes,
+                serve_stale_for,
+                stale_bytes,
             },
             endpoints: Endpoints {
                 kms: checked(args, "kms-endpoint")?,
@@ -245,10 +256,39 @@ fn lane(
     })
 }
 
-/// The part of the memory budget that shared copies may take, such that a volume of full size still fits.
-fn copies_bytes(memory_budget: usize, max_response_bytes: usize) -> usize {
+/// The part of the memory budget that copies may take, such that a volume of full size still fits beside them and
+/// beside what is `taken`.
+fn copies_bytes(memory_budget: usize, taken: usize, max_response_bytes: usize) -> usize {
     let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
-    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(memory_budget.saturating_sub(volume))
+    let left = memory_budget.saturating_sub(taken).saturating_sub(volume);
+    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(left)
+}
+
+/// How long values are kept for outages, and in how many bytes.
+fn serve_stale(
+    args: &Args,
+    memory_budget: usize,
+    taken: usize,
+    max_response_bytes: usize,
+    warnings: &mut Vec<String>,
+) -> Result<(Duration, usize), ConfigError> {
+    let duration = duration_up_to(
+        args,
+        "serve-stale-for",
+        limits::CONFIG_MAX_SERVE_STALE_FOR,
+        "a day",
+    )?;
+    if duration.is_zero() {
+        return Ok((duration, 0));
+    }
+    let bytes = copies_bytes(memory_budget, taken, max_response_bytes);
+    if bytes == 0 {
+        warnings.push(
+            "--serve-stale-for has no effect: --memory-budget leaves no room beside one full volume"
+                .to_owned(),
+        );
+    }
+    Ok((duration, bytes))
 }
 
 fn max_response_bytes(args: &Args) -> Result<usize, ConfigError> {
@@ -294,15 +334,6 @@ fn memory_budget(args: &Args, max_response_bytes: usize) -> Result<usize, Config
     Ok(bytes)
 }
 
-fn bytes(text: &str) -> Option<usize> {
-    let (number, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
-        (Some(number), _) => (number, 1024),
-        (_, Some(number)) => (number, 1024 * 1024),
-        _ => (text, 1),
-    };
-    number.parse::<usize>().ok()?.checked_mul(unit)
-}
-
 fn parsed<T: FromStr>(args: &Args, name: &'static str, expected: &str) -> Result<T, ConfigError> {
     args.value(name)
         .parse()
@@ -328,48 +359,21 @@ fn positive_duration(args: &Args, name: &'static str) -> Result<Duration, Config
 }
 
 fn duration(args: &Args, name: &'static str) -> Result<Duration, ConfigError> {
-    go_duration(args.value(name)).ok_or_else(|| {
-        invalid(
-            args,
-            name,
-            &"expected a duration such as 500ms, 5s or 1m30s, at most an hour",
-        )
+    duration_up_to(args, name, Duration::from_secs(3600), "an hour")
+}
+
+fn duration_up_to(
+    args: &Args,
+    name: &'static str,
+    most: Duration,
+    in_words: &str,
+) -> Result<Duration, ConfigError> {
+    let duration = go_duration(args.value(name)).filter(|duration| *duration <= most);
+    duration.ok_or_else(|| {
+        let expected = format!("expected a duration such as 500ms, 5s or 1m30s, at most {in_words}");
+        invalid(args, name, &expected)
     })
 }
-
-/// A duration as Go's `time.ParseDuration` reads it, from nothing to an hour: numbers, with a fraction or not,
-/// each with a unit; a bare `0` needs none.
-fn go_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
-    if rest == "0" {
-        return Some(Duration::ZERO);
-    }
-    let mut total = Duration::ZERO;
-    loop {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at_checked(digits)?;
-        let (unit, seconds) = UNITS.iter().find(|(unit, _)| tail.starts_with(unit))?;
-        let number = number.parse::<f64>().ok()?;
-        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
-        rest = tail.strip_prefix(unit)?;
-        if rest.is_empty() {
-            break;
-        }
-    }
-    (total <= Duration::from_secs(3600)).then_some(total)
-}
-
-/// Longer units first, where one begins another.
-const UNITS: [(&str, f64); 8] = [
-    ("ns", 1e-9),
-    ("us", 1e-6),
-    ("µs", 1e-6),
-    ("μs", 1e-6),
-    ("ms", 1e-3),
-    ("s", 1.0),
-    ("m", 60.0),
-    ("h", 3600.0),
-];
 
 pub(super) fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> ConfigError {
     ConfigError::new(format!("--{name}={}: {problem}", args.value(name)))
@@ -385,6 +389,37 @@ mod tests {
         let args = Args::parse(&SERVE, arguments.iter().map(std::ffi::OsString::from))
             .map_err(|error| error.to_string())?;
         Config::new(&args, &environment).map_err(|error| error.to_string())
+    }
+
+    /// Each part of the budget by itself, and a volume of full size beside all of them.
+    #[test]
+    fn what_is_kept_has_its_part_of_the_memory_budget() {
+        const MIB: usize = 1024 * 1024;
+        for (budget, copies, stale) in [
+            ("64MiB", 16, 16),
+            ("32MiB", 8, 8),
+            ("24MiB", 6, 2),
+            ("16MiB", 0, 0),
+        ] {
+            let budget = format!("--memory-budget={budget}");
+            let off = config(&[&budget], &[]).expect("well");
+            assert_eq!(
+                (off.fetch.serve_stale_for, off.fetch.stale_bytes),
+                (Duration::ZERO, 0)
+            );
+            let on = config(&[&budget, "--serve-stale-for=24h"], &[]).expect("well");
+            assert_eq!(on.fetch.serve_stale_for, limits::CONFIG_MAX_SERVE_STALE_FOR);
+            assert_eq!(
+                (on.fetch.copies_bytes, on.fetch.stale_bytes),
+                (copies * MIB, stale * MIB),
+                "{budget}"
+            );
+            let told = on
+                .warnings
+                .iter()
+                .filter(|warning| warning.contains("--serve-stale-for"));
+            assert_eq!(told.count(), usize::from(stale == 0), "{budget}");
+        }
     }
 
     #[test]
@@ -409,6 +444,8 @@ mod tests {
                 oos: lane,
                 refresh_interval: Duration::from_secs(60),
                 copies_bytes: 16 * 1024 * 1024,
+                serve_stale_for: Duration::ZERO,
+                stale_bytes: 0,
             }
         );
         assert!(
@@ -510,6 +547,11 @@ mod tests {
                 "--refresh-interval=2h: expected a duration such as 500ms, 5s or 1m30s, at most an hour",
             ),
             (
+                &["--serve-stale-for=24h1s"],
+                &[],
+                "--serve-stale-for=24h1s: expected a duration such as 500ms, 5s or 1m30s, at most a day",
+            ),
+            (
                 &["--kms-endpoint=http://kms.example"],
                 &[],
                 "--kms-endpoint=http://kms.example: \"http://kms.example\" would send secrets in plain text; http:// is for loopback and 100.100.100.200 only, use https://",
@@ -568,29 +610,5 @@ mod tests {
             config.warnings,
             ["flags without effect here, the log goes to standard error: logtostderr, vmodule"]
         );
-    }
-
-    #[test]
-    fn durations_as_go_reads_them() {
-        for (text, millis) in [
-            ("5s", 5000),
-            ("0", 0),
-            ("0s", 0),
-            ("1m30s", 90_000),
-            ("1.5s", 1500),
-            ("250ms", 250),
-            ("1h", 3_600_000),
-            ("+2s", 2000),
-            (".5s", 500),
-            ("1000us", 1),
-            ("1000µs", 1),
-        ] {
-            assert_eq!(go_duration(text), Some(Duration::from_millis(millis)), "{text}");
-        }
-        for text in [
-            "", "5", "s", "-5s", "5x", "5s5", "1h1s", "1..5s", " 5s", "5 s", "1e3s", "+",
-        ] {
-            assert_eq!(go_duration(text), None, "{text}");
-        }
     }
 }

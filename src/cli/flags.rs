@@ -71,6 +71,12 @@ pub(super) const SERVE: &[Flag] = &[
         "volumes that are mounted again may share values read so recently; 0 reads anew each time",
     ),
     flag(
+        "serve-stale-for",
+        "DURATION",
+        "0s",
+        "in an outage, values that were read so recently may be served; 0 for never, at most 24h",
+    ),
+    flag(
         "kms-endpoint",
         "URL",
         "https://kms-vpc.{region}.aliyuncs.com",

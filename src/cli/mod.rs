@@ -10,6 +10,7 @@ mod identity;
 mod logger;
 mod network;
 mod subcommand;
+mod units;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

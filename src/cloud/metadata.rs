@@ -24,8 +24,15 @@ pub struct Metadata {
     endpoint: Endpoint,
     clock: Arc<dyn Clock>,
     hardened_only: bool,
-    token: Mutex<Option<Token>>,
+    tokens: Mutex<Tokens>,
     metrics: Metrics,
+}
+
+#[derive(Default)]
+struct Tokens {
+    kept: Option<Token>,
+    /// When a question for one last went without an answer.
+    silent: Option<Instant>,
 }
 
 struct Token {
@@ -84,7 +91,7 @@ impl Metadata {
             endpoint,
             clock,
             hardened_only,
-            token: Mutex::new(None),
+            tokens: Mutex::default(),
             metrics: Metrics::new(),
         }
     }
@@ -192,27 +199,36 @@ impl Metadata {
 
     /// One question; a second time with a new token if the kept one is refused.
     fn read(&self, path: &str) -> Result<Response, Error> {
-        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = token.take_if(|token| self.clock.now() < token.renew);
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = tokens.kept.take_if(|token| self.clock.now() < token.renew);
         if let Some(kept) = kept {
             let response = self.ask(path, Some(&kept.text))?;
             if !matches!(response.status, 401 | 403) {
-                *token = Some(kept);
+                tokens.kept = Some(kept);
                 return Ok(response);
             }
         }
-        let fresh = self.new_token()?;
+        let fresh = self.new_token(&mut tokens.silent)?;
         let response = self.ask(path, fresh.as_ref().map(|token| &token.text))?;
+        if fresh.is_none() && matches!(response.status, 401 | 403) {
+            // It takes no question without a token, so the silence was not for good.
+            tokens.silent = None;
+        }
         // Only one that could be used is kept: what came as a token may be anything.
-        *token = fresh;
+        tokens.kept = fresh;
         Ok(response)
     }
 
-    fn new_token(&self) -> Result<Option<Token>, Error> {
+    fn new_token(&self, silent: &mut Option<Instant>) -> Result<Option<Token>, Error> {
+        let now = self.clock.now();
+        let is_silent =
+            silent.is_some_and(|since| now.saturating_duration_since(since) < limits::METADATA_TOKEN_PAUSE);
+        if is_silent {
+            return Ok(None);
+        }
         let url = format!("{}/latest/api/token", self.endpoint.url());
         let seconds = limits::METADATA_TOKEN_TTL.as_secs().to_string();
         let headers = [("X-aliyun-ecs-metadata-token-ttl-seconds", seconds.as_str())];
-        let asked = self.clock.now();
         let answer = self.send("Token", Method::Put, &url, &headers);
         match answer {
             Ok(response)
@@ -222,7 +238,7 @@ impl Metadata {
                         .expose_str()
                         .is_some_and(|text| !text.trim().is_empty()) =>
             {
-                let renew = asked + limits::METADATA_TOKEN_TTL.saturating_sub(limits::METADATA_TOKEN_MARGIN);
+                let renew = now + limits::METADATA_TOKEN_TTL.saturating_sub(limits::METADATA_TOKEN_MARGIN);
                 Ok(Some(Token {
                     text: response.body,
                     renew,
@@ -232,7 +248,10 @@ impl Metadata {
             Ok(_) => Ok(None),
             // The token's answer may have one network hop at the most, and a container is one hop further away:
             // it never arrives, while answers without a token do.
-            Err(error) if error.kind == http::ErrorKind::Timeout && !self.hardened_only => Ok(None),
+            Err(error) if error.kind == http::ErrorKind::Timeout && !self.hardened_only => {
+                *silent = Some(self.clock.now());
+                Ok(None)
+            }
             Err(error) => Err(Error::Http(error)),
         }
     }

@@ -16,7 +16,7 @@ use crate::cli::{self, Command};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::sts::{AssumeRoleWithOidc, Temporary};
 use crate::cloud::{self, Credentials, Endpoint, Target, Value};
-use crate::fetch::{self, Pull};
+use crate::fetch::{self, Pull, Stale};
 use crate::grpc::proto::{File, MountRequest, MountResponse};
 use crate::grpc::{Call, Cancellation};
 use crate::http::{CaFile, Client, Method, Proxies, Request, Roots, Timeouts, Trust};
@@ -212,7 +212,7 @@ fn mounts(texts: &mut Texts, mounter: &Mounter, request: &MountRequest) {
         let identity = identity.expect("an identity");
         texts.add(&identity);
         texts.add(&identity.identity);
-        texts.add(&*identity.credentials);
+        texts.add(&**identity.credentials.as_ref().expect("credentials"));
         let endpoint = mounter.endpoint(&plan, object).expect("an endpoint");
         let pull = Pull {
             service: object.service,
@@ -223,8 +223,16 @@ fn mounts(texts: &mut Texts, mounter: &Mounter, request: &MountRequest) {
             identity: &identity,
         };
         texts.add(&pull);
-        for value in mounter.engine.fetch(&[pull], None, &call()) {
-            texts.add(&*value.expect("a value"));
+        for fetched in mounter.engine.fetch(&[pull], None, &call()) {
+            let mut fetched = fetched.expect("a value");
+            texts.add(&*fetched.value);
+            let stale = Stale {
+                age: PATIENCE,
+                error: None,
+            };
+            texts.add(&stale);
+            fetched.stale = Some(stale);
+            texts.add(&fetched);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Shared copies: what was read a short while ago, for volumes that ask again.
+//! Copies of what was read: for volumes that ask again a short while later, and for outages.
 //!
 //! A copy is never older than the interval, never for another key (and so never for another identity), and leaves
 //! when its time is over, whether it was used or not. Pure: time is an argument.
@@ -48,14 +48,14 @@ impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
         self.interval
     }
 
-    /// The copy of `key`, if it is young enough.
-    pub(super) fn get(&self, key: &K, now: Instant) -> Option<V> {
+    /// The copy of `key` with when it was read, if it is young enough.
+    pub(super) fn get(&self, key: &K, now: Instant) -> Option<(V, Instant)> {
         let held = self.held.get(key)?;
-        (now < held.until).then(|| held.value.clone())
+        (now < held.until).then(|| (held.value.clone(), held.read))
     }
 
     /// Keeps what a call that was sent at `read` brought for `life` from then on, at most the interval, unless a newer
-    /// one is there. Those that would leave first make room.
+    /// one is there. Those that would leave first make room. An older one leaves even if this one cannot be kept.
     pub(super) fn put(
         &mut self,
         key: &K,
@@ -67,11 +67,13 @@ impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
     ) {
         let until = read + life.min(self.interval);
         let bytes = bytes.saturating_add(limits::COPY_OVERHEAD_BYTES);
-        let newer = self.held.get(key).is_some_and(|held| held.read > read);
-        if newer || bytes > self.most_bytes || now >= until {
+        if self.held.get(key).is_some_and(|held| held.read > read) {
             return;
         }
         self.remove(key);
+        if bytes > self.most_bytes || now >= until {
+            return;
+        }
         while self.held.len() >= limits::COPIES || self.bytes + bytes > self.most_bytes {
             let Some((_, oldest)) = self.order.pop_first() else {
                 break;
@@ -98,6 +100,14 @@ impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
     pub(super) fn refused(&mut self, key: &K, sent: Instant) {
         if self.held.get(key).is_some_and(|held| held.read <= sent) {
             self.remove(key);
+        }
+    }
+
+    /// Drops the copies of all keys that `is_meant`.
+    pub(super) fn forget(&mut self, is_meant: impl Fn(&K) -> bool) {
+        let meant = self.held.keys().filter(|key| is_meant(key));
+        for key in meant.cloned().collect::<Vec<_>>() {
+            self.remove(&key);
         }
     }
 
@@ -141,14 +151,18 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn get<K: Clone + Eq + Hash, V: Clone>(copies: &Copies<K, V>, key: &K, now: Instant) -> Option<V> {
+        copies.get(key, now).map(|(value, _)| value)
+    }
+
     #[test]
     fn young_enough_or_not_at_all() {
         let start = SystemClock.now();
         let mut copies = Copies::new(MINUTE, 1 << 20);
         copies.put(&"a", 1, 10, start, MINUTE, start);
-        assert_eq!(copies.get(&"a", start + MINUTE - SECOND), Some(1));
-        assert_eq!(copies.get(&"a", start + MINUTE), None);
-        assert_eq!(copies.get(&"b", start), None);
+        assert_eq!(get(&copies, &"a", start + MINUTE - SECOND), Some(1));
+        assert_eq!(get(&copies, &"a", start + MINUTE), None);
+        assert_eq!(get(&copies, &"b", start), None);
         assert_eq!(copies.expiry(), Some(start + MINUTE));
         copies.sweep(start + MINUTE - SECOND);
         assert_eq!(copies.size().0, 1);
@@ -166,9 +180,9 @@ mod tests {
         copies.put(&"c", 3, 10, start, Duration::ZERO, start);
         assert_eq!(copies.expiry(), Some(start + SECOND));
         copies.sweep(start + SECOND);
-        assert_eq!(copies.get(&"a", start + SECOND), None);
-        assert_eq!(copies.get(&"b", start + SECOND), Some(2));
-        assert_eq!(copies.get(&"c", start), None);
+        assert_eq!(get(&copies, &"a", start + SECOND), None);
+        assert_eq!(get(&copies, &"b", start + SECOND), Some(2));
+        assert_eq!(get(&copies, &"c", start), None);
         copies.sweep(start + MINUTE);
         assert_eq!(copies.size(), (0, 0));
     }
@@ -179,9 +193,9 @@ mod tests {
         let mut copies = Copies::new(MINUTE, 1 << 20);
         copies.put(&"a", 2, 10, start + SECOND, MINUTE, start + 2 * SECOND);
         copies.put(&"a", 1, 10, start, MINUTE, start + 3 * SECOND);
-        assert_eq!(copies.get(&"a", start + 4 * SECOND), Some(2));
+        assert_eq!(get(&copies, &"a", start + 4 * SECOND), Some(2));
         copies.put(&"a", 3, 10, start + 2 * SECOND, MINUTE, start + 4 * SECOND);
-        assert_eq!(copies.get(&"a", start + 4 * SECOND), Some(3));
+        assert_eq!(get(&copies, &"a", start + 4 * SECOND), Some(3));
         assert_eq!(copies.size().0, 1);
     }
 
@@ -191,9 +205,28 @@ mod tests {
         let mut copies = Copies::new(MINUTE, 1 << 20);
         copies.put(&"a", 1, 10, start + SECOND, MINUTE, start + SECOND);
         copies.refused(&"a", start);
-        assert_eq!(copies.get(&"a", start + SECOND), Some(1), "the refusal is older");
+        assert_eq!(
+            get(&copies, &"a", start + SECOND),
+            Some(1),
+            "the refusal is older"
+        );
         copies.refused(&"a", start + 2 * SECOND);
-        assert_eq!(copies.get(&"a", start + 2 * SECOND), None);
+        assert_eq!(get(&copies, &"a", start + 2 * SECOND), None);
+        assert_eq!(copies.size(), (0, 0));
+    }
+
+    #[test]
+    fn a_copy_knows_when_it_was_read_and_can_be_forgotten() {
+        let start = SystemClock.now();
+        let mut copies = Copies::new(MINUTE, 1 << 20);
+        for key in ["a", "b", "ab"] {
+            copies.put(&key, 1, 10, start, MINUTE, start + SECOND);
+        }
+        assert_eq!(copies.get(&"b", start + SECOND), Some((1, start)));
+        copies.forget(|key| key.starts_with('a'));
+        assert_eq!(get(&copies, &"b", start + SECOND), Some(1));
+        assert_eq!(copies.size().0, 1);
+        copies.sweep(start + MINUTE);
         assert_eq!(copies.size(), (0, 0));
     }
 
@@ -213,10 +246,17 @@ mod tests {
             );
         }
         assert_eq!(copies.size(), (3, 3 * each));
-        assert_eq!(copies.get(&1, start + 4 * SECOND), None, "the oldest made room");
-        assert_eq!(copies.get(&2, start + 4 * SECOND), Some(2));
+        assert_eq!(get(&copies, &1, start + 4 * SECOND), None, "the oldest made room");
+        assert_eq!(get(&copies, &2, start + 4 * SECOND), Some(2));
         copies.put(&9, 9, 1 << 30, start + 4 * SECOND, MINUTE, start + 4 * SECOND);
-        assert_eq!(copies.get(&9, start + 4 * SECOND), None, "too large to keep");
+        assert_eq!(get(&copies, &9, start + 4 * SECOND), None, "too large to keep");
+        copies.put(&4, 5, 1 << 30, start + 5 * SECOND, MINUTE, start + 5 * SECOND);
+        assert_eq!(
+            get(&copies, &4, start + 5 * SECOND),
+            None,
+            "nor is what it replaces"
+        );
+        assert_eq!(copies.size(), (2, 2 * each));
 
         let mut copies = Copies::new(MINUTE, usize::MAX);
         for key in 0..=limits::COPIES {

@@ -25,9 +25,10 @@ pub use volumes::Volume;
 use crate::auth::{self, IdentityKey, Resolved};
 use crate::clock::Clock;
 use crate::cloud::api::Entropy;
+use crate::cloud::error::Kind;
 use crate::cloud::kms::GetSecretValue;
 use crate::cloud::oos::GetSecretParameter;
-use crate::cloud::{self, Api, Endpoint, Target, Value};
+use crate::cloud::{self, Api, Credentials, Endpoint, Target, Value};
 use crate::grpc::Call;
 use crate::limits;
 use crate::metrics::{self, Metrics, SharedCopy};
@@ -51,6 +52,24 @@ pub struct Pull<'a> {
     pub endpoint: &'a Endpoint,
     /// As whom.
     pub identity: &'a Resolved,
+}
+
+/// One value for a Mount.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The value.
+    pub value: Arc<Value>,
+    /// If it was read a while ago, as the cloud is out of reach or throttles.
+    pub stale: Option<Stale>,
+}
+
+/// What is known of an old value.
+#[derive(Clone, Debug)]
+pub struct Stale {
+    /// How long ago it was read, at most.
+    pub age: Duration,
+    /// Why there is nothing newer; unknown if nobody was asked, or there was no answer in time.
+    pub error: Option<Error>,
 }
 
 /// Why a value was not obtained.
@@ -78,6 +97,10 @@ impl Domain for Cloud {
     type Job = Job;
     type Value = Arc<Value>;
     type Error = Error;
+
+    fn is_same_secret(one: &Arc<Key>, other: &Arc<Key>) -> bool {
+        one.name == other.name && one.service == other.service && one.endpoint == other.endpoint
+    }
 }
 
 /// Everything that a request says, and as whom: whoever asks for the same may have the same answer. The region is
@@ -97,8 +120,22 @@ struct Key {
 struct Job {
     key: Arc<Key>,
     identity: Resolved,
+    credentials: Arc<Credentials>,
     /// Fresh credentials have been tried; there are no fresher ones.
     is_renewed: bool,
+}
+
+impl Job {
+    /// The call, if the identity has credentials for it.
+    fn new(key: Arc<Key>, identity: Resolved, is_renewed: bool) -> Result<Self, Error> {
+        let credentials = identity.credentials.clone().map_err(Error::Auth)?;
+        Ok(Self {
+            key,
+            identity,
+            credentials,
+            is_renewed,
+        })
+    }
 }
 
 impl Engine {
@@ -110,13 +147,14 @@ impl Engine {
     }
 
     /// Fetches all of `pulls` for a volume and gives one result for each, in their order. One refusal does not keep
-    /// the others from being tried, so that a Mount can name all of its refusals.
+    /// the others from being tried, so that a Mount can name all of its refusals. What has no credentials can only
+    /// be served by what is kept for an outage.
     pub fn fetch(
         &self,
         pulls: &[Pull<'_>],
         volume: Option<&Volume>,
         call: &Call,
-    ) -> Vec<Result<Arc<Value>, Error>> {
+    ) -> Vec<Result<Fetched, Error>> {
         let wants: Vec<Want<Cloud>> = pulls.iter().map(Want::from).collect();
         // What is left of the caller's time, less what it takes to say what happened.
         let clock = &*self.0.clock;
@@ -139,26 +177,31 @@ impl Engine {
             });
             state = self.0.lock();
         }
-        let unfinished = loop {
+        let (settled, now, unfinished) = loop {
+            let now = clock.now();
             if call.cancellation.is_cancelled() {
-                break Error::Cancelled;
+                break (state.core.cancel(party), now, Error::Cancelled);
             }
-            let left = deadline.saturating_duration_since(clock.now());
-            if state.core.is_complete(party) || left.is_zero() {
-                break Error::Waited;
-            }
+            let Some(until) = state.core.wait(party, now) else {
+                break (state.core.leave(party, now), now, Error::Waited);
+            };
             state = bell
-                .wait_timeout(state, left)
+                .wait_timeout(state, until.saturating_duration_since(now))
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         };
         state.bells.remove(&party);
-        let settled = state.core.leave(party);
         self.0.wake(&mut state); // what others wait for may have been waiting for a call of this one
         let (copies, _) = state.core.copies();
+        let (kept, _) = state.core.stale();
         drop(state);
         let result = |settled| match settled {
-            Settled::Value(value) => Ok(value),
+            Settled::Value(value) => Ok(Fetched { value, stale: None }),
+            Settled::Stale { value, read, error } => {
+                let age = now.saturating_duration_since(read);
+                let stale = Some(Stale { age, error });
+                Ok(Fetched { value, stale })
+            }
             Settled::Failed(error) => Err(error),
             Settled::Skipped => Err(Error::Skipped),
             Settled::Unfinished => Err(unfinished.clone()),
@@ -166,6 +209,7 @@ impl Engine {
         let results: Vec<_> = settled.into_iter().map(result).collect();
         count(self.0.api.metrics(), pulls, &entered, &results);
         self.0.api.metrics().objects_under_refresh(copies);
+        self.0.api.metrics().stale_values_kept(kept);
         results
     }
 
@@ -173,6 +217,27 @@ impl Engine {
     pub fn mounted(&self, volume: &Volume) {
         let now = self.0.clock.now();
         self.0.lock().core.mounted(volume, now);
+    }
+
+    /// Whether values are kept for outages.
+    pub fn serves_stale(&self) -> bool {
+        self.0.lock().core.serves_stale()
+    }
+
+    /// The cloud has refused an identity: nothing that was read as it, or as a role that it assumed, is kept for an
+    /// outage.
+    pub fn refused(&self, identity: &IdentityKey) {
+        self.0.lock().refused(identity);
+    }
+
+    /// A pod has been given an old value of `service`.
+    pub fn served_stale(&self, service: Service) {
+        self.0.api.metrics().stale_value_served(label(service));
+    }
+
+    /// Values that are kept for outages: how many, and their bytes.
+    pub fn stale(&self) -> (usize, usize) {
+        self.0.lock().core.stale()
     }
 
     /// What has been counted since the start.
@@ -219,11 +284,7 @@ impl From<&Pull<'_>> for Want<Cloud> {
             version: pull.version.clone(),
             stage: pull.stage.map(str::to_owned),
         });
-        let job = Job {
-            key: Arc::clone(&key),
-            identity: pull.identity.clone(),
-            is_renewed: false,
-        };
+        let job = Job::new(Arc::clone(&key), pull.identity.clone(), false);
         Self {
             service: pull.service,
             key,
@@ -233,15 +294,20 @@ impl From<&Pull<'_>> for Want<Cloud> {
 }
 
 /// Tells the metrics what came from where, and what a running pod could not be given anew.
-fn count(metrics: &Metrics, pulls: &[Pull<'_>], entered: &Entered, results: &[Result<Arc<Value>, Error>]) {
+fn count(metrics: &Metrics, pulls: &[Pull<'_>], entered: &Entered, results: &[Result<Fetched, Error>]) {
     for ((pull, source), result) in pulls.iter().zip(&entered.sources).zip(results) {
         let service = label(pull.service);
         match source {
-            Source::Call => {}
+            Source::Call | Source::Nobody => {}
             Source::Copy => metrics.shared_copy(service, SharedCopy::Cached),
             Source::Joined => metrics.shared_copy(service, SharedCopy::Coalesced),
         }
-        if let (true, Err(Error::Cloud(error))) = (entered.is_repeated, result) {
+        let stale = result.as_ref().ok().and_then(|fetched| fetched.stale.as_ref());
+        let error = match result {
+            Ok(_) => stale.and_then(|stale| stale.error.as_ref()),
+            Err(error) => Some(error),
+        };
+        if let (true, Some(Error::Cloud(error))) = (entered.is_repeated, error) {
             metrics.refresh_failed(service, error.kind().outcome());
         }
     }
@@ -273,13 +339,19 @@ fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Cloud> {
     if !job.is_renewed
         && let Some(renewed) = job.identity.renewed_after(&error, remaining)
     {
-        return match renewed {
-            Ok(identity) => Outcome::Renewed(Job {
-                key: Arc::clone(&job.key),
-                identity,
-                is_renewed: true,
-            }),
-            Err(error) => failed(Error::Auth(error)),
+        let job = renewed
+            .map_err(Error::Auth)
+            .and_then(|identity| Job::new(Arc::clone(&job.key), identity, true));
+        return match job {
+            Ok(job) => Outcome::Renewed(job),
+            Err(error) => Outcome::Failed {
+                class: match &error {
+                    Error::Auth(why) if why.is_outage() => Class::Unavailable,
+                    _ => Class::Definite,
+                },
+                error,
+                hint: None,
+            },
         };
     }
     log::debug!("{} pull: {error}", job.key.service);
@@ -291,6 +363,23 @@ fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Cloud> {
         class: Class::of(&error),
         hint,
         error: Error::Cloud(error),
+    }
+}
+
+/// Whether a call failed for whoever made it, so that nothing else may be had as the same identity either.
+fn is_refused(outcome: &Outcome<Cloud>) -> bool {
+    let Outcome::Failed {
+        error,
+        class: Class::Definite,
+        ..
+    } = outcome
+    else {
+        return false;
+    };
+    match error {
+        Error::Auth(_) => true,
+        Error::Cloud(error) => error.kind() == Kind::Credentials,
+        _ => false,
     }
 }
 
@@ -313,7 +402,7 @@ fn call(api: &Api, job: &Job, remaining: Duration) -> Result<Value, cloud::Error
     } = &*job.key;
     let target = Target {
         endpoint,
-        credentials: &job.identity.credentials,
+        credentials: &job.credentials,
         remaining,
     };
     match service {

@@ -128,6 +128,11 @@ impl Pace {
         self.slow.is_some_and(|slow| slow.rate_at(now) < slow.peak)
     }
 
+    /// Whether the service is asked more slowly than configured, or not at all for a while, since it throttled.
+    pub(super) fn is_held_back(&self, now: Instant) -> bool {
+        self.is_slow(now) || self.held.is_some_and(|until| now < until)
+    }
+
     /// Most calls at once: two seconds' worth, one second's worth while it is slow.
     fn burst(&self, now: Instant) -> Option<f64> {
         match self.slow {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::core::{Attempt, Core, Next};
-use super::{Cloud, Error, PartyId, attempt, failed, label};
+use super::{Cloud, Error, PartyId, attempt, failed, is_refused, label};
+use crate::auth::IdentityKey;
 use crate::clock::Clock;
 use crate::cloud::Api;
 use crate::cloud::api::Entropy;
@@ -31,6 +32,14 @@ pub(super) struct State {
     idle: usize,
     calling: usize,
     is_closed: bool,
+}
+
+impl State {
+    /// The cloud has refused an identity: nothing that was read as it, or as a role that it assumed, may serve in an
+    /// outage.
+    pub(super) fn refused(&mut self, identity: &IdentityKey) {
+        self.core.forget(|key| key.identity.rests_on(identity));
+    }
 }
 
 impl Threads {
@@ -145,11 +154,15 @@ impl Threads {
             log::error!("defect: a call to the cloud panicked");
             failed(Error::Broken)
         });
+        let refused = is_refused(&outcome).then(|| call.job.key.identity.clone());
         let fraction = self.fraction();
         let mut state = self.lock();
         state
             .core
             .finish(call.flight, outcome, fraction, self.clock.now());
+        if let Some(identity) = refused {
+            state.refused(&identity);
+        }
         for party in state.core.complete() {
             if let Some(bell) = state.bells.get(&party) {
                 bell.notify_all();

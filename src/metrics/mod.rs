@@ -32,6 +32,8 @@ struct Registry {
     shared: Table<Service, Table<SharedCopy, Counter>>,
     refresh_failures: Table<Service, Table<Outcome, Counter>>,
     under_refresh: Gauge,
+    stale_served: Table<Service, Counter>,
+    stale_kept: Gauge,
     renewed: Table<Identity, Counter>,
     renewal_failed: Table<Identity, Counter>,
     expiry: Table<Identity, Gauge>,
@@ -64,6 +66,8 @@ impl Default for Registry {
             shared: Table::default(),
             refresh_failures: Table::default(),
             under_refresh: Gauge::default(),
+            stale_served: Table::default(),
+            stale_kept: Gauge::default(),
             renewed: Table::default(),
             renewal_failed: Table::default(),
             expiry: Table::default(),
@@ -134,6 +138,16 @@ impl Metrics {
         self.0.under_refresh.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// A value of `service` that was read a while ago was given to a pod, as the cloud is out of reach or throttles.
+    pub fn stale_value_served(&self, service: Service) {
+        self.0.stale_served.of(service).increment();
+    }
+
+    /// How many values are kept for outages at present.
+    pub fn stale_values_kept(&self, count: usize) {
+        self.0.stale_kept.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Temporary credentials were renewed, and end at `expires`, in seconds since the epoch.
     pub fn credentials_renewed(&self, identity: Identity, expires: i64) {
         self.0.renewed.of(identity).increment();
@@ -167,6 +181,8 @@ impl Metrics {
             shared,
             refresh_failures,
             under_refresh,
+            stale_served,
+            stale_kept,
             renewed,
             renewal_failed,
             expiry,
@@ -252,6 +268,21 @@ impl Metrics {
         }
         text.gauge("objects_under_refresh", "Objects that are kept up to date.");
         text.value(&[], under_refresh.value());
+        text.counter(
+            "stale_values_served_total",
+            "Values given as they were read a while ago, as the cloud was out of reach or throttled.",
+        );
+        let of_values = stale_served
+            .entries()
+            .filter(|(service, _)| service.holds_values());
+        for (service, count) in of_values {
+            text.value(&[("service", service.name())], count.value());
+        }
+        text.gauge(
+            "stale_values_kept",
+            "Values that are kept to be served in an outage.",
+        );
+        text.value(&[], stale_kept.value());
 
         text.counter("credential_refreshes_total", "Temporary credentials asked for.");
         for ((identity, renewed), (_, failed)) in renewed.entries().zip(renewal_failed.entries()) {
@@ -383,6 +414,8 @@ mod tests {
         metrics.shared_copy(Service::Oos, SharedCopy::Coalesced);
         metrics.refresh_failed(Service::Kms, Outcome::Denied);
         metrics.objects_under_refresh(7);
+        metrics.stale_value_served(Service::Kms);
+        metrics.stale_values_kept(9);
         metrics.credentials_renewed(Identity::WorkerRole, 1_800_000_000);
         metrics.credentials_not_renewed(Identity::OidcRole);
         metrics.denied(Denial::Rules);
@@ -431,6 +464,11 @@ mod tests {
             r#"alibabacloud_provider_shared_copies_total{service="oos",how="coalesced"} 1"#,
         );
         has(&text, "alibabacloud_provider_objects_under_refresh 7");
+        has(
+            &text,
+            r#"alibabacloud_provider_stale_values_served_total{service="kms"} 1"#,
+        );
+        has(&text, "alibabacloud_provider_stale_values_kept 9");
         has(
             &text,
             r#"alibabacloud_provider_access_denied_total{reason="rules"} 1"#,

@@ -173,7 +173,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// A failed pull with advice.
-struct Fetched<'a>(&'a fetch::Error);
+pub(super) struct Fetched<'a>(pub(super) &'a fetch::Error);
 
 impl fmt::Display for Fetched<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::auth::Source;
 use crate::clock::Clock;
@@ -35,6 +35,8 @@ pub(super) struct Mount {
     class: String,
     objects: usize,
     source: Option<Source>,
+    /// Values that were read a while ago, and the age of the oldest.
+    stale: (usize, Duration),
 }
 
 /// What is only worth a line now and then.
@@ -75,6 +77,7 @@ impl Journal {
             class: String::new(),
             objects: 0,
             source: None,
+            stale: (0, Duration::ZERO),
         }
     }
 
@@ -97,12 +100,13 @@ impl Journal {
 
     /// A Mount succeeded with a response of so many bytes.
     pub(super) fn mounted(&self, mount: &Mount, bytes: usize) {
+        let (stale_values, age) = mount.stale;
         let failures = self.repeats().remove(&mount.failure()).map_or(0, |it| it.in_all);
         log::info!(
             target: TARGET,
             pod = mount.volume, class = mount.class, objects = mount.objects, source = mount.source(), bytes,
             milliseconds = self.milliseconds(mount), code = Code::Ok.name(), mount = mount.id,
-            failures_before = failures;
+            failures_before = failures, stale_values, stale_seconds = age.as_secs();
             "mounted"
         );
     }
@@ -189,6 +193,11 @@ impl Mount {
         self.source = Some(source);
     }
 
+    /// So many values are served as they were read before an outage, the oldest so long ago.
+    pub(super) fn serves_old(&mut self, count: usize, age: Duration) {
+        self.stale = (count, age);
+    }
+
     fn source(&self) -> String {
         self.source.map_or_else(|| "none".to_owned(), |it| it.to_string())
     }
@@ -232,7 +241,6 @@ const TARGET: &str = concat!(env!("CARGO_CRATE_NAME"), "::mount");
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Duration;
 
     use super::*;
 

@@ -6,8 +6,10 @@ mod access;
 mod error;
 mod journal;
 mod response;
+mod stale;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use access::PolicyFile;
 pub(crate) use access::Verdict;
@@ -19,13 +21,14 @@ use crate::auth::{self, Resolved};
 use crate::clock::Clock;
 use crate::cloud::endpoint::AllowedHosts;
 use crate::cloud::{Endpoint, EndpointTemplate, NodeRegion, Value};
-use crate::fetch::{self, Engine, Pull, Volume};
+use crate::fetch::{self, Engine, Fetched, Pull, Volume};
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Call, Status};
 use crate::limits;
 use crate::metrics::Denial;
 use crate::params::{self, Input, Object, Options, Plan, Service};
 use crate::secret::Secret;
+use stale::OldValues;
 
 /// Answers Mounts.
 pub struct Mounter {
@@ -147,16 +150,27 @@ impl Mounter {
                 identity,
             })
             .collect();
-        let values = settle(plan, self.engine.fetch(&pulls, volume, call), &identities)?;
+        let fetched = settle(plan, self.engine.fetch(&pulls, volume, call), &identities)?;
+        let old = OldValues::among(plan, &fetched);
+        let values: Vec<Option<Arc<Value>>> = fetched.into_iter().map(|it| Some(it?.value)).collect();
         let contents: Vec<Option<&Secret>> = values
             .iter()
             .map(|value| value.as_ref().map(|value| &value.contents))
             .collect();
         let files = plan.render(&contents).map_err(Error::Parameters)?;
-        response::encode(&files, &values, self.max_response_bytes)
+        let response = response::encode(&files, &values, self.max_response_bytes)?;
+        if let Some(old) = old {
+            self.journal.warn(mount, &old);
+            mount.serves_old(old.services.len(), old.age);
+            for service in old.services {
+                self.engine.served_stale(service);
+            }
+        }
+        Ok(response)
     }
 
-    /// As whom the objects are read. All that cannot be had are told at once.
+    /// As whom the objects are read. All that cannot be had are told at once. Some may be without credentials, to be
+    /// served by what is kept for outages.
     fn identities(
         &self,
         plan: &Plan,
@@ -165,14 +179,24 @@ impl Mounter {
         call: &Call,
         mount: &mut journal::Mount,
     ) -> Result<Identities, Error> {
-        let remaining = || call.deadline.saturating_duration_since(self.clock.now());
+        // What is kept for outages must still be reached when the time is over.
+        let margin = if self.engine.serves_stale() {
+            limits::FETCH_MARGIN
+        } else {
+            Duration::ZERO
+        };
+        let deadline = call.deadline.checked_sub(margin).unwrap_or(call.deadline);
+        let remaining = || deadline.saturating_duration_since(self.clock.now());
         let request = auth::Request {
             pod: &plan.pod,
             pod_identity: plan.pod_identity,
             tokens: plan.tokens.as_ref(),
             secrets,
         };
-        let base = self.chain.resolve(&request, remaining()).map_err(Error::Auth)?;
+        let base = self.chain.identify(&request, remaining()).map_err(Error::Auth)?;
+        if let (false, Some(failure)) = (self.admits(&base), base.failure()) {
+            return Err(Error::Auth(failure));
+        }
         mount.read_as(base.source);
         if Some(identity_of(base.source)) != expected {
             self.judge(plan, identity_of(base.source))?;
@@ -183,7 +207,8 @@ impl Mounter {
             .chain
             .for_objects(&base, &plan.objects, &plan.pod, &remaining);
         for (object, identity) in plan.objects.iter().zip(resolved) {
-            match identity {
+            let is_admitted = |it: &Resolved| object.cross_account.is_none() || self.admits(it);
+            match identity.and_then(|it| if is_admitted(&it) { Ok(it) } else { it.usable() }) {
                 Ok(identity) => of_objects.push(identity),
                 Err(error) => failures.push((object.describe(), fetch::Error::Auth(error))),
             }
@@ -193,6 +218,18 @@ impl Mounter {
         } else {
             let identity = base.to_string();
             Err(Error::Fetch { failures, identity })
+        }
+    }
+
+    /// Whether objects can be read as `whom`: with its credentials or, where values are kept for outages, without any
+    /// while STS is out of reach. What was read as an identity that is refused is kept no longer.
+    fn admits(&self, whom: &Resolved) -> bool {
+        if whom.is_refused {
+            self.engine.refused(&whom.identity);
+        }
+        match &whom.credentials {
+            Ok(_) => true,
+            Err(error) => error.is_outage() && self.engine.serves_stale(),
         }
     }
 
@@ -293,29 +330,45 @@ fn identity_of(source: auth::Source) -> Identity {
 /// All values, or all failures. An optional object may be missing.
 fn settle(
     plan: &Plan,
-    results: Vec<Result<Arc<Value>, fetch::Error>>,
+    results: Vec<Result<Fetched, fetch::Error>>,
     identities: &Identities,
-) -> Result<Vec<Option<Arc<Value>>>, Error> {
+) -> Result<Vec<Option<Fetched>>, Error> {
     let mut values = Vec::with_capacity(results.len());
     let mut failures = Vec::new();
+    let mut is_failed = false;
     for ((object, identity), result) in plan.objects.iter().zip(&identities.of_objects).zip(results) {
-        match result {
-            Ok(value) => values.push(Some(value)),
-            Err(error) if object.optional && error::is_not_found(&error) => values.push(None),
-            Err(error) => {
-                let other = identity
-                    .session
-                    .as_ref()
-                    .filter(|_| object.cross_account.is_some());
-                let whom = other
-                    .map(|session| format!(" (as {session})"))
-                    .unwrap_or_default();
-                failures.push((format!("{}{whom}", object.describe()), error));
+        let error = match result {
+            Ok(value) => {
+                // If the Mount fails for another object, what has befallen this one is told, too.
+                let stale = value.stale.as_ref();
+                let error = stale.and_then(|stale| stale.error.clone());
+                values.push(Some(value));
+                error
             }
+            Err(error) if object.optional && error::is_not_found(&error) => {
+                values.push(None);
+                None
+            }
+            Err(error) => {
+                is_failed = true;
+                Some(error)
+            }
+        };
+        if let Some(error) = error {
+            let other = identity
+                .session
+                .as_ref()
+                .filter(|_| object.cross_account.is_some());
+            let whom = other
+                .map(|session| format!(" (as {session})"))
+                .unwrap_or_default();
+            failures.push((format!("{}{whom}", object.describe()), error));
         }
     }
-    if failures.is_empty() {
+    if !is_failed {
         Ok(values)
+    } else if let Some(failure) = identities.base.failure() {
+        Err(Error::Auth(failure))
     } else {
         let identity = identities.base.to_string();
         Err(Error::Fetch { failures, identity })

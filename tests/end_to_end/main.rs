@@ -5,6 +5,7 @@ mod errors;
 mod identities;
 mod load;
 mod observed;
+mod outage;
 mod policy;
 mod process;
 mod retries;

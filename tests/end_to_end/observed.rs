@@ -30,7 +30,7 @@ pub(crate) fn get(port: u16, path: &str) -> (String, String) {
 }
 
 /// The value of a sample, by its name and labels as written.
-fn sample(text: &str, name: &str) -> f64 {
+pub(crate) fn sample(text: &str, name: &str) -> f64 {
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

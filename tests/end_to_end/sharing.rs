@@ -10,9 +10,9 @@ use harness::{Fault, FaultRule};
 use crate::world::{World, provider_of};
 
 const OBJECTS: &str = "- objectName: shared\n";
-const PROVIDER: (&str, &str) = ("LTAI5tFakeCloudProvider1", "FakeCloudProviderSecret000001");
-const OPERATOR: (&str, &str) = ("LTAI5tFakeCloudOperator1", "FakeCloudOperatorSecret000001");
-const OUTSIDER: (&str, &str) = ("LTAI5tFakeCloudOutsider1", "FakeCloudOutsiderSecret000001");
+pub(crate) const PROVIDER: (&str, &str) = ("LTAI5tFakeCloudProvider1", "FakeCloudProviderSecret000001");
+pub(crate) const OPERATOR: (&str, &str) = ("LTAI5tFakeCloudOperator1", "FakeCloudOperatorSecret000001");
+pub(crate) const OUTSIDER: (&str, &str) = ("LTAI5tFakeCloudOutsider1", "FakeCloudOutsiderSecret000001");
 
 /// A world whose provider shares, as it does by default.
 fn sharing() -> World {
@@ -22,14 +22,14 @@ fn sharing() -> World {
 }
 
 /// A pod's volume with these objects.
-fn pod(uid: &str, objects: &str) -> MountRequest {
+pub(crate) fn pod(uid: &str, objects: &str) -> MountRequest {
     let mut volume = Volume::new([("objects", objects), ("region", "cn-hangzhou")]);
     volume.uid = uid.to_owned();
     volume.request()
 }
 
 /// The same, read with the pod's own AccessKey pair.
-fn pod_as(uid: &str, objects: &str, (id, secret): (&str, &str)) -> MountRequest {
+pub(crate) fn pod_as(uid: &str, objects: &str, (id, secret): (&str, &str)) -> MountRequest {
     let secrets = [("access_key", id), ("access_secret", secret)];
     let secrets = secrets.map(|(key, value)| format!("\"{key}\":\"{value}\""));
     MountRequest {

@@ -20,6 +20,10 @@ use memory::Memory;
 const BINARY: &str = env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud");
 
 fn provider(cloud: &FakeCloud, interval: &str) -> ProviderProcess {
+    builder(cloud, interval).start().expect("provider")
+}
+
+fn builder(cloud: &FakeCloud, interval: &str) -> ProviderBuilder {
     let url = cloud.http_url();
     let (id, secret) = cloud.access_key();
     ProviderBuilder::new(BINARY)
@@ -29,8 +33,6 @@ fn provider(cloud: &FakeCloud, interval: &str) -> ProviderProcess {
         .argument(format!("--refresh-interval={interval}"))
         .variable("ACCESS_KEY_ID", id)
         .variable("SECRET_ACCESS_KEY", secret)
-        .start()
-        .expect("provider")
 }
 
 fn request(objects: &str) -> MountRequest {
@@ -101,6 +103,34 @@ fn a_shared_copy_is_wiped_after_its_interval() {
     assert!(!found.is_empty(), "docs/refresh.md says that the value is kept");
     overwrite(&cloud, &driver);
     wait_until_gone(&provider, &value);
+}
+
+/// A value that is kept for an outage is in memory for the time that SECURITY.md says, or until the cloud refuses it.
+#[test]
+fn a_value_kept_for_an_outage_is_wiped() {
+    if !is_root() {
+        return;
+    }
+    let cloud = FakeCloud::start().expect("cloud");
+    for (duration, ends_by_refusal) in [("5s", false), ("1h", true)] {
+        let value = canary(duration);
+        cloud.set_kms_text("kept", &value);
+        let provider = builder(&cloud, "0")
+            .argument(format!("--serve-stale-for={duration}"))
+            .start()
+            .expect("provider");
+        let driver = Driver::new(provider.socket());
+        let asked = request("- objectName: kept\n");
+        driver.mount(asked.clone()).expect("mount");
+        let found = Memory::of(provider.id()).places(&value);
+        assert!(!found.is_empty(), "docs/refresh.md says that the value is kept");
+        if ends_by_refusal {
+            cloud.delete_kms("kept");
+            driver.mount(asked).expect_err("deleted");
+        }
+        overwrite(&cloud, &driver);
+        wait_until_gone(&provider, &value);
+    }
 }
 
 /// What pods bring: AccessKey pairs of their own leave no trace either, nor do tokens.

@@ -208,3 +208,44 @@ fn modes_of_the_metadata_service() {
     assert!(world.asked(Service::Metadata).is_empty());
     let _ = OIDC_PROVIDER;
 }
+
+/// Where session tokens never arrive, as a hop too far away, one question in a minute waits for them.
+#[test]
+fn a_silence_about_session_tokens_is_remembered() {
+    let world = World::new();
+    let volume = volume("default", "web", crate::world::BOTH);
+    let silence = || {
+        world.cloud.inject(
+            harness::FaultRule::new(harness::Fault::Hold)
+                .service(Service::Metadata)
+                .action("/latest/api/token"),
+        )
+    };
+    let asked = || {
+        let mut asked = world.asked(Service::Metadata);
+        let whole = asked.len();
+        asked.retain(|request| request.action == "/latest/api/token");
+        world.cloud.clear_requests();
+        (asked.len(), whole)
+    };
+    let held = silence();
+    let provider = world.start(&world.nobody());
+    provider.reads(&volume);
+    assert_eq!(asked(), (1, 3), "one for the role's name and its credentials");
+
+    // Until the credentials are due.
+    world.pass(21_600);
+    provider.reads(&volume);
+    assert_eq!(asked(), (1, 3), "again after a while");
+    world.cloud.release(held);
+
+    // The silence was no rule: the service takes no question without a token.
+    world
+        .cloud
+        .with_state(|state| state.metadata.tokens = harness::state::MetadataTokens::Required);
+    let _held = silence();
+    let provider = world.start(&world.nobody());
+    provider.refuses(&volume);
+    world.cloud.clear_faults();
+    provider.reads(&volume);
+}

@@ -30,8 +30,13 @@ pub(super) enum State {
     Queued,
     /// It waits for its next try.
     Paused { until: Instant },
-    /// It is under way, and ends by when the last of those gives up who waited when it was sent.
-    Sent { at: Instant, until: Instant },
+    /// It is under way, and ends by when the last of those gives up who waited when it was sent. What it brings is
+    /// not kept if it is overruled: meanwhile the cloud has refused the same value.
+    Sent {
+        at: Instant,
+        until: Instant,
+        is_overruled: bool,
+    },
 }
 
 /// The calls of one key that can be joined.

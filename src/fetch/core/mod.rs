@@ -8,6 +8,7 @@
 mod flight;
 #[cfg(test)]
 mod properties;
+mod stale;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,11 @@ pub trait Domain {
     type Value: Clone;
     /// Why it brings nothing.
     type Error: Clone;
+
+    /// Whether both are about one secret, whatever the version, the stage and the identity.
+    fn is_same_secret(one: &Self::Key, other: &Self::Key) -> bool {
+        one == other
+    }
 }
 
 /// How much at once, how fast, and how long copies are kept.
@@ -48,6 +54,10 @@ pub struct Settings {
     pub refresh_interval: Duration,
     /// Most bytes of such copies.
     pub copies_bytes: usize,
+    /// When the cloud is out of reach or throttles, what was read so recently may serve; nothing switches that off.
+    pub serve_stale_for: Duration,
+    /// Most bytes of what is kept for that.
+    pub stale_bytes: usize,
 }
 
 /// Limits of one service.
@@ -73,8 +83,8 @@ pub struct Want<D: Domain> {
     pub service: Service,
     /// What and as whom.
     pub key: D::Key,
-    /// How to get it, if a call is needed.
-    pub job: D::Job,
+    /// How to get it, if a call is needed; or why no call can be made at present, as credentials are out of reach.
+    pub job: Result<D::Job, D::Error>,
 }
 
 /// A Mount that has entered.
@@ -97,6 +107,8 @@ pub enum Source {
     Copy,
     /// A call that somebody else has asked for.
     Joined,
+    /// No call can be made.
+    Nobody,
 }
 
 /// What to do now.
@@ -144,6 +156,15 @@ pub enum Outcome<D: Domain> {
 pub enum Settled<D: Domain> {
     /// It has been read.
     Value(D::Value),
+    /// The cloud is out of reach or throttles, and this was read a while ago.
+    Stale {
+        /// What was read.
+        value: D::Value,
+        /// When, at the earliest.
+        read: Instant,
+        /// Why there is nothing newer, if a call has failed.
+        error: Option<D::Error>,
+    },
     /// It has not, and will not be.
     Failed(D::Error),
     /// The Mount left before the outcome.
@@ -165,6 +186,8 @@ pub struct Counts {
     pub joined: u64,
     /// Values that came from a shared copy.
     pub copies: u64,
+    /// Values that were read before and served in an outage.
+    pub stale: u64,
     /// Retries that were not made for want of budget.
     pub unaffordable: u64,
 }
@@ -178,6 +201,8 @@ pub struct Core<D: Domain> {
     parties: HashMap<PartyId, Party<D>>,
     complete: Vec<PartyId>,
     copies: Option<Copies<D::Key, D::Value>>,
+    /// What is kept for outages.
+    stale: Option<Copies<D::Key, D::Value>>,
     volumes: Volumes,
     budget: Budget,
     counts: Counts,
@@ -186,7 +211,9 @@ pub struct Core<D: Domain> {
 
 /// A Mount.
 struct Party<D: Domain> {
+    entered: Instant,
     deadline: Instant,
+    keys: Vec<D::Key>,
     slots: Vec<Slot<D>>,
     pending: usize,
     /// One of its values failed for the state of the cloud: what has not started is not started any more.
@@ -196,13 +223,15 @@ struct Party<D: Domain> {
 enum Slot<D: Domain> {
     Pending(FlightId),
     Settled(Settled<D>),
+    /// Not read, or not even asked for, for the state of the cloud.
+    Lost(Option<D::Error>),
 }
 
 impl<D: Domain> Core<D> {
     /// Nothing under way, nothing kept.
     pub fn new(settings: &Settings, now: Instant) -> Self {
         let lane = |lane: LaneSettings| Lane::new(lane.pulls, Pace::new(lane.per_second, now));
-        let shares = !settings.refresh_interval.is_zero();
+        let copies = |life: Duration, bytes| (!life.is_zero()).then(|| Copies::new(life, bytes));
         Self {
             lanes: [lane(settings.kms), lane(settings.oos)],
             first_lane: 0,
@@ -210,7 +239,8 @@ impl<D: Domain> Core<D> {
             open: HashMap::new(),
             parties: HashMap::new(),
             complete: Vec::new(),
-            copies: shares.then(|| Copies::new(settings.refresh_interval, settings.copies_bytes)),
+            copies: copies(settings.refresh_interval, settings.copies_bytes),
+            stale: copies(settings.serve_stale_for, settings.stale_bytes),
             volumes: Volumes::default(),
             budget: Budget::new(now),
             counts: Counts::default(),
@@ -231,33 +261,38 @@ impl<D: Domain> Core<D> {
         let is_repeated = volume.is_some_and(|volume| self.volumes.knows(volume, now));
         let may_share = is_repeated && self.copies.is_some();
         let party = PartyId(self.id());
+        let keys = wants.iter().map(|want| want.key.clone()).collect();
         let mut slots = Vec::with_capacity(wants.len());
         let mut sources = Vec::with_capacity(wants.len());
-        for want in wants {
+        for Want { service, key, job } in wants {
             let copy = match &self.copies {
-                Some(copies) if may_share => copies.get(&want.key, now),
+                Some(copies) if may_share => copies.get(&key, now),
                 _ => None,
             };
-            let (slot, source) = if let Some(value) = copy {
-                (Slot::Settled(Settled::Value(value)), Source::Copy)
-            } else {
-                let waiter = (party, slots.len());
-                let (flight, source) = self.join_or_start(want, waiter, is_repeated, may_share);
-                (Slot::Pending(flight), source)
+            let (slot, source) = match (copy, job) {
+                (Some((value, _)), _) => (Slot::Settled(Settled::Value(value)), Source::Copy),
+                (None, Err(error)) => (Slot::Lost(Some(error)), Source::Nobody),
+                (None, Ok(job)) => {
+                    let waiter = (party, slots.len());
+                    let (flight, source) =
+                        self.join_or_start(service, key, job, waiter, is_repeated, may_share);
+                    (Slot::Pending(flight), source)
+                }
             };
             slots.push(slot);
             sources.push(source);
         }
         let count = |wanted| sources.iter().filter(|source| **source == wanted).count();
-        let copies = count(Source::Copy);
-        self.counts.copies += copies as u64;
+        self.counts.copies += count(Source::Copy) as u64;
         self.counts.joined += count(Source::Joined) as u64;
-        let pending = slots.len() - copies;
+        let pending = count(Source::Call) + count(Source::Joined);
         if pending == 0 {
             self.complete.push(party);
         }
         let entry = Party {
+            entered: now,
             deadline,
+            keys,
             slots,
             pending,
             is_outage: false,
@@ -272,12 +307,14 @@ impl<D: Domain> Core<D> {
 
     fn join_or_start(
         &mut self,
-        want: Want<D>,
+        service: Service,
+        key: D::Key,
+        job: D::Job,
         waiter: (PartyId, usize),
         is_repeated: bool,
         may_share: bool,
     ) -> (FlightId, Source) {
-        let open = self.open.get(&want.key).copied().unwrap_or_default();
+        let open = self.open.get(&key).copied().unwrap_or_default();
         let joined = open.unsent.or(if may_share { open.sent } else { None });
         if let Some(id) = joined
             && let Some(flight) = self.flights.get_mut(&id)
@@ -288,12 +325,12 @@ impl<D: Domain> Core<D> {
         }
         let id = FlightId(self.id());
         let (home, _) = waiter;
-        self.lane(want.service).queue(home, is_repeated, id);
-        self.open.entry(want.key.clone()).or_default().unsent = Some(id);
+        self.lane(service).queue(home, is_repeated, id);
+        self.open.entry(key.clone()).or_default().unsent = Some(id);
         let flight = Flight {
-            service: want.service,
-            key: want.key,
-            job: want.job,
+            service,
+            key,
+            job,
             home,
             waiters: vec![waiter],
             is_first: !is_repeated,
@@ -329,7 +366,11 @@ impl<D: Domain> Core<D> {
         let flight = self.flights.get_mut(&id)?;
         flight.attempts += 1;
         let until = deadline(&self.parties, flight, now);
-        flight.state = State::Sent { at: now, until };
+        flight.state = State::Sent {
+            at: now,
+            until,
+            is_overruled: false,
+        };
         self.counts.calls += 1;
         if flight.attempts == 1 {
             self.budget.earn();
@@ -353,7 +394,12 @@ impl<D: Domain> Core<D> {
         let Some(mut flight) = self.flights.remove(&id) else {
             return;
         };
-        let State::Sent { at: sent, until } = flight.state else {
+        let State::Sent {
+            at: sent,
+            until,
+            is_overruled,
+        } = flight.state
+        else {
             self.flights.insert(id, flight);
             return;
         };
@@ -387,7 +433,11 @@ impl<D: Domain> Core<D> {
                     });
                     copies.put(&flight.key, value.clone(), bytes, sent, life, now);
                 }
-                self.settle(&flight, || Settled::Value(value.clone()));
+                if let (Some(stale), false) = (&mut self.stale, is_overruled) {
+                    let life = stale.interval();
+                    stale.put(&flight.key, value.clone(), bytes, sent, life, now);
+                }
+                self.settle(&flight, || Slot::Settled(Settled::Value(value.clone())));
             }
             Outcome::Renewed(job) => {
                 flight.job = job;
@@ -408,8 +458,11 @@ impl<D: Domain> Core<D> {
                 if class == Class::Unavailable {
                     self.lane(flight.service).unavailable(now);
                 }
-                if let (Class::Definite, Some(copies)) = (class, &mut self.copies) {
-                    copies.refused(&flight.key, sent);
+                if class == Class::Definite {
+                    if let Some(copies) = &mut self.copies {
+                        copies.refused(&flight.key, sent);
+                    }
+                    self.forget(|key| *key == flight.key);
                 }
                 let failure = Failure {
                     class,
@@ -479,7 +532,10 @@ impl<D: Domain> Core<D> {
     }
 
     fn fail(&mut self, flight: &Flight<D>, error: &D::Error, class: Class) {
-        self.settle(flight, || Settled::Failed(error.clone()));
+        self.settle(flight, || match class.is_outage() {
+            true => Slot::Lost(Some(error.clone())),
+            false => Slot::Settled(Settled::Failed(error.clone())),
+        });
         if class.is_outage() {
             for (party, _) in &flight.waiters {
                 if let Some(party) = self.parties.get_mut(party) {
@@ -491,13 +547,13 @@ impl<D: Domain> Core<D> {
         self.lane(flight.service).release(flight.home);
     }
 
-    fn settle(&mut self, flight: &Flight<D>, result: impl Fn() -> Settled<D>) {
+    fn settle(&mut self, flight: &Flight<D>, result: impl Fn() -> Slot<D>) {
         for (id, slot) in &flight.waiters {
             let Some(party) = self.parties.get_mut(id) else {
                 continue;
             };
             if let Some(slot) = party.slots.get_mut(*slot) {
-                *slot = Slot::Settled(result());
+                *slot = result();
                 party.pending -= 1;
                 if party.pending == 0 {
                     self.complete.push(*id);
@@ -517,7 +573,7 @@ impl<D: Domain> Core<D> {
             let Some(last_error) = self.unwait(id, at, flight, false) else {
                 continue;
             };
-            *slot = Slot::Settled(last_error.map_or(Settled::Skipped, Settled::Failed));
+            *slot = Slot::Lost(last_error);
             party.pending -= 1;
         }
         if was_pending > 0 && party.pending == 0 {
@@ -571,12 +627,26 @@ impl<D: Domain> Core<D> {
     }
 
     /// A Mount takes what there is, in the order of its wants, and is gone. Others go on waiting for what it leaves.
-    pub fn leave(&mut self, id: PartyId) -> Vec<Settled<D>> {
+    /// Where the cloud gives nothing, what is kept for that stands in.
+    pub fn leave(&mut self, id: PartyId, now: Instant) -> Vec<Settled<D>> {
+        let stand_ins = self.stand_ins(id, now);
+        let settled = self.cancel(id).into_iter().zip(stand_ins);
+        let settled: Vec<_> = settled
+            .map(|(settled, old)| stale::replace(settled, old))
+            .collect();
+        let stale = settled.iter().filter(|it| matches!(it, Settled::Stale { .. }));
+        self.counts.stale += stale.count() as u64;
+        settled
+    }
+
+    /// The same for a Mount that nobody waits for any more, so that nothing stands in.
+    pub fn cancel(&mut self, id: PartyId) -> Vec<Settled<D>> {
         let Some(party) = self.parties.remove(&id) else {
             return Vec::new();
         };
         let settle = |(at, slot)| match slot {
             Slot::Settled(settled) => settled,
+            Slot::Lost(error) => error.map_or(Settled::Skipped, Settled::Failed),
             Slot::Pending(flight) => match self.unwait(id, at, flight, true) {
                 Some(Some(error)) => Settled::Failed(error),
                 _ => Settled::Unfinished,
@@ -592,14 +662,15 @@ impl<D: Domain> Core<D> {
 
     /// Drops copies whose time is over.
     pub fn sweep(&mut self, now: Instant) {
-        if let Some(copies) = &mut self.copies {
+        for copies in [&mut self.copies, &mut self.stale].into_iter().flatten() {
             copies.sweep(now);
         }
     }
 
     /// When to [`Self::sweep`] next.
     pub fn expiry(&self) -> Option<Instant> {
-        self.copies.as_ref().and_then(Copies::expiry)
+        let all = [&self.copies, &self.stale].into_iter().flatten();
+        all.filter_map(Copies::expiry).min()
     }
 
     /// How many calls could start if the pace let them: so many threads are of use.

@@ -1,5 +1,8 @@
 //! The engine's decisions on a clock that stands still until a test moves it.
 
+mod stale;
+mod stale_properties;
+
 use super::*;
 use crate::clock::{Clock as _, SystemClock};
 use crate::limits;
@@ -13,6 +16,15 @@ impl Domain for Words {
     type Job = u32;
     type Value = u32;
     type Error = &'static str;
+
+    /// `identity/secret@version`
+    fn is_same_secret(one: &&'static str, other: &&'static str) -> bool {
+        let secret = |key: &&'static str| -> &'static str {
+            let named = key.rsplit('/').next().unwrap_or_default();
+            named.split('@').next().unwrap_or_default()
+        };
+        secret(one) == secret(other)
+    }
 }
 
 pub(super) struct Bench {
@@ -30,6 +42,8 @@ pub(super) fn settings(pulls: usize, per_second: u32, refresh_interval: Duration
         oos: lane,
         refresh_interval,
         copies_bytes: 1 << 20,
+        serve_stale_for: Duration::ZERO,
+        stale_bytes: 1 << 20,
     }
 }
 
@@ -62,7 +76,7 @@ impl Bench {
         let wants = keys.iter().map(|key| Want {
             service: Service::Kms,
             key: *key,
-            job: OLD_JOB,
+            job: Ok(OLD_JOB),
         });
         let deadline = self.now + Duration::from_secs(seconds);
         self.core.mount(wants.collect(), volume, deadline, self.now).party
@@ -110,9 +124,9 @@ impl Bench {
     }
 
     pub(super) fn leave(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
-        let settled = self.core.leave(party);
+        let settled = self.core.leave(party, self.now);
         let result = |settled| match settled {
-            Settled::Value(value) => Ok(value),
+            Settled::Value(value) | Settled::Stale { value, .. } => Ok(value),
             Settled::Failed(error) => Err(error),
             Settled::Skipped => Err("skipped"),
             Settled::Unfinished => Err("unfinished"),
@@ -153,7 +167,7 @@ fn the_limits_of_the_services_are_their_own() {
         move |key| Want {
             service,
             key,
-            job: OLD_JOB,
+            job: Ok(OLD_JOB),
         }
     };
     let wants = ["a", "b", "c"].map(service(Service::Kms));
@@ -519,7 +533,7 @@ fn after_an_outage_a_mount_asks_for_one_value_and_then_for_the_rest() {
     let waiting = bench.mount(&["e", "c", "d"], None);
     let calls = bench.calls();
     assert_eq!(calls.len(), 2, "one of each Mount, e and b");
-    bench.core.leave(failing);
+    bench.core.leave(failing, bench.now);
     assert_eq!(bench.calls().len(), 0, "what has been sent was not answered yet");
     bench.fail(calls[1].flight, "503", Class::Unavailable);
     let next = bench.calls();
@@ -604,7 +618,7 @@ fn throttles_slow_the_service_down_and_leave_the_other_alone() {
     let other = Want {
         service: Service::Oos,
         key: "e",
-        job: OLD_JOB,
+        job: Ok(OLD_JOB),
     };
     let deadline = bench.now + INTERVAL;
     bench.core.mount(vec![other], None, deadline, bench.now);

@@ -132,7 +132,8 @@ const ASSUME_ROLE: Call = Call {
     setting: Setting::AssumedRole,
     field: "/Credentials/SecurityToken",
     again: Again::Due,
-    says: &["cannot be assumed"],
+    // A role is given by a token even if the clock of STS is behind; others then notice that it has ended.
+    says: &["cannot be assumed", "InvalidSecurityToken.Expired"],
 };
 
 const METADATA: Call = Call {

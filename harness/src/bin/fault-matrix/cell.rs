@@ -9,7 +9,7 @@ use harness::driver::Code;
 
 use crate::call::{Again, CALLS, Call};
 use crate::fault::{Column, columns};
-use crate::rest::Rest;
+use crate::rest::{self, Rest};
 use crate::world::{Outcome, World};
 
 /// How long shared copies live in [`Phase::Copy`].
@@ -82,6 +82,7 @@ impl Cell {
         }
         if column.is_handshake() {
             world.cloud.close_connections();
+            rest::await_closed(&world)?;
         }
         let (outcome, struck) = self.mount_with_fault(&world)?;
         if column.rotated {

@@ -28,7 +28,7 @@ use rest::Rest;
 use world::{Outcome, World};
 
 /// Cells under way at once: they mostly wait.
-const WORKERS: usize = 48;
+const WORKERS: usize = 40;
 
 /// A row of the table.
 #[derive(Default)]

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::call::Setting;
 
 /// The caller's deadline. The provider answers well before it.
-const DEADLINE: Duration = Duration::from_secs(8);
+const DEADLINE: Duration = Duration::from_secs(10);
 
 const OIDC_PROVIDER: &str = "acs:ram::1234567890120000:oidc-provider/ack-rrsa-c0fake0cloud0cluster0000000001";
 const ADMIN_ROLE: &str = "acs:ram::1234567890120000:role/adminrole";

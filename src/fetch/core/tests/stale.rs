@@ -1,0 +1,411 @@
+//! Serving through an outage: each rule by itself.
+
+use super::super::stale::{Lack, may_stand_in};
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+impl Bench {
+    /// Values are kept for an hour, and nothing is shared otherwise.
+    fn keeping() -> Self {
+        Self::keeping_for(HOUR, settings(100, 0, Duration::ZERO))
+    }
+
+    pub(super) fn keeping_for(serve_stale_for: Duration, settings: Settings) -> Self {
+        Self::new(&Settings {
+            serve_stale_for,
+            ..settings
+        })
+    }
+
+    /// A Mount has read `key`, and has got `value`.
+    fn has_read(&mut self, key: &'static str, value: u32) {
+        let party = self.mount(&[key], None);
+        let call = self.call();
+        self.answer(call, value);
+        assert_eq!(self.results(party), [Ok(value)]);
+    }
+
+    /// Every call that there is now and that comes of it fails.
+    fn fail_all(&mut self, class: Class) {
+        loop {
+            let calls = self.calls();
+            if calls.is_empty() {
+                break;
+            }
+            for call in calls {
+                self.fail(call.flight, "out of order", class);
+            }
+        }
+    }
+
+    /// What a Mount leaves with: a value read now, one that was read so many seconds ago, or an error.
+    fn takes(&mut self, party: PartyId) -> Vec<Taken> {
+        let settled = self.core.leave(party, self.now);
+        let taken = |settled| match settled {
+            Settled::Value(value) => New(value),
+            Settled::Stale { value, read, .. } => Old(value, (self.now - read).as_secs()),
+            Settled::Failed(error) => Nothing(error),
+            Settled::Skipped => Nothing("skipped"),
+            Settled::Unfinished => Nothing("unfinished"),
+        };
+        settled.into_iter().map(taken).collect()
+    }
+
+    /// What a Mount of `keys` takes while everything is out of order.
+    fn takes_in_an_outage(&mut self, keys: &[&'static str], volume: Option<&Volume>) -> Vec<Taken> {
+        let party = self.mount(keys, volume);
+        self.fail_all(Class::Unavailable);
+        assert!(self.core.is_complete(party));
+        let taken = self.takes(party);
+        self.assert_empty();
+        taken
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    New(u32),
+    Old(u32, u64),
+    Nothing(&'static str),
+}
+use Taken::{New, Nothing, Old};
+
+#[test]
+fn what_may_stand_in_for_what() {
+    let long = limits::STALE_UNANSWERED;
+    let short = long - Duration::from_millis(1);
+    for (lack, may) in [
+        (Lack::Nothing, false),
+        (Lack::Refused, false),
+        (Lack::OutOfReach, true),
+        (Lack::Unanswered(Duration::ZERO), false),
+        (Lack::Unanswered(short), false),
+        (Lack::Unanswered(long), true),
+        (Lack::Unsent { is_troubled: false }, false),
+        (Lack::Unsent { is_troubled: true }, true),
+    ] {
+        assert_eq!(may_stand_in(lack), may, "{lack:?}");
+    }
+}
+
+#[test]
+fn an_outage_serves_what_was_read_before_to_pods_that_start_and_to_those_that_run() {
+    let mut bench = Bench::keeping();
+    let known = bench.known("u");
+    bench.has_read("a", 1);
+    bench.pass(60);
+    let new = Volume::new("new", "path");
+    for volume in [None, new.as_ref(), Some(&known)] {
+        assert_eq!(bench.takes_in_an_outage(&["a"], volume), [Old(1, 60)]);
+    }
+    assert_eq!(bench.core.counts().stale, 3);
+    // What is read again is what serves from then on.
+    bench.has_read("a", 2);
+    bench.pass(1);
+    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Old(2, 1)]);
+}
+
+#[test]
+fn every_kind_of_outage_and_nothing_else() {
+    for (class, taken) in [
+        (Class::Unavailable, Old(1, 1)),
+        (Class::Interrupted, Old(1, 1)),
+        (Class::Throttled, Old(1, 1)),
+        (Class::Definite, Nothing("out of order")),
+    ] {
+        let mut bench = Bench::keeping();
+        bench.has_read("a", 1);
+        bench.pass(1);
+        let party = bench.mount_within(&["a"], None, 1000);
+        for _ in 0..100 {
+            bench.fail_all(class);
+            if bench.core.is_complete(party) {
+                break;
+            }
+            bench.now += Duration::from_millis(10);
+        }
+        let taken_now = bench.takes(party);
+        let is_as_expected = match (taken_now.as_slice(), taken) {
+            ([Old(1, _)], Old(..)) => true,
+            (now, taken) => now == [taken],
+        };
+        assert!(is_as_expected, "{class:?}: {taken_now:?}");
+    }
+}
+
+/// Retries that the process cannot afford are an outage, too, and so is what was not even asked for.
+#[test]
+fn without_budget_and_without_being_asked() {
+    let mut bench = Bench::keeping_for(HOUR, settings(1, 0, Duration::ZERO));
+    for (value, key) in (1..).zip(["a", "b", "c"]) {
+        bench.has_read(key, value);
+    }
+    for _ in 0..20 {
+        bench.takes_in_an_outage(&["x"], None);
+    }
+    let before = bench.core.counts();
+    assert!(before.unaffordable > 0);
+    assert_eq!(
+        bench.takes_in_an_outage(&["a", "b", "c"], None),
+        [Old(1, 0), Old(2, 0), Old(3, 0)]
+    );
+    assert_eq!(bench.core.counts().calls, before.calls + 1, "one try, no retry");
+}
+
+#[test]
+fn a_refusal_is_never_covered_and_takes_the_value_along() {
+    let mut bench = Bench::keeping();
+    bench.has_read("a", 1);
+    let party = bench.mount(&["a"], None);
+    let call = bench.call();
+    bench.fail(call, "denied", Class::Definite);
+    assert_eq!(bench.takes(party), [Nothing("denied")]);
+    assert_eq!(bench.core.stale(), (0, 0));
+    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Nothing("out of order")]);
+}
+
+/// It may have been read before or after the refusal: nobody knows.
+#[test]
+fn what_was_under_way_when_the_cloud_refused_is_not_kept() {
+    let mut bench = Bench::keeping();
+    let early = bench.mount(&["a"], None);
+    let slow = bench.call();
+    let late = bench.mount(&["a"], None);
+    let refused = bench.call();
+    bench.fail(refused, "denied", Class::Definite);
+    bench.answer(slow, 1);
+    assert_eq!(
+        (bench.takes(early), bench.takes(late)),
+        (vec![New(1)], vec![Nothing("denied")])
+    );
+    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Nothing("out of order")]);
+    bench.has_read("a", 2);
+    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Old(2, 0)]);
+}
+
+/// Counted from when the call was sent, which is never later than the cloud's answer.
+#[test]
+fn never_past_the_duration() {
+    let mut bench = Bench::keeping();
+    let party = bench.mount(&["a"], None);
+    let call = bench.call();
+    bench.pass(10);
+    bench.answer(call, 1);
+    bench.leave(party);
+    bench.pass(3_589);
+    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Old(1, 3_599)]);
+    // The Mount came in time, and leaves too late.
+    let party = bench.mount(&["a"], None);
+    bench.fail_all(Class::Unavailable);
+    bench.pass(1);
+    assert_eq!(bench.takes(party), [Nothing("out of order")]);
+    assert_eq!(bench.core.expiry(), Some(bench.now));
+    bench.core.sweep(bench.now);
+    assert_eq!(bench.core.stale(), (0, 0));
+}
+
+#[test]
+fn never_to_another_identity() {
+    let mut bench = Bench::keeping();
+    bench.has_read("alice/secret", 1);
+    let theirs = bench.takes_in_an_outage(&["bob/secret"], None);
+    assert_eq!(theirs, [Nothing("out of order")]);
+    bench.has_read("bob/secret", 2);
+    bench.core.forget(|key| key.starts_with("alice/"));
+    let ours = bench.takes_in_an_outage(&["alice/secret"], None);
+    assert_eq!(ours, [Nothing("out of order")]);
+    assert_eq!(bench.takes_in_an_outage(&["bob/secret"], None), [Old(2, 0)]);
+}
+
+/// Parts of different age would not fit together: the current version with the one before it, or what two identities
+/// may see of one secret. One object in several files is one value.
+#[test]
+fn never_a_secret_that_is_named_in_several_ways() {
+    let mut bench = Bench::keeping();
+    for (value, key) in (1..).zip(["s", "s@previous", "alice/s", "t"]) {
+        bench.has_read(key, value);
+    }
+    for together in [["s", "s@previous"], ["s", "alice/s"]] {
+        let taken = bench.takes_in_an_outage(&together, None);
+        let served = taken.iter().any(|taken| !matches!(taken, Nothing(_)));
+        assert!(!served, "{together:?}: {taken:?}");
+    }
+    let taken = bench.takes_in_an_outage(&["s", "t", "s"], None);
+    assert_eq!(taken, [Old(1, 0), Old(4, 0), Old(1, 0)]);
+    // Nor one part old and one new.
+    let mut bench = Bench::keeping();
+    bench.has_read("s@previous", 2);
+    let party = bench.mount(&["s", "s@previous"], None);
+    let calls = bench.calls();
+    bench.answer(calls[0].flight, 5);
+    bench.fail(calls[1].flight, "out of order", Class::Unavailable);
+    bench.fail_all(Class::Unavailable);
+    assert_eq!(bench.takes(party), [New(5), Nothing("out of order")]);
+}
+
+/// Different secrets may be of different age, and one that is not there fails the Mount.
+#[test]
+fn old_values_beside_new_ones_and_beside_none() {
+    let mut bench = Bench::keeping();
+    bench.has_read("a", 1);
+    let party = bench.mount(&["a", "b", "c"], None);
+    let calls = bench.calls();
+    bench.answer(calls[1].flight, 2);
+    bench.fail(calls[0].flight, "out of order", Class::Unavailable);
+    bench.fail(calls[2].flight, "out of order", Class::Unavailable);
+    bench.fail_all(Class::Unavailable);
+    let taken = bench.takes(party);
+    assert_eq!(taken, [Old(1, 0), New(2), Nothing("out of order")]);
+}
+
+#[test]
+fn whoever_has_no_credentials_gets_old_values_only() {
+    let mut bench = Bench::keeping();
+    bench.has_read("a", 1);
+    let wants = ["a", "b"].map(|key| Want {
+        service: Service::Kms,
+        key,
+        job: Err("STS is out of reach"),
+    });
+    let deadline = bench.now + INTERVAL;
+    let entered = bench.core.mount(wants.into(), None, deadline, bench.now);
+    assert_eq!(entered.sources, [Source::Nobody; 2]);
+    assert!(bench.calls().is_empty() && bench.core.is_complete(entered.party));
+    assert_eq!(
+        bench.takes(entered.party),
+        [Old(1, 0), Nothing("STS is out of reach")]
+    );
+    bench.assert_empty();
+}
+
+#[test]
+fn nobody_is_served_so_by_default() {
+    let mut bench = Bench::wide();
+    bench.has_read("a", 1);
+    assert!(!bench.core.serves_stale());
+    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Nothing("out of order")]);
+    let party = bench.mount(&["a"], None);
+    assert_eq!(
+        bench.core.wait(party, bench.now + limits::STALE_PATIENCE),
+        Some(bench.now + Duration::from_secs(100)),
+        "until its deadline"
+    );
+}
+
+/// How long a Mount waits: for the patience, then until old values stand in for all that is not settled.
+#[test]
+fn a_mount_waits_for_a_silent_cloud_and_not_for_ever() {
+    let mut bench = Bench::keeping();
+    bench.has_read("a", 1);
+    let (served, not_served) = (bench.mount(&["a"], None), bench.mount(&["b"], None));
+    assert_eq!(bench.calls().len(), 2);
+    let entered = bench.now;
+    let patience = entered + limits::STALE_PATIENCE;
+    assert_eq!(bench.core.wait(served, bench.now), Some(patience));
+    bench.now = patience;
+    assert_eq!(bench.core.wait(served, bench.now), None);
+    assert_eq!(bench.takes(served), [Old(1, 10)]);
+    assert_eq!(
+        bench.core.wait(not_served, bench.now),
+        Some(patience + limits::STALE_LOOK),
+        "nothing stands in"
+    );
+    bench.now = entered + Duration::from_secs(100);
+    assert_eq!(bench.core.wait(not_served, bench.now), None);
+    assert_eq!(bench.takes(not_served), [Nothing("unfinished")]);
+}
+
+#[test]
+fn a_deadline_before_the_patience_is_over() {
+    let mut bench = Bench::keeping();
+    bench.has_read("a", 1);
+    let party = bench.mount_within(&["a"], None, 2);
+    bench.call();
+    assert_eq!(
+        bench.core.wait(party, bench.now),
+        Some(bench.now + Duration::from_secs(2))
+    );
+    bench.pass(2);
+    assert_eq!(bench.core.wait(party, bench.now), None);
+    assert_eq!(bench.takes(party), [Old(1, 2)]);
+}
+
+/// What waits for our own limits alone is not in an outage; once others have met one, it is.
+#[test]
+fn what_waits_for_its_turn() {
+    let mut bench = Bench::keeping_for(HOUR, settings(1, 0, Duration::ZERO));
+    bench.has_read("a", 1);
+    let first = bench.mount(&["x"], None);
+    let blocking = bench.call();
+    let party = bench.mount(&["a"], None);
+    bench.now += limits::STALE_PATIENCE;
+    let next_look = bench.now + limits::STALE_LOOK;
+    assert_eq!(bench.core.wait(party, bench.now), Some(next_look));
+    bench.fail(blocking, "out of order", Class::Unavailable);
+    bench.call();
+    assert_eq!(bench.core.wait(party, bench.now), None);
+    assert_eq!(bench.takes(party), [Old(1, 10)]);
+    bench.leave(first);
+}
+
+#[test]
+fn a_slow_down_after_throttles_is_an_outage_for_those_in_line() {
+    let mut bench = Bench::keeping_for(HOUR, settings(100, 0, Duration::ZERO));
+    bench.has_read("a", 1);
+    bench.mount(&["x"], None);
+    let call = bench.call();
+    let held = Outcome::Failed {
+        error: "throttled",
+        class: Class::Throttled,
+        hint: Some(limits::THROTTLE_HINT_CAP),
+    };
+    bench.core.finish(call, held, 0.0, bench.now);
+    let party = bench.mount_within(&["a"], None, 5);
+    assert!(bench.calls().is_empty());
+    bench.pass(5);
+    assert_eq!(bench.takes(party), [Old(1, 5)]);
+}
+
+#[test]
+fn a_mount_that_was_taken_back_takes_nothing() {
+    let mut bench = Bench::keeping();
+    bench.has_read("a", 1);
+    let party = bench.mount(&["a"], None);
+    bench.fail_all(Class::Unavailable);
+    assert!(matches!(
+        bench.core.cancel(party)[..],
+        [Settled::Failed("out of order")]
+    ));
+    assert_eq!(bench.core.counts().stale, 0);
+    bench.assert_empty();
+}
+
+/// A value that cannot be kept is no reason to serve the one before it.
+#[test]
+fn what_is_too_large_to_keep_ends_what_was_kept() {
+    let mut bench = Bench::keeping();
+    bench.has_read("a", 1);
+    let party = bench.mount(&["a"], None);
+    let call = bench.call();
+    bench
+        .core
+        .finish(call, Outcome::Value(2, 1 << 30), 0.0, bench.now);
+    bench.leave(party);
+    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Nothing("out of order")]);
+    assert_eq!(bench.core.stale(), (0, 0));
+}
+
+/// Copies for sharing and those for outages have nothing to do with each other.
+#[test]
+fn beside_a_refresh_interval() {
+    let mut bench = Bench::keeping_for(HOUR, settings(100, 0, INTERVAL));
+    let known = bench.known("u");
+    bench.has_read("a", 1);
+    let repeated = bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.takes(repeated), [New(1)], "shared, and young enough for it");
+    bench.pass(INTERVAL.as_secs());
+    bench.core.sweep(bench.now);
+    assert_eq!((bench.core.copies().0, bench.core.stale().0), (0, 1));
+    assert_eq!(bench.takes_in_an_outage(&["a"], Some(&known)), [Old(1, 60)]);
+}

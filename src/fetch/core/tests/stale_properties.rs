@@ -1,0 +1,258 @@
+//! Serving through an outage, for any sequence of Mounts, answers, failures and steps of the clock: a value that is
+//! served old is the same key's, young enough, none that a newer one has followed, and was never refused since it was
+//! asked for.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Two identities; a secret with two versions, and one more.
+const KEYS: [&str; 5] = ["alice/s", "alice/s@1", "alice/t", "bob/s", "bob/t"];
+const DURATION: Duration = Duration::from_secs(30);
+const ROOM: usize = 3 * (10 + limits::COPY_OVERHEAD_BYTES);
+
+#[derive(Clone, Debug)]
+enum Step {
+    Mount {
+        keys: Vec<usize>,
+        is_known: bool,
+        seconds: u64,
+        has_credentials: bool,
+    },
+    Pass {
+        milliseconds: u64,
+    },
+    Finish {
+        which: usize,
+        how: How,
+    },
+    Leave {
+        which: usize,
+    },
+    RefuseAlice,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum How {
+    Value,
+    Large,
+    Fails(Class),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let outage = prop_oneof![
+        Just(Class::Unavailable),
+        Just(Class::Interrupted),
+        Just(Class::Throttled)
+    ];
+    let how = prop_oneof![
+        4 => Just(How::Value),
+        1 => Just(How::Large),
+        4 => outage.prop_map(How::Fails),
+        1 => Just(How::Fails(Class::Definite)),
+    ];
+    let mount = (
+        prop::collection::vec(0..KEYS.len(), 1..4),
+        any::<bool>(),
+        1..40_u64,
+        prop::bool::weighted(0.8),
+    );
+    let step = prop_oneof![
+        4 => mount.prop_map(|(keys, is_known, seconds, has_credentials)| Step::Mount { keys, is_known, seconds, has_credentials }),
+        3 => (0..9_000_u64).prop_map(|milliseconds| Step::Pass { milliseconds }),
+        6 => (0..8_usize, how).prop_map(|(which, how)| Step::Finish { which, how }),
+        4 => (0..8_usize).prop_map(|which| Step::Leave { which }),
+        1 => Just(Step::RefuseAlice),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+/// What happened, by a number that counts events, as many of them are at one instant.
+struct Model {
+    bench: Bench,
+    event: u64,
+    /// Calls under way: key, when they were sent, and the event.
+    under_way: Vec<(FlightId, usize, Instant, u64)>,
+    /// Mounts that wait, with their keys and whether they have credentials.
+    mounts: Vec<(PartyId, Vec<usize>, bool)>,
+    /// Values in the order of their arrival: key, when their calls were sent, and the event.
+    values: Vec<(usize, Instant, u64)>,
+    refused: HashMap<usize, u64>,
+    served: u64,
+}
+
+impl Model {
+    fn new(refresh_interval: Duration) -> Self {
+        let settings = Settings {
+            serve_stale_for: DURATION,
+            stale_bytes: ROOM,
+            ..settings(2, 0, refresh_interval)
+        };
+        Self {
+            bench: Bench::new(&settings),
+            event: 0,
+            under_way: Vec::new(),
+            mounts: Vec::new(),
+            values: Vec::new(),
+            refused: HashMap::new(),
+            served: 0,
+        }
+    }
+
+    fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
+        self.event += 1;
+        match step {
+            Step::Mount {
+                keys,
+                is_known,
+                seconds,
+                has_credentials,
+            } => {
+                let volume = is_known.then(|| self.bench.known("u"));
+                let wants = keys.iter().map(|key| Want {
+                    service: Service::Kms,
+                    key: KEYS[*key],
+                    job: match has_credentials {
+                        true => Ok(u32::try_from(*key).expect("small")),
+                        false => Err("no credentials"),
+                    },
+                });
+                let (now, core) = (self.bench.now, &mut self.bench.core);
+                let deadline = now + Duration::from_secs(seconds);
+                let entered = core.mount(wants.collect(), volume.as_ref(), deadline, now);
+                self.mounts.push((entered.party, keys, has_credentials));
+            }
+            Step::Pass { milliseconds } => self.bench.now += Duration::from_millis(milliseconds),
+            Step::Finish { which, how } if !self.under_way.is_empty() => {
+                let (flight, key, sent, event) = self.under_way.swap_remove(which % self.under_way.len());
+                self.finish(flight, key, (sent, event), how);
+            }
+            Step::Leave { which } if !self.mounts.is_empty() => {
+                let (party, keys, has_credentials) = self.mounts.swap_remove(which % self.mounts.len());
+                self.leave(party, &keys, has_credentials)?;
+            }
+            Step::Finish { .. } | Step::Leave { .. } => {}
+            Step::RefuseAlice => {
+                self.bench.core.forget(|key| key.starts_with("alice/"));
+                for (key, name) in KEYS.iter().enumerate() {
+                    if name.starts_with("alice/") {
+                        self.refused.insert(key, self.event);
+                    }
+                }
+            }
+        }
+        for call in self.bench.calls() {
+            self.event += 1;
+            let key = usize::try_from(call.job).expect("small");
+            self.under_way
+                .push((call.flight, key, self.bench.now, self.event));
+        }
+        prop_assert!(self.bench.core.stale().1 <= ROOM);
+        Ok(())
+    }
+
+    fn finish(&mut self, flight: FlightId, key: usize, (sent, event): (Instant, u64), how: How) {
+        let value = u32::try_from(self.values.len()).expect("small");
+        let outcome = match how {
+            How::Value | How::Large => {
+                self.values.push((key, sent, event));
+                Outcome::Value(value, if matches!(how, How::Large) { ROOM } else { 10 })
+            }
+            How::Fails(class) => {
+                if class == Class::Definite {
+                    self.refused.insert(key, self.event);
+                }
+                Outcome::Failed {
+                    error: if class == Class::Definite {
+                        "refused"
+                    } else {
+                        "outage"
+                    },
+                    class,
+                    hint: None,
+                }
+            }
+        };
+        self.bench.core.finish(flight, outcome, 0.5, self.bench.now);
+    }
+
+    fn leave(&mut self, party: PartyId, keys: &[usize], has_credentials: bool) -> Result<(), TestCaseError> {
+        let now = self.bench.now;
+        let settled = self.bench.core.leave(party, now);
+        prop_assert_eq!(settled.len(), keys.len());
+        let mut by_key = HashMap::new();
+        for (key, settled) in keys.iter().zip(settled) {
+            let (value, is_old) = match settled {
+                Settled::Value(value) => (Some(value), false),
+                Settled::Stale { value, read, error } => {
+                    self.served += 1;
+                    prop_assert_ne!(error, Some("refused"));
+                    prop_assert_eq!(error == Some("no credentials"), !has_credentials);
+                    self.is_servable(*key, value, read)?;
+                    let others = keys.iter().filter(|other| *other != key);
+                    for other in others {
+                        prop_assert!(!Words::is_same_secret(&KEYS[*key], &KEYS[*other]));
+                    }
+                    (Some(value), true)
+                }
+                Settled::Failed(_) | Settled::Skipped | Settled::Unfinished => (None, false),
+            };
+            if let Some(value) = value {
+                prop_assert_eq!(self.values[value as usize].0, *key, "another key's value");
+            }
+            let first = *by_key.entry(*key).or_insert((value, is_old));
+            prop_assert_eq!(first, (value, is_old), "one key twice in a Mount");
+        }
+        Ok(())
+    }
+
+    fn is_servable(&self, key: usize, value: u32, read: Instant) -> Result<(), TestCaseError> {
+        let now = self.bench.now;
+        let (of, sent, event) = self.values[value as usize];
+        prop_assert_eq!(of, key);
+        prop_assert_eq!(read, sent);
+        prop_assert!(now - sent < DURATION, "{:?} old", now - sent);
+        if let Some(refused) = self.refused.get(&key) {
+            prop_assert!(*refused < event, "it was refused since it was asked for");
+        }
+        let later = self.values.get(value as usize + 1..).unwrap_or_default();
+        let newer = later.iter().find(|(of, at, _)| *of == key && *at > sent);
+        prop_assert!(newer.is_none(), "{newer:?} was read");
+        Ok(())
+    }
+}
+
+#[test]
+fn whatever_happens() {
+    let served = Cell::new(0);
+    let strategy = (steps(), prop_oneof![Just(Duration::ZERO), Just(INTERVAL)]);
+    let config = ProptestConfig {
+        cases: 1_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let outcome = runner.run(&strategy, |(steps, refresh_interval)| {
+        let mut model = Model::new(refresh_interval);
+        for step in steps {
+            model.take(step)?;
+        }
+        for (party, keys, has_credentials) in std::mem::take(&mut model.mounts) {
+            model.leave(party, &keys, has_credentials)?;
+        }
+        let core = &mut model.bench.core;
+        core.sweep(model.bench.now + DURATION);
+        prop_assert_eq!(core.stale(), (0, 0));
+        served.set(served.get() + model.served);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    assert!(
+        served.get() > 1_000,
+        "only {} values were served old",
+        served.get()
+    );
+}

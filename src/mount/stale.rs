@@ -1,0 +1,51 @@
+//! What a Mount tells of values that were read a while ago and serve in an outage: how many, how old, and why.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::error::Fetched as Told;
+use crate::fetch::{self, Fetched};
+use crate::params::{Plan, Service};
+
+/// The old values of one Mount, of which there is at least one.
+pub(super) struct OldValues {
+    /// The service of each.
+    pub(super) services: Vec<Service>,
+    /// How long ago the oldest was read.
+    pub(super) age: Duration,
+    objects: usize,
+    /// The first one that a call has failed for, and why.
+    why: Option<(String, fetch::Error)>,
+}
+
+impl OldValues {
+    /// Those among the values of a plan's objects, if there are any.
+    pub(super) fn among(plan: &Plan, values: &[Option<Fetched>]) -> Option<Self> {
+        let objects = plan.objects.iter().zip(values);
+        let old = objects.filter_map(|(object, value)| Some((object, value.as_ref()?.stale.as_ref()?)));
+        let why = old
+            .clone()
+            .find_map(|(object, stale)| Some((object.describe(), stale.error.clone()?)));
+        Some(Self {
+            services: old.clone().map(|(object, _)| object.service).collect(),
+            age: old.map(|(_, stale)| stale.age).max()?,
+            objects: plan.objects.len(),
+            why,
+        })
+    }
+}
+
+impl fmt::Display for OldValues {
+    /// Without the age, so that the same outage is the same text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, objects) = (self.services.len(), self.objects);
+        write!(
+            f,
+            "{count} of {objects} values are served as they were read before the outage, as --serve-stale-for allows"
+        )?;
+        match &self.why {
+            Some((object, error)) => write!(f, ": {object}: {}", Told(error)),
+            None => f.write_str(": the cloud has not answered in time"),
+        }
+    }
+}
