@@ -488,5 +488,9 @@ pub const MANIFEST_NODES: usize = 1_000_000;
 /// Most bytes of text of one document, aliases expanded.
 pub const MANIFEST_EXPANDED_BYTES: usize = 32 * 1024 * 1024;
 
+/// Most files, findings and verdicts of the access policy in one file, each of some hundred bytes: a cluster of ten
+/// thousand classes has about half.
+pub const MANIFEST_LINES: usize = 250_000;
+
 /// Deepest nesting of a document. The schema of any resource is less deep.
 pub const MANIFEST_DEPTH: usize = 64;
