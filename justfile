@@ -102,3 +102,9 @@ fuzz-20:
 # How fast the fake cloud is: its start, kept connections, new TLS connections.
 bench-fake:
     cargo run --quiet --release -p harness --bin bench-fake
+
+# What wiping freed memory costs: the provider with and without, in turns.
+bench-allocator:
+    cargo build --locked --profile fast --bin csi-secrets-store-provider-alibabacloud
+    RUSTFLAGS='--cfg plain_allocator' cargo build --locked --profile fast --target-dir target/plain-allocator --bin csi-secrets-store-provider-alibabacloud
+    cargo run --quiet --locked --profile fast -p harness --bin bench -- --plain-allocator=target/plain-allocator/fast/csi-secrets-store-provider-alibabacloud target/fast/csi-secrets-store-provider-alibabacloud allocator

@@ -141,6 +141,8 @@ impl PodError {
         match error {
             kube::Error::Http(error) => error.is_transient(),
             kube::Error::Status(status) => *status >= 500 || *status == 429,
+            // Cut off, or from something in between: no refusal.
+            kube::Error::Answer(_) => true,
             _ => false,
         }
     }
@@ -350,5 +352,26 @@ impl fmt::Debug for PodIdentity {
             .field("provider_arn", &self.provider_arn)
             .field("kubernetes", &self.kubernetes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_answer_is_an_outage_and_a_refusal_is_none() {
+        for (error, outage) in [
+            (kube::Error::Answer("cut short"), true),
+            (kube::Error::Status(503), true),
+            (kube::Error::Forbidden, false),
+            (kube::Error::NotFound, false),
+            (kube::Error::Unauthorized, false),
+        ] {
+            let account = "shop/web".to_owned();
+            let told = error.to_string();
+            let error = PodError::Kubernetes { account, error };
+            assert_eq!(error.is_outage(), outage, "{told}");
+        }
     }
 }

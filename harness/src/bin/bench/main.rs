@@ -1,8 +1,9 @@
 //! Benchmarks of the provider's binary against the fake cloud, each a comparison within one run.
 //!
-//! `bench [--quick] BINARY [CASE…]`. Prints a table and fails if a promise of SPECIFICATION.md is missed. What a
+//! `bench [--quick] [--plain-allocator=BINARY] BINARY [CASE…]`. The second binary is for the case `allocator`. Prints a table and fails if a promise of SPECIFICATION.md is missed. What a
 //! noisy machine spoils (latencies) is measured several times, and the best counts: noise only adds.
 
+mod allocator;
 mod cases;
 mod process;
 mod report;
@@ -30,6 +31,14 @@ fn main() -> Outcome<ExitCode> {
     let before = arguments.len();
     arguments.retain(|argument| argument != "--quick");
     let quick = arguments.len() < before;
+    let mut without = None;
+    arguments.retain(|argument| match argument.strip_prefix("--plain-allocator=") {
+        Some(path) => {
+            without = Some(PathBuf::from(path));
+            false
+        }
+        None => true,
+    });
     let mut arguments = arguments.into_iter();
     let binary = arguments.next().ok_or("usage: bench [--quick] BINARY [CASE…]")?;
     let plan = Plan {
@@ -43,6 +52,10 @@ fn main() -> Outcome<ExitCode> {
             report.case(name)?;
             case(&plan, &mut report)?;
         }
+    }
+    if let Some(without) = without {
+        report.case("allocator")?;
+        allocator::allocator(&plan, &without, &mut report)?;
     }
     Ok(report.end()?)
 }
