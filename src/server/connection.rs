@@ -217,6 +217,9 @@ impl Connection {
 /// What a frame may add to a buffer that is nearly full.
 const FRAME_BYTES: usize = h2::frame::MAX_FRAME_SIZE + h2::frame::Head::LENGTH;
 
+/// One read takes the largest frame there may be, and the next one's head.
+const _: () = assert!(limits::READ_BYTES >= FRAME_BYTES + h2::frame::Head::LENGTH);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,11 +245,5 @@ mod tests {
         }
         assert!(octets > 1 << 20, "{octets}");
         assert!(largest >= limits::WRITE_BYTES, "{largest}");
-    }
-
-    /// The largest frame there may be arrives in one read, with room for the next one's head.
-    #[test]
-    fn a_read_takes_a_whole_frame() {
-        assert!(limits::READ_BYTES >= FRAME_BYTES + h2::frame::Head::LENGTH);
     }
 }
