@@ -97,7 +97,7 @@ fault-matrix *arguments:
 
 # 20 minutes of CPU time of fuzzing, shared evenly by all targets (cargo-fuzz and a C++ compiler needed).
 fuzz-20:
-    bash scripts/release-check/60-fuzz-20.sh
+    bash scripts/release-check/70-fuzz-20.sh
 
 # How fast the fake cloud is: its start, kept connections, new TLS connections.
 bench-fake:

@@ -1,5 +1,5 @@
-//! Hostile parameters at and just below the largest admitted size: CPU and peak memory of each, in a process of its
-//! own. Fails past 16 MiB.
+//! Hostile parameters, and hostile manifests for `validate`, at and just below the largest admitted size: CPU and peak
+//! memory of each, in a process of its own. Fails past 16 MiB for parameters, past 320 MiB for manifests.
 //!
 //! `just bench-hostile`; the gate runs it unoptimized, for the memory. That the counts of nodes, steps and bytes stay
 //! within their bounds is tested in `src/params`.
@@ -16,9 +16,13 @@ use std::process::{Command, ExitCode};
 use csi_provider::limits;
 use csi_provider::params::{self, Input, Options};
 use csi_provider::secret::Secret;
+use csi_provider::validate;
 
 /// Peak memory that one Mount's parameters may take beyond the process and the texts that it is given.
 const MOST_KIB: u64 = 16 * 1024;
+
+/// Peak memory that `validate` may take for one file, its text included: it runs once, on a developer's machine or in CI.
+const MOST_MANIFEST_KIB: u64 = 320 * 1024;
 
 /// The parameters of a Mount, and the value that every object has.
 struct Case {
@@ -174,6 +178,110 @@ const CASES: &[Maker] = &[
     }),
 ];
 
+/// A manifest by its name and what makes it, given the number of bytes to stay below.
+type Manifest = (&'static str, fn(usize) -> String);
+
+const MANIFESTS: &[Manifest] = &[
+    ("a thousand classes and more", |bytes| {
+        numbered(bytes, |i| {
+            class(
+                i,
+                "region: cn-hangzhou\n    objects: |\n      - objectName: a\n        objectType: oos\n",
+            )
+        })
+    }),
+    ("classes in one list", |bytes| {
+        let item = |i| {
+            format!(
+                "- {{apiVersion: secrets-store.csi.x-k8s.io/v1, kind: SecretProviderClass, metadata: {{name: c{i}}}, spec: {{provider: alibabacloud, parameters: {{objects: '- objectName: a'}}}}}}\n"
+            )
+        };
+        format!("kind: List\nitems:\n{}", numbered(bytes - 20, item))
+    }),
+    ("classes of a thousand objects", |bytes| {
+        let objects: String = (0..limits::OBJECTS)
+            .map(|i| format!("      - objectName: o{i}\n"))
+            .collect();
+        numbered(bytes, |i| class(i, &format!("objects: |\n{objects}")))
+    }),
+    ("a thousand objects, and many pods", |bytes| {
+        let objects: String = (0..limits::OBJECTS)
+            .map(|i| format!("      - objectName: o{i}\n"))
+            .collect();
+        let mut text = numbered(bytes / 2, |i| class(i, &format!("objects: |\n{objects}")));
+        let pods = |i: usize| {
+            format!(
+                "---\n{{kind: Pod, spec: {{serviceAccount: s{}, volumes: [{{csi: {{driver: secrets-store.csi.k8s.io, volumeAttributes: {{secretProviderClass: c{}}}}}}}]}}}}\n",
+                i / 400,
+                i % 400
+            )
+        };
+        text.push_str(&numbered(bytes / 2, pods));
+        text
+    }),
+    ("classes with everything wrong", |bytes| {
+        numbered(bytes, |i| {
+            class(
+                i,
+                &format!("x: y\n    objects: |\n{}", "      - {a: b, c: d}\n".repeat(60)),
+            )
+        })
+    }),
+    ("documents of nothing", |bytes| {
+        "---\nSecretProviderClass\n".repeat(bytes / 24)
+    }),
+    ("documents that do not parse", |bytes| {
+        "---\n[SecretProviderClass\n".repeat(bytes / 25)
+    }),
+    ("brackets", |bytes| {
+        format!("SecretProviderClass: {}", "[".repeat(bytes - 21))
+    }),
+    ("list of empty lists", |bytes| {
+        format!("SecretProviderClass: [{}]", "[],".repeat(bytes / 3 - 9))
+    }),
+    ("items of text", |bytes| {
+        format!("# SecretProviderClass\n{}", "- a\n".repeat(bytes / 4 - 6))
+    }),
+    ("keys", |bytes| {
+        format!(
+            "# SecretProviderClass\n{}",
+            numbered(bytes - 22, |i| format!("k{i}: v\n"))
+        )
+    }),
+    ("anchors", |bytes| {
+        format!(
+            "# SecretProviderClass\n{}",
+            numbered(bytes - 22, |i| format!("- &a{i} b\n"))
+        )
+    }),
+    ("alias bomb", |_| {
+        let bomb: String = (0..9)
+            .map(|i| match i {
+                0 => "- &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(),
+                _ => format!("- &a{i} [{}]\n", vec![format!("*a{}", i - 1); 9].join(", ")),
+            })
+            .collect();
+        format!("# SecretProviderClass\n{bomb}")
+    }),
+    ("one long text", |bytes| {
+        format!("# SecretProviderClass\n- {}", "x".repeat(bytes - 24))
+    }),
+    ("secretObjects", |bytes| {
+        let head = class(0, "objects: '- objectName: a'\n");
+        let objects = numbered(bytes - head.len() - 30, |i| {
+            format!("  - {{secretName: s{i}, type: t, data: [{{objectName: b{i}, key: k}}]}}\n")
+        });
+        format!("{head}  secretObjects:\n{objects}")
+    }),
+];
+
+/// The start of a class, up to its parameters.
+fn class(number: usize, parameters: &str) -> String {
+    format!(
+        "---\napiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {{name: c{number}}}\nspec:\n  provider: alibabacloud\n  parameters:\n    {parameters}"
+    )
+}
+
 impl Case {
     fn with(self, value: impl Into<String>) -> Self {
         Self {
@@ -220,17 +328,14 @@ fn numbered(bytes: usize, unit: impl Fn(usize) -> String) -> String {
     text
 }
 
-/// Runs one case in this process and prints kibibytes, milliseconds and the outcome.
-fn run(case: &Case) {
+/// What comes of a Mount's parameters.
+fn mount(case: &Case) -> String {
     let value = Secret::from(case.value.clone());
-    // Peak memory counts from here on.
-    fs::write("/proc/self/clear_refs", "5").expect("Linux resets the peak");
-    let (before, begun) = (status("VmHWM:"), ticks());
     let input = Input {
         attributes: &case.attributes,
         permission: "420",
     };
-    let outcome = match params::parse(&input, &Options::default()) {
+    measured(|| match params::parse(&input, &Options::default()) {
         Err(problems) => format!("refused: {problems}"),
         Ok(plan) => {
             let values: Vec<Option<&Secret>> = plan.objects.iter().map(|_| Some(&value)).collect();
@@ -239,10 +344,46 @@ fn run(case: &Case) {
                 Ok(files) => format!("{} files", files.len()),
             }
         }
+    })
+}
+
+/// What `validate` makes of a file, with an access policy that is about everybody.
+fn manifest(text: &str) -> String {
+    let directory = tempfile::tempdir().expect("directory");
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("file"), text).expect("file");
+    fs::write(
+        at("policy"),
+        "version: 1\nrules: [{name: r, subjects: [{namespace: '*'}], objects: []}]\n",
+    )
+    .expect("file");
+    let settings = validate::Settings {
+        sources: vec![validate::Source::File(at("file"))],
+        format: validate::Format::Json,
+        access: Some(validate::AccessSettings {
+            policy: at("policy"),
+            namespace: "default".to_owned(),
+            service_account: "default".to_owned(),
+            region: None,
+        }),
     };
+    measured(|| {
+        let well = settings
+            .run(&mut std::io::empty(), &mut std::io::sink())
+            .expect("it is taken");
+        if well { "well" } else { "not well" }.to_owned()
+    })
+}
+
+/// Runs something in this process: kibibytes, milliseconds and the outcome.
+fn measured(run: impl FnOnce() -> String) -> String {
+    // Peak memory counts from here on.
+    fs::write("/proc/self/clear_refs", "5").expect("Linux resets the peak");
+    let (before, begun) = (status("VmHWM:"), ticks());
+    let outcome = run();
     let grown = status("VmHWM:").saturating_sub(before);
     let outcome: String = outcome.chars().take(90).collect();
-    println!("{grown}\t{}\t{outcome}", (ticks() - begun) * 10);
+    format!("{grown}\t{}\t{outcome}", (ticks() - begun) * 10)
 }
 
 /// A field of /proc/self/status, in KiB.
@@ -271,36 +412,52 @@ fn main() -> ExitCode {
         .filter(|argument| argument != "--bench")
         .collect();
     if let [index, less] = arguments.as_slice() {
-        let (_, maker) = CASES[index.parse::<usize>().expect("an index")];
-        run(&maker(
-            limits::OBJECTS_BYTES - less.parse::<usize>().expect("a number"),
-        ));
+        let index: usize = index.parse().expect("an index");
+        let less: usize = less.parse().expect("a number");
+        let line = match CASES.get(index) {
+            Some((_, maker)) => mount(&maker(limits::OBJECTS_BYTES - less)),
+            None => manifest(&MANIFESTS[index - CASES.len()].1(limits::MANIFEST_BYTES - less)),
+        };
+        println!("{line}");
         return ExitCode::SUCCESS;
     }
-    let mut too_large = 0;
     println!("{:>9} {:>8}  case", "peak KiB", "CPU ms");
+    let mut too_large = 0;
     for (index, (name, _)) in CASES.iter().enumerate() {
-        for less in ["0", "1"] {
-            let program = std::env::current_exe().expect("this program");
-            let output = Command::new(program)
-                .args([&index.to_string(), less])
-                .output()
-                .expect("it runs");
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let mut fields = text.trim_end().split('\t');
-            let kib = fields.next().and_then(|kib| kib.parse::<u64>().ok());
-            let (ms, outcome) = (
-                fields.next().unwrap_or("?"),
-                fields.next().unwrap_or("no outcome"),
-            );
-            let below = if less == "0" { "at the limit" } else { "one below" };
-            println!(
-                "{:>9} {ms:>8}  {name}, {below}: {outcome}",
-                kib.map_or_else(|| "died".to_owned(), |kib| kib.to_string())
-            );
-            too_large += usize::from(kib.is_none_or(|kib| kib > MOST_KIB));
+        for (less, below) in [("0", "at the limit"), ("1", "one below")] {
+            too_large += usize::from(!holds(index, less, &format!("{name}, {below}"), MOST_KIB));
         }
     }
     println!("{} runs, {too_large} above {MOST_KIB} KiB", 2 * CASES.len());
-    ExitCode::from(u8::from(too_large > 0))
+    let mut manifests_too_large = 0;
+    for (index, (name, _)) in (CASES.len()..).zip(MANIFESTS) {
+        let name = format!("manifests: {name}");
+        manifests_too_large += usize::from(!holds(index, "0", &name, MOST_MANIFEST_KIB));
+    }
+    println!(
+        "{} manifests, {manifests_too_large} above {MOST_MANIFEST_KIB} KiB",
+        MANIFESTS.len()
+    );
+    ExitCode::from(u8::from(too_large + manifests_too_large > 0))
+}
+
+/// Runs a case in a process of its own and prints what came of it; whether it stays within `most` KiB.
+fn holds(index: usize, less: &str, name: &str, most: u64) -> bool {
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new(program)
+        .args([&index.to_string(), less])
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut fields = text.trim_end().split('\t');
+    let kib = fields.next().and_then(|kib| kib.parse::<u64>().ok());
+    let (ms, outcome) = (
+        fields.next().unwrap_or("?"),
+        fields.next().unwrap_or("no outcome"),
+    );
+    println!(
+        "{:>9} {ms:>8}  {name}: {outcome}",
+        kib.map_or_else(|| "died".to_owned(), |kib| kib.to_string())
+    );
+    kib.is_some_and(|kib| kib <= most)
 }

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Every fuzz target for 15 seconds (`FUZZ_SECONDS`), two at a time, from the saved corpus on; with `FUZZ_CPU=yes` it is
-# seconds of CPU time, however busy the machine. What they check is in src/fuzzing/. Without a sanitizer: there is no unsafe code of ours to watch, and plain builds find more in the time.
+# seconds of CPU time, however busy the machine. What they check is in src/fuzzing/. Without a sanitizer: there is no
+# unsafe code of ours to watch, and plain builds find more in the time.
 
 fuzz() {
     local target=x86_64-unknown-linux-gnu

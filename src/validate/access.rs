@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::class::{Class, Finding};
-use super::pods::User;
+use super::manifest::{Document, resources};
+use super::pods;
 use crate::access::{Decision, Identity, Policy, Question, REMEDY};
 use crate::file;
 use crate::limits;
@@ -94,8 +95,19 @@ impl<'a> Checker<'a> {
         })
     }
 
-    /// Takes note of pods.
-    pub(super) fn learn(&mut self, users: Vec<User>) {
+    /// Takes note of the pods in a file. Of what cannot be parsed the check of that file will tell.
+    pub(super) fn learn(&mut self, text: &str) {
+        let mut users = Vec::new();
+        for document in Document::split(text)
+            .iter()
+            .filter(|document| document.may_hold_a_pod())
+        {
+            if let Ok(root) = document.parse() {
+                resources(&root)
+                    .into_iter()
+                    .for_each(|resource| pods::users(resource, &mut users));
+            }
+        }
         for user in users {
             let namespace = self.namespace(user.namespace);
             let of_class = self.users.entry((namespace, user.class)).or_default();
@@ -114,11 +126,15 @@ impl<'a> Checker<'a> {
     }
 
     /// Judges a class for everybody who mounts it.
-    pub(super) fn judge(&self, class: &mut Class) {
-        let Some(mut plan) = class.plan.take() else { return };
+    pub(super) fn judge(&self, class: &mut Class, mut plan: Plan) {
         let key = (self.namespace(class.namespace.clone()), class.name.clone());
         let nobody = BTreeMap::from([((self.settings.service_account.clone(), false), String::new())]);
         let users = self.users.get(&key).unwrap_or(&nobody);
+        let at = Position {
+            line: class.line,
+            column: class.column,
+        };
+        let subject = format!("access policy {}", self.settings.policy.display());
         for ((service_account, has_secret), name) in users.iter().take(limits::PROBLEMS) {
             plan.pod = Pod {
                 namespace: key.0.clone(),
@@ -133,26 +149,14 @@ impl<'a> Checker<'a> {
             let (access, problem) = self.ask(&plan, identity, name);
             class.access.push(access);
             if let Some((text, remedy)) = problem {
-                let at = Position {
-                    line: class.line,
-                    column: class.column,
-                };
-                let subject = format!("access policy {}", self.settings.policy.display());
                 class.errors.push(Finding::new(at, &subject, text, remedy));
             }
         }
         if let Some(left) = users.len().checked_sub(limits::PROBLEMS).filter(|left| *left > 0) {
-            let at = Position {
-                line: class.line,
-                column: class.column,
-            };
             let text = format!("{left} more ServiceAccounts that mount it are not checked");
-            class.errors.push(Finding::new(
-                at,
-                "access policy",
-                text,
-                "check them in another run",
-            ));
+            class
+                .errors
+                .push(Finding::new(at, &subject, text, "check them in another run"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::access::Access;
+use super::access::{Access, Checker};
 use super::manifest::{Document, text_of};
 use super::official;
 use super::scalar::converted;
@@ -38,9 +38,6 @@ pub struct Class {
     pub notes: Vec<Finding>,
     /// Parameters that mean the same with every default written out; none when there are errors.
     pub parameters: Option<BTreeMap<&'static str, String>>,
-    /// What the access policy is asked about.
-    #[serde(skip)]
-    pub(super) plan: Option<Plan>,
 }
 
 /// A file that would be mounted.
@@ -129,12 +126,11 @@ impl Class {
             warnings: Vec::new(),
             notes: Vec::new(),
             parameters: None,
-            plan: None,
         }
     }
 
     /// Checks everything about the class.
-    pub(super) fn check(document: Document<'_>, root: &Node) -> Self {
+    pub(super) fn check(document: Document<'_>, root: &Node, policy: Option<&Checker<'_>>) -> Self {
         let mut class = Self::at(document, root);
         let parameters = Parameters::read(document, root, &mut class.errors);
         let options = Options {
@@ -160,7 +156,9 @@ impl Class {
                     class.files = files(&plan);
                     class.parameters = Some(plan.to_parameters());
                 }
-                class.plan = Some(plan);
+                if let Some(policy) = policy {
+                    policy.judge(&mut class, plan);
+                }
             }
             Err(problems) => {
                 let told = |field: Option<&str>| field == Some("objects") && parameters.unreadable_objects;
@@ -186,6 +184,21 @@ impl Class {
             list.dedup();
         }
         class
+    }
+
+    /// How many things there are to say about it.
+    pub(super) fn lines(&self) -> usize {
+        let objects = self.access.iter().map(|access| access.objects.len());
+        [
+            self.files.len(),
+            self.errors.len(),
+            self.warnings.len(),
+            self.notes.len(),
+            1,
+        ]
+        .into_iter()
+        .chain(objects)
+        .sum()
     }
 
     fn notes(&mut self, parameters: &Parameters<'_>) {

@@ -24,7 +24,6 @@ pub use class::{Class, File, Finding};
 
 use self::access::Checker;
 use self::manifest::{Document, Resource, resources};
-use self::pods::User;
 use crate::limits;
 use crate::params::Position;
 
@@ -89,16 +88,15 @@ impl Report {
 
 /// Checks the text of one file.
 pub fn check(source: &str, text: &str) -> Report {
-    let mut report = examine(source, text, None);
-    report.classes.iter_mut().for_each(|class| class.plan = None);
-    report
+    examine(source, text, None)
 }
 
-/// The same; looks for pods that mount classes if there is where to put them, and leaves the plans in the classes.
-fn examine(source: &str, text: &str, mut users: Option<&mut Vec<User>>) -> Report {
+/// The same, and asks the access policy if there is one.
+fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) -> Report {
     let mut report = Report::new(source.to_owned());
+    let mut lines = 0_usize;
     for document in Document::split(text) {
-        let is_of_interest = document.may_hold_a_class() || users.is_some() && document.may_hold_a_pod();
+        let is_of_interest = document.may_hold_a_class() || policy.is_some() && document.may_hold_a_pod();
         if !is_of_interest {
             report.skipped += usize::from(!document.text.trim().is_empty());
             continue;
@@ -117,20 +115,31 @@ fn examine(source: &str, text: &str, mut users: Option<&mut Vec<User>>) -> Repor
             }
         };
         for resource in resources(&root) {
-            if let Some(users) = &mut users {
-                pods::users(resource, users);
-            }
-            match manifest::class(resource) {
-                Resource::Class(root) => report.classes.push(Class::check(document, root)),
+            let class = match manifest::class(resource) {
+                Resource::Class(root) => Class::check(document, root, policy),
                 Resource::Broken(root, text, remedy) => {
                     let mut class = Class::at(document, root);
                     class
                         .errors
                         .push(Finding::new(document.in_file(root.at), "", text, remedy));
-                    report.classes.push(class);
+                    class
                 }
-                Resource::Other => report.skipped += 1,
+                Resource::Other => {
+                    report.skipped += 1;
+                    continue;
+                }
+            };
+            lines = lines.saturating_add(class.lines());
+            if lines > limits::MANIFEST_LINES {
+                let at = document.in_file(resource.at);
+                let text = format!(
+                    "more than {} files and findings; from here on nothing is checked",
+                    limits::MANIFEST_LINES
+                );
+                report.errors.push(Finding::new(at, "", text, "split the file"));
+                return report;
             }
+            report.classes.push(class);
         }
     }
     report
@@ -154,29 +163,29 @@ impl Settings {
             }
             None => {}
         }
+        let mut read = Vec::new();
+        if let Some(policy) = &mut policy {
+            // All first: a pod may stand in another file than its class, and a pipe is read once.
+            for source in &self.sources {
+                let text = source.read(input);
+                policy.learn(text.as_deref().unwrap_or_default());
+                read.push(text);
+            }
+        }
+        let mut read = read.into_iter();
         for source in &self.sources {
             let name = source.to_string();
-            reports.push(match (source.read(input), &mut policy) {
-                (Ok(text), None) => check(&name, &text),
-                (Ok(text), Some(policy)) => {
-                    let mut users = Vec::new();
-                    let report = examine(&name, &text, Some(&mut users));
-                    policy.learn(users);
-                    report
-                }
-                (Err(error), _) => {
+            let report = match read.next().unwrap_or_else(|| source.read(input)) {
+                Ok(text) => examine(&name, &text, policy.as_ref()),
+                Err(error) => {
                     let mut report = Report::new(name);
                     let text = format!("cannot be read: {error}");
                     let at = Position { line: 1, column: 1 };
                     report.errors.push(Finding::new(at, "", text, ""));
                     report
                 }
-            });
-        }
-        if let Some(policy) = &policy {
-            // Only now: a pod may stand in another file than its class.
-            let classes = reports.iter_mut().flat_map(|report| &mut report.classes);
-            classes.for_each(|class| policy.judge(class));
+            };
+            reports.push(report);
         }
         if self.format == Format::Text {
             for report in &reports {
