@@ -281,7 +281,7 @@ impl fmt::Display for Exhausted {
             ),
             Self::TooLarge { bytes, total } => write!(
                 f,
-                "{bytes} bytes do not fit into the memory budget of {total} bytes; raise --memory-budget"
+                "{bytes} bytes do not fit into the memory budget of {total} bytes; raise --memory-budget, and the container's memory limit with it"
             ),
         }
     }

@@ -14,6 +14,7 @@ mod debug_texts;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod harden;
+pub mod memory_limit;
 pub mod once;
 pub mod prepare;
 pub mod run;

@@ -76,6 +76,10 @@ pub const METADATA_TOKEN_MARGIN: Duration = Duration::from_secs(300);
 /// server would answer in time without it, and could only say that time ran out.
 pub const FETCH_MARGIN: Duration = Duration::from_millis(500);
 
+/// How long before a Mount's deadline it no longer waits for memory: there would be no time to ask for anything, and
+/// the answer would name the cloud for what memory is to blame for.
+pub const MEMORY_MARGIN: Duration = Duration::from_secs(1);
+
 /// What a pull is taken to need of the memory budget: the largest KMS secret as it arrives, as a value, as a file
 /// and as part of the response.
 pub const FETCH_OBJECT_BYTES: usize = 4 * 32 * 1024;
@@ -183,6 +187,10 @@ pub const STALE_LOOK: Duration = Duration::from_secs(1);
 /// 20 ms. What was sent later was held up by our own limits, not by the cloud.
 pub const STALE_UNANSWERED: Duration = Duration::from_secs(1);
 
+/// A machine that has slept for longer gives up its copies, whose ages it no longer knows. Steps of the clock by NTP are
+/// smaller.
+pub const SLEEP: Duration = Duration::from_secs(10);
+
 /// Longest time that values may be kept for an outage: rotated secrets must not come back after days.
 pub const CONFIG_MAX_SERVE_STALE_FOR: Duration = Duration::from_secs(24 * 3_600);
 
@@ -210,6 +218,16 @@ pub const CONFIG_MAX_PULLS: usize = 512;
 
 /// The least memory budget: one volume of full size is held as values, as files and as a response.
 pub const CONFIG_MIN_MEMORY_BUDGET: usize = VOLUME_MEMORY_FACTOR * MOUNT_RESPONSE_BYTES;
+
+/// What the process may need beside its memory budget: itself, a worker and a parsed request for each Mount that waits,
+/// the kernel's buffers of sockets. A flood of large Mounts takes 7 MB; the rest is for gaps between allocations.
+pub const MEMORY_BESIDE_BUDGET: usize = 12 * 1024 * 1024;
+
+/// And for each pull that may be under way: a thread's stack, a connection's buffers, its TLS.
+pub const MEMORY_PER_PULL: usize = 192 * 1024;
+
+/// Part of a memory limit that the budget gets even if the above leave less, as a divisor.
+pub const LEAST_BUDGET_DIVISOR: usize = 4;
 
 // Health endpoint
 

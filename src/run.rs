@@ -21,6 +21,7 @@ use crate::grpc::{Call, Status};
 use crate::health::{HealthServer, Observed, Readiness};
 use crate::http::{Client, Trust};
 use crate::kube::Kubernetes;
+use crate::memory_limit;
 use crate::metrics::Metrics;
 use crate::mount::{Journal, Mounter, PolicyFile};
 use crate::secret::Secret;
@@ -33,7 +34,9 @@ pub const SOCKET_NAME: &str = "alibabacloud.sock";
 ///
 /// # Errors
 /// Why the provider cannot start.
-pub fn run(config: Config, stop: &Stop) -> Result<(), StartError> {
+pub fn run(mut config: Config, stop: &Stop) -> Result<(), StartError> {
+    let fitted = memory_limit::of_this_process().and_then(|limit| config.fit_memory(limit));
+    config.warnings.extend(fitted);
     for warning in &config.warnings {
         log::warn!("{warning}");
     }

@@ -41,6 +41,23 @@ pub fn is_root() -> bool {
     is_root
 }
 
+/// The static binary as it ships, if `SHIPPED_PROVIDER` names it. A test that needs it asks, and is left out with a
+/// word about it where there is none; the gate runs all of them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a setting of tests, not of the provider"
+)]
+pub fn shipped() -> Option<PathBuf> {
+    let shipped = std::env::var_os("SHIPPED_PROVIDER").map(PathBuf::from);
+    if shipped.is_none() {
+        let _ = writeln!(
+            io::stderr(),
+            "left out: this test needs SHIPPED_PROVIDER, the path of the static binary"
+        );
+    }
+    shipped
+}
+
 impl ProviderBuilder {
     /// The binary at `path`, with an empty environment and any free health port.
     pub fn new(path: impl Into<PathBuf>) -> Self {

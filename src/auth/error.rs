@@ -128,6 +128,7 @@ fn role_advice(f: &mut fmt::Formatter<'_>, error: &cloud::Error, sts: &str) -> f
         _ => "",
     };
     match error.kind() {
+        _ if error.is_about_time() => f.write_str("; set the node's clock (NTP); the driver will try again"),
         Kind::Unavailable | Kind::Broken if matches!(error, cloud::Error::Http(_)) => write!(
             f,
             "; this STS endpoint is {sts}: choose another by --sts-endpoint, or by ALIBABA_CLOUD_STS_REGION with ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"

@@ -9,8 +9,9 @@ use super::args::Args;
 use super::environment::{Environment, NotText};
 use super::identity::{Identity, switch};
 use super::logger::LogFormat;
+use super::memory::{copies_bytes, max_response_bytes, memory_budget};
 use super::network::{self, Cluster, StsSetting};
-use super::units::{bytes, go_duration};
+use super::units::go_duration;
 use crate::cloud::Endpoint;
 use crate::cloud::endpoint::AllowedHosts;
 use crate::fetch;
@@ -256,14 +257,6 @@ fn lane(
     })
 }
 
-/// The part of the memory budget that copies may take, such that a volume of full size still fits beside them and
-/// beside what is `taken`.
-fn copies_bytes(memory_budget: usize, taken: usize, max_response_bytes: usize) -> usize {
-    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
-    let left = memory_budget.saturating_sub(taken).saturating_sub(volume);
-    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(left)
-}
-
 /// How long values are kept for outages, and in how many bytes.
 fn serve_stale(
     args: &Args,
@@ -291,47 +284,12 @@ fn serve_stale(
     Ok((duration, bytes))
 }
 
-fn max_response_bytes(args: &Args) -> Result<usize, ConfigError> {
-    bytes(args.value("max-response-bytes"))
-        .filter(|bytes| *bytes >= limits::CONFIG_MIN_RESPONSE_BYTES)
-        .ok_or_else(|| {
-            invalid(
-                args,
-                "max-response-bytes",
-                &format!(
-                    "expected a number of bytes such as 4194304 or 4MiB, at least {}",
-                    limits::CONFIG_MIN_RESPONSE_BYTES
-                ),
-            )
-        })
-}
-
 fn log_format(args: &Args) -> Result<LogFormat, ConfigError> {
     match args.value("log-format") {
         "json" => Ok(LogFormat::Json),
         "text" => Ok(LogFormat::Text),
         _ => Err(invalid(args, "log-format", &"expected text or json")),
     }
-}
-
-fn memory_budget(args: &Args, max_response_bytes: usize) -> Result<usize, ConfigError> {
-    let bytes = bytes(args.value("memory-budget")).ok_or_else(|| {
-        invalid(
-            args,
-            "memory-budget",
-            &"expected a number of bytes such as 67108864, 65536KiB or 64MiB",
-        )
-    })?;
-    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
-    let least = limits::CONFIG_MIN_MEMORY_BUDGET.max(volume);
-    if bytes < least {
-        return Err(invalid(
-            args,
-            "memory-budget",
-            &format!("less than {least} bytes cannot hold one full volume"),
-        ));
-    }
-    Ok(bytes)
 }
 
 fn parsed<T: FromStr>(args: &Args, name: &'static str, expected: &str) -> Result<T, ConfigError> {

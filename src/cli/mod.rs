@@ -8,6 +8,7 @@ mod flags;
 mod help;
 mod identity;
 mod logger;
+mod memory;
 mod network;
 mod subcommand;
 mod units;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::hint::retry_after;
+use super::hint::{clock_gap, retry_after};
 use super::{ApiError, Endpoint, Error};
 use crate::clock::Clock;
 use crate::http::{Client, Method, Request, Timeouts};
@@ -259,12 +259,18 @@ impl Api {
         })?;
         match response.status {
             200 => Ok(response.body),
-            status => Err(Error::Api(ApiError::parse(
-                status,
-                &response.body,
-                endpoint.authority(),
-                retry_after(|name| response.header(name)),
-            ))),
+            status => {
+                let retry_after = retry_after(|name| response.header(name));
+                let mut error = ApiError::parse(status, &response.body, endpoint.authority(), retry_after);
+                if error.is_about_time()
+                    && let Some(gap) = response
+                        .header("date")
+                        .and_then(|date| clock_gap(date, self.clock.wall()))
+                {
+                    error.message.push_str(&gap);
+                }
+                Err(Error::Api(error))
+            }
         }
     }
 

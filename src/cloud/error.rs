@@ -108,6 +108,11 @@ impl Error {
         }
     }
 
+    /// Whether the machine's clock is wrong, so that the service refuses what is signed by it.
+    pub fn is_about_time(&self) -> bool {
+        matches!(self, Self::Api(error) if error.is_about_time())
+    }
+
     /// Whether the same call may succeed a moment later, with a new nonce and signature.
     pub fn is_transient(&self) -> bool {
         match self.kind() {
@@ -132,6 +137,11 @@ impl Error {
 }
 
 impl ApiError {
+    /// Whether the request was refused for the time that it was signed at: the machine's clock is wrong.
+    pub fn is_about_time(&self) -> bool {
+        self.code.starts_with("InvalidTimeStamp") || self.code == "IllegalTimestamp"
+    }
+
     /// What kind of trouble this is. Codes decide before the status does: the gateway throttles with 400, and
     /// KMS calls a missing secret `Forbidden`.
     pub fn kind(&self) -> Kind {
@@ -146,14 +156,13 @@ impl ApiError {
         }
         if code.starts_with("InvalidAccessKeyId")
             || code.starts_with("InvalidSecurityToken")
-            || code.starts_with("InvalidTimeStamp")
+            || self.is_about_time()
             || matches!(
                 code,
                 "SignatureDoesNotMatch"
                     | "IncompleteSignature"
                     | "SignatureNonceUsed"
                     | "MissingSecurityToken"
-                    | "IllegalTimestamp"
             )
         {
             return Kind::Credentials;

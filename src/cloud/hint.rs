@@ -1,6 +1,9 @@
-//! How long a throttled caller shall wait, as the answer's headers say.
+//! What an answer's headers say about a refusal: how long a throttled caller shall wait, and what time it is.
 
 use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 
 /// Reads `x-ratelimit-user-api`, `x-ratelimit-user` (lists as `Limit:10,Remain:0,TimeLeft:500`, in milliseconds) and
 /// `Retry-After` (seconds): the longest of them, as the official SDK does. What cannot be read says nothing.
@@ -10,6 +13,20 @@ pub(super) fn retry_after<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Optio
         .filter_map(|name| time_left(header(name)?));
     let seconds = header("retry-after").and_then(|text| text.trim().parse().ok());
     listed.chain(seconds.map(Duration::from_secs)).max()
+}
+
+/// How far this machine's clock is from a `Date` header, to be said behind the service's own words; `None` if it is no
+/// date, or the same time.
+pub(super) fn clock_gap(date: &str, here: Timestamp) -> Option<String> {
+    let there = rfc2822::parse(date.trim()).ok()?.timestamp();
+    match here.as_second().checked_sub(there.as_second())? {
+        0 => None,
+        ahead @ 1.. => Some(format!(" This node's clock is {ahead} s ahead of the service's.")),
+        behind => Some(format!(
+            " This node's clock is {} s behind the service's.",
+            behind.unsigned_abs()
+        )),
+    }
 }
 
 fn time_left(list: &str) -> Option<Duration> {
@@ -57,6 +74,25 @@ mod tests {
             (&[("retry-after", "99999999999999999999999")], None),
         ] {
             assert_eq!(hint(headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn the_clock_is_compared() {
+        let here: Timestamp = "2026-05-04T04:02:01Z".parse().expect("a time");
+        for (date, words) in [
+            ("Mon, 04 May 2026 03:02:01 GMT", Some("3600 s ahead")),
+            ("Mon, 04 May 2026 05:02:01 GMT", Some("3600 s behind")),
+            ("Mon, 04 May 2026 04:02:01 GMT", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            let gap = clock_gap(date, here);
+            assert_eq!(gap.is_some(), words.is_some(), "{date}: {gap:?}");
+            assert!(
+                gap.unwrap_or_default().contains(words.unwrap_or_default()),
+                "{date}"
+            );
         }
     }
 }

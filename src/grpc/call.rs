@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::status::{Code, Status};
 use crate::budget::{Budget, Exhausted, Share};
@@ -62,8 +62,16 @@ impl Call {
     /// encoded response. Waits until the deadline; the status says what to do when there is no room. What was
     /// taken goes back when the call ends.
     pub fn reserve(&self, bytes: usize) -> Result<(), Status> {
+        self.reserve_before(bytes, Duration::ZERO)
+    }
+
+    /// The same, but waits only until `margin` before the deadline.
+    pub fn reserve_before(&self, bytes: usize, margin: Duration) -> Result<(), Status> {
         if let Some(account) = &self.account {
-            let share = self.acquire(account, bytes)?;
+            let until = self.deadline.checked_sub(margin).unwrap_or(self.deadline);
+            let share = account
+                .budget
+                .acquire(bytes, until, &self.cancellation, &*account.clock)?;
             account.lock().merge(share);
         }
         Ok(())
@@ -80,13 +88,6 @@ impl Call {
             self.reserve(bytes - reserved)?;
         }
         Ok(Some(account.lock().split(bytes)))
-    }
-
-    fn acquire(&self, account: &Account, bytes: usize) -> Result<Share, Status> {
-        let Account { budget, clock, .. } = account;
-        budget
-            .acquire(bytes, self.deadline, &self.cancellation, &**clock)
-            .map_err(Status::from)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Host names to addresses. `getaddrinfo` knows no deadline, so each lookup has a thread of its own, which a silent
-//! name server may keep after the request has given up; so many at most.
+//! name server may keep after the request has given up; so many at most, and who comes then waits.
 //!
 //! The library's own resolver does the same, without the bound, and panics where no thread is to be had.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 use std::{fmt, io, thread};
 
 use ureq::config::Config;
@@ -19,8 +20,39 @@ use crate::limits;
 /// Looks names up as the system does.
 pub(super) struct Lookup {
     system: fn(&str, u16) -> io::Result<Vec<SocketAddr>>,
-    /// One clone for each lookup under way.
-    under_way: Arc<()>,
+    places: Arc<Places>,
+}
+
+/// How many lookups are under way.
+#[derive(Default)]
+struct Places {
+    taken: Mutex<usize>,
+    left: Condvar,
+}
+
+/// The right to one lookup.
+struct Place(Arc<Places>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.left.notify_one();
+    }
+}
+
+impl Place {
+    fn within(places: &Arc<Places>, time: Duration) -> Option<Self> {
+        let taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut taken, _) = places
+            .left
+            .wait_timeout_while(taken, time, |taken| *taken >= limits::LOOKUPS)
+            .unwrap_or_else(PoisonError::into_inner);
+        if *taken >= limits::LOOKUPS {
+            return None;
+        }
+        *taken += 1;
+        Some(Self(Arc::clone(places)))
+    }
 }
 
 /// Why a name was not even looked up.
@@ -42,7 +74,7 @@ impl Lookup {
     fn with(system: fn(&str, u16) -> io::Result<Vec<SocketAddr>>) -> Self {
         Self {
             system,
-            under_way: Arc::new(()),
+            places: Arc::default(),
         }
     }
 
@@ -51,11 +83,7 @@ impl Lookup {
         if let Ok(address) = bare.parse() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let ticket = Arc::clone(&self.under_way);
-        // The lookup itself, this ticket, and those of the others.
-        if Arc::strong_count(&ticket) > limits::LOOKUPS + 1 {
-            return Err(LookupError::Busy.into());
-        }
+        let place = Place::within(&self.places, *timeout.after).ok_or(LookupError::Busy)?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let (system, name) = (self.system, host.to_owned());
         let thread = thread::Builder::new()
@@ -65,7 +93,7 @@ impl Lookup {
             .spawn(move || {
                 // The request may have given up meanwhile.
                 let _ = sender.send(system(&name, port));
-                drop(ticket);
+                drop(place);
             })
             .map_err(|_| LookupError::NoThread)?;
         match receiver.recv_timeout(*timeout.after) {
@@ -143,7 +171,7 @@ mod tests {
 
     fn within(milliseconds: u64) -> NextTimeout {
         NextTimeout {
-            after: time::Duration::from(std::time::Duration::from_millis(milliseconds)),
+            after: time::Duration::from(Duration::from_millis(milliseconds)),
             reason: Timeout::Connect,
             ..NextTimeout::default()
         }
@@ -215,7 +243,7 @@ mod tests {
             let error = resolve(&lookup, "http://slow.example/", within(1)).expect_err("silence");
             assert!(error.contains("timeout"), "{error}");
         }
-        let error = resolve(&lookup, "http://slow.example/", within(60_000)).expect_err("one too many");
+        let error = resolve(&lookup, "http://slow.example/", within(1)).expect_err("one too many");
         assert!(error.contains(&LookupError::Busy.to_string()), "{error}");
         assert!(
             resolve(&lookup, "http://127.0.0.1/", within(1)).is_ok(),
@@ -223,9 +251,23 @@ mod tests {
         );
         *SILENT.0.lock().expect("lock") = false;
         SILENT.1.notify_all();
-        while Arc::strong_count(&lookup.under_way) > 1 {
-            thread::yield_now();
-        }
+        // It waits until one of the others has ended.
         assert!(resolve(&lookup, "http://slow.example/", within(60_000)).is_ok());
+    }
+
+    #[test]
+    fn a_crowd_takes_turns() {
+        let lookup = Lookup::with(|_, port| {
+            thread::sleep(Duration::from_millis(5));
+            Ok(vec![(Ipv4Addr::LOCALHOST, port).into()])
+        });
+        thread::scope(|scope| {
+            for _ in 0..4 * limits::LOOKUPS {
+                scope.spawn(|| {
+                    let found = resolve(&lookup, "http://name.example/", within(60_000));
+                    assert_eq!(found, strings(&["127.0.0.1:80"]));
+                });
+            }
+        });
     }
 }

@@ -209,6 +209,9 @@ fn advice(error: &cloud::Error) -> Option<&'static str> {
             "trust a private CA by SSL_CERT_FILE if the endpoint has one"
         });
     }
+    if error.is_about_time() {
+        return Some("set the node's clock (NTP); the driver will try again");
+    }
     match error.kind() {
         Kind::Credentials => Some("check the provider's AccessKey pair and the node's clock"),
         Kind::Denied => Some(

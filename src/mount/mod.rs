@@ -98,7 +98,7 @@ impl Mounter {
         for warning in &plan.warnings {
             self.journal.warn(mount, warning);
         }
-        call.reserve(memory(&plan, self.max_response_bytes))?;
+        call.reserve_before(memory(&plan, self.max_response_bytes), limits::MEMORY_MARGIN)?;
         let volume = Volume::new(&plan.pod.uid, &request.target_path);
         let response = self
             .fill(&plan, &request.secrets, volume.as_ref(), call, mount)

@@ -134,19 +134,6 @@ fn the_socket() {
 }
 
 #[test]
-fn a_socket_directory_that_is_missing() {
-    let error = binary()
-        .volume("/does/not/exist")
-        .start()
-        .expect_err("no directory")
-        .to_string();
-    assert!(
-        error.contains("exit status: 1") && error.contains("/does/not/exist"),
-        "{error}"
-    );
-}
-
-#[test]
 fn a_health_port_that_is_taken() {
     let taken = TcpListener::bind("[::]:0")
         .or_else(|_| TcpListener::bind("0.0.0.0:0"))

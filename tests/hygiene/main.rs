@@ -7,32 +7,73 @@ mod memory;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use harness::FakeCloud;
 use harness::driver::{Driver, MountRequest, Volume};
-use harness::process::{ProviderBuilder, ProviderProcess, is_root};
+use harness::process::{ProviderBuilder, ProviderProcess, is_root, shipped};
 use memory::Memory;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud");
 
+/// A binary, and how it reaches the cloud.
+struct Setup {
+    binary: PathBuf,
+    tls: bool,
+}
+
+/// The binary of these tests over plain HTTP and over TLS, and the static one, which allocates by other rules.
+fn setups() -> Vec<Setup> {
+    let setup = |binary: PathBuf, tls| Setup { binary, tls };
+    [setup(BINARY.into(), false), setup(BINARY.into(), true)]
+        .into_iter()
+        .chain(shipped().map(|binary| setup(binary, true)))
+        .collect()
+}
+
+impl Setup {
+    fn builder(&self, cloud: &FakeCloud, interval: &str) -> ProviderBuilder {
+        let url = if self.tls {
+            cloud.https_url()
+        } else {
+            cloud.http_url()
+        };
+        let (id, secret) = cloud.access_key();
+        ["kms", "oos", "sts", "metadata"]
+            .iter()
+            .fold(ProviderBuilder::new(&self.binary), |builder, service| {
+                builder.argument(format!("--{service}-endpoint={url}"))
+            })
+            .argument(format!("--refresh-interval={interval}"))
+            .variable("ACCESS_KEY_ID", id)
+            .variable("SECRET_ACCESS_KEY", secret)
+    }
+
+    fn start(&self, cloud: &FakeCloud, interval: &str) -> ProviderProcess {
+        let files = tempfile::tempdir().expect("directory");
+        let authority = files.path().join("ca.pem");
+        cloud.write_ca(&authority).expect("CA");
+        self.builder(cloud, interval)
+            .variable("SSL_CERT_FILE", &authority)
+            .start()
+            .expect("provider")
+    }
+}
+
+/// The first of [`setups`], where the rest would show the same.
 fn provider(cloud: &FakeCloud, interval: &str) -> ProviderProcess {
     builder(cloud, interval).start().expect("provider")
 }
 
 fn builder(cloud: &FakeCloud, interval: &str) -> ProviderBuilder {
-    let url = cloud.http_url();
-    let (id, secret) = cloud.access_key();
-    ProviderBuilder::new(BINARY)
-        .argument(format!("--kms-endpoint={url}"))
-        .argument(format!("--oos-endpoint={url}"))
-        .argument(format!("--metadata-endpoint={url}"))
-        .argument(format!("--refresh-interval={interval}"))
-        .variable("ACCESS_KEY_ID", id)
-        .variable("SECRET_ACCESS_KEY", secret)
+    let setup = Setup {
+        binary: BINARY.into(),
+        tls: false,
+    };
+    setup.builder(cloud, interval)
 }
 
 fn request(objects: &str) -> MountRequest {
@@ -48,9 +89,12 @@ fn canary(name: &str) -> String {
 /// stack, nor in freed memory.
 #[test]
 fn nothing_stays_without_shared_copies() {
-    if !is_root() {
-        return;
+    if is_root() {
+        setups().iter().for_each(nothing_stays);
     }
+}
+
+fn nothing_stays(setup: &Setup) {
     let cloud = FakeCloud::start().expect("cloud");
     let (kms, oos, json) = (canary("kms"), canary("oos"), canary("json"));
     let mut objects = "- objectName: oos\n  objectType: oos\n".to_owned();
@@ -66,7 +110,7 @@ fn nothing_stays_without_shared_copies() {
             "- objectName: kms-{at}\n- objectName: json-{at}\n  jmesPath:\n  - {{path: inner, objectAlias: inner-{at}}}\n"
         );
     }
-    let provider = provider(&cloud, "0");
+    let provider = setup.start(&cloud, "0");
     let driver = Driver::new(provider.socket());
     for _ in 0..3 {
         let response = driver.mount(request(&objects)).expect("mount");
@@ -84,17 +128,54 @@ fn nothing_stays_without_shared_copies() {
     }
 }
 
+/// Right after a Mount without shared copies a value is in the buffers of the connection that brought it, as it came,
+/// and nowhere else; the provider's AccessKey secret on the heap once, and in the initial environment.
+#[test]
+fn only_where_the_documentation_says() {
+    if is_root() {
+        setups().iter().for_each(only_where_documented);
+    }
+}
+
+fn only_where_documented(setup: &Setup) {
+    let cloud = FakeCloud::start().expect("cloud");
+    let value = canary("alone");
+    cloud.set_kms_text("alone", &value);
+    let provider = setup.start(&cloud, "0");
+    Driver::new(provider.socket())
+        .mount(request("- objectName: alone\n"))
+        .expect("mount");
+    // The HTTP client's buffer, and that of TLS.
+    let most = if setup.tls { 2 } else { 1 };
+    let mut places = Vec::new();
+    let documented = (0..300).any(|_| {
+        places = Memory::of(provider.id()).places(&value);
+        let documented = places.len() <= most && places.iter().all(|place| place.contains("SecretData"));
+        if !documented {
+            thread::sleep(Duration::from_millis(100));
+        }
+        documented
+    });
+    assert!(documented, "{:?}: {places:#?}", setup.binary);
+    let places = Memory::of(provider.id()).places(&cloud.access_key().1);
+    let of_the_environment = places.iter().filter(|place| place.starts_with("[stack]")).count();
+    assert_eq!((places.len(), of_the_environment), (2, 1), "{places:#?}");
+}
+
 /// A value lives in the shared copy for the refresh interval, and nowhere afterwards.
 #[test]
 fn a_shared_copy_is_wiped_after_its_interval() {
-    if !is_root() {
-        return;
+    if is_root() {
+        setups().iter().for_each(a_shared_copy_is_wiped);
     }
+}
+
+fn a_shared_copy_is_wiped(setup: &Setup) {
     let cloud = FakeCloud::start().expect("cloud");
     let value = canary("shared");
     cloud.set_kms_text("shared", &value);
     // Longer than the test takes to look, with room.
-    let provider = provider(&cloud, "5s");
+    let provider = setup.start(&cloud, "5s");
     let driver = Driver::new(provider.socket());
     let asked = request("- objectName: shared\n");
     driver.mount(asked.clone()).expect("first mount");
@@ -136,11 +217,14 @@ fn a_value_kept_for_an_outage_is_wiped() {
 /// What pods bring: AccessKey pairs of their own leave no trace either, nor do tokens.
 #[test]
 fn what_pods_bring_does_not_stay() {
-    if !is_root() {
-        return;
+    if is_root() {
+        setups().iter().for_each(nothing_of_pods_stays);
     }
+}
+
+fn nothing_of_pods_stays(setup: &Setup) {
     let cloud = FakeCloud::start().expect("cloud");
-    let provider = provider(&cloud, "0");
+    let provider = setup.start(&cloud, "0");
     let driver = Driver::new(provider.socket());
     let (secret, token) = (canary("publish"), canary("token"));
     let mut volume = Volume::new([

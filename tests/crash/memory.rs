@@ -1,0 +1,155 @@
+//! 32 MiB of memory, as the kernel counts it for a container.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use harness::FakeCloud;
+use harness::driver::{Code, Driver, MountRequest, Volume};
+use harness::process::{is_root, shipped};
+
+use crate::{mount, start, wrapper};
+
+const LIMIT: u64 = 32 * 1024 * 1024;
+
+/// Objects of a volume, and bytes of each: three megabytes in all.
+const OBJECTS: usize = 100;
+const BYTES: usize = 30_000;
+
+/// A control group with a limit and no swap; removed on drop.
+struct Group {
+    directory: PathBuf,
+    /// The file that tells the most that it ever held.
+    peak: &'static str,
+}
+
+impl Group {
+    fn new(name: &str) -> Option<Self> {
+        let (parent, limit, swap, peak) = if fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control")
+            .is_ok_and(|controllers| controllers.contains("memory"))
+        {
+            (
+                "/sys/fs/cgroup",
+                "memory.max",
+                ("memory.swap.max", 0),
+                "memory.peak",
+            )
+        } else {
+            (
+                "/sys/fs/cgroup/memory",
+                "memory.limit_in_bytes",
+                ("memory.memsw.limit_in_bytes", LIMIT),
+                "memory.max_usage_in_bytes",
+            )
+        };
+        let directory = PathBuf::from(parent).join(format!("{name}-{}", std::process::id()));
+        let made =
+            fs::create_dir(&directory).and_then(|()| fs::write(directory.join(limit), LIMIT.to_string()));
+        if let Err(error) = made {
+            let _ = writeln!(io::stderr(), "left out: no control group here: {error}");
+            let _ = fs::remove_dir(&directory);
+            return None;
+        }
+        // A kernel may have no accounting of swap, and then mostly has no swap.
+        let _ = fs::write(directory.join(swap.0), swap.1.to_string());
+        Some(Self { directory, peak })
+    }
+
+    /// In bytes, what the kernel keeps of files included.
+    fn peak(&self) -> u64 {
+        let text = fs::read_to_string(self.directory.join(self.peak)).expect("peak");
+        text.trim().parse().expect("a number")
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The last process may still be on its way out.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.directory).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn large(uid: u32) -> MountRequest {
+    let objects: String = (0..OBJECTS)
+        .map(|at| format!("- objectName: large-{at}\n"))
+        .collect();
+    let mut volume = Volume::new([("objects", objects.as_str()), ("region", "cn-hangzhou")]);
+    volume.uid = format!("large-{uid}");
+    volume.request()
+}
+
+/// A flood of large volumes: each is right, or is refused with a word about memory; the kernel ends nobody.
+#[test]
+fn a_limit_of_32_mib() {
+    if !is_root() {
+        return;
+    }
+    let Some(binary) = shipped() else { return };
+    let Some(group) = Group::new("provider-test") else {
+        return;
+    };
+    let cloud = FakeCloud::start().expect("cloud");
+    for at in 0..OBJECTS {
+        cloud.set_kms_text(&format!("large-{at}"), &format!("{at:x<BYTES$}"));
+    }
+    let (files, sockets) = (
+        tempfile::tempdir().expect("directory"),
+        tempfile::tempdir().expect("directory"),
+    );
+    let line = format!(
+        "echo $$ > {}/cgroup.procs\nexec {} --kms-max-pulls-per-second=0 \"$@\"",
+        group.directory.display(),
+        binary.display()
+    );
+    let mut provider = start(&cloud, &wrapper(files.path(), &line), sockets.path()).expect("provider");
+    let (right, refused, late) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
+    let driver = Driver::new(provider.socket());
+    std::thread::scope(|scope| {
+        for caller in 0..60 {
+            let (driver, right, refused, late) = (&driver, &right, &refused, &late);
+            scope.spawn(move || {
+                match driver.mount_within(large(caller), Some(Duration::from_millis(2_500))) {
+                    Ok(response) => {
+                        assert_eq!(response.files.len(), OBJECTS);
+                        for file in response.files {
+                            let at = file.path.strip_prefix("large-").expect("a name");
+                            assert_eq!(file.contents, format!("{at:x<BYTES$}").into_bytes());
+                        }
+                        right.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(status) => {
+                        assert_eq!(status.code(), Code::Internal, "{status}");
+                        // Those that had their memory may run out of time, too.
+                        let counter = if status.message().contains("memory") {
+                            refused
+                        } else {
+                            assert!(status.message().contains("deadline passed"), "{status}");
+                            late
+                        };
+                        counter.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let (right, refused) = (right.into_inner(), refused.into_inner());
+    assert!(right > 0 && refused > 0, "{right} right, {refused} refused");
+    assert!(mount(&driver, Duration::from_secs(60)), "it recovers");
+    let log = provider.log();
+    assert!(log.contains("it is lowered to 17039360"), "{log}");
+    let _ = writeln!(
+        io::stderr(),
+        "{right} Mounts of 3 MB right, {refused} refused, {} late; at its peak {} of {} KiB",
+        late.into_inner(),
+        group.peak() / 1024,
+        LIMIT / 1024
+    );
+    assert!(provider.terminate().expect("it is still there").success());
+}
