@@ -7,8 +7,6 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 failed=0 ran=0
-# Before a part's output changes the tree.
-commit=$(git describe --always --dirty)
 # What is checked, whatever is committed meanwhile.
 commit=$(git describe --always --dirty)
 mkdir -p docs/checks

@@ -187,6 +187,10 @@ pub const STALE_LOOK: Duration = Duration::from_secs(1);
 /// 20 ms. What was sent later was held up by our own limits, not by the cloud.
 pub const STALE_UNANSWERED: Duration = Duration::from_secs(1);
 
+/// A machine that has slept for longer gives up its copies, whose ages it no longer knows. Steps of the clock by NTP are
+/// smaller.
+pub const SLEEP: Duration = Duration::from_secs(10);
+
 /// Longest time that values may be kept for an outage: rotated secrets must not come back after days.
 pub const CONFIG_MAX_SERVE_STALE_FOR: Duration = Duration::from_secs(24 * 3_600);
 

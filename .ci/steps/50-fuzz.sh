@@ -15,10 +15,10 @@ fuzz() {
     work=$(mktemp -d) || return 1
 
     one() { # one TARGET: its line, or what it found
-        local log=$work/$1.log corpus=fuzz/corpus/$1 runs=0 cpu=0 left=$seconds used
+        local log=$work/$1.log corpus=fuzz/corpus/$1 runs=0 millis=0 left=$seconds used
         mkdir -p "$corpus"
         while [ "$left" -gt 0 ]; do
-            if ! used=$({ TIMEFORMAT=%U && time "$built/$1" "$corpus" "fuzz/seeds/$1" -max_total_time="$left" \
+            if ! used=$({ TIMEFORMAT='%U %S' && time "$built/$1" "$corpus" "fuzz/seeds/$1" -max_total_time="$left" \
                 -max_len=4096 -timeout=10 -rss_limit_mb=1024 -artifact_prefix="$work/$1-" >"$log" 2>&1; } 2>&1); then
                 printf '%-24s FAILED\n' "$1"
                 grep -v -e '^#' -e '^INFO' "$log" | tail -n 40
@@ -26,12 +26,13 @@ fuzz() {
                 return 1
             fi
             runs=$((runs + $(sed -n 's/^Done \([0-9]*\) runs.*/\1/p' "$log")))
-            cpu=$((cpu + ${used%.*}))
+            # User and system time, each as SECONDS.MILLISECONDS.
+            used=${used//./} millis=$((millis + 10#${used% *} + 10#${used#* }))
             left=0
-            [ -z "${FUZZ_CPU:-}" ] || left=$((seconds - cpu))
+            [ -z "${FUZZ_CPU:-}" ] || left=$(((1000 * seconds - millis + 999) / 1000))
         done
-        printf '%-24s %s runs in %s s of CPU time, none failed\n' "$1" "$runs" "$cpu"
-        echo "$cpu" >>"$work/cpu"
+        printf '%-24s %s runs in %s s of CPU time, none failed\n' "$1" "$runs" $((millis / 1000))
+        echo $((millis / 1000)) >>"$work/cpu"
     }
 
     local name running=()

@@ -11,7 +11,7 @@ use prost::Message as _;
 use serde_json::json;
 
 use super::Texts;
-use crate::auth::{self, AUDIENCE, TOKENS_KEY};
+use crate::auth::{self, AUDIENCE, Resolved, TOKENS_KEY};
 use crate::cli::{self, Command};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::sts::{AssumeRoleWithOidc, Temporary};
@@ -22,7 +22,7 @@ use crate::grpc::{Call, Cancellation};
 use crate::http::{CaFile, Client, Method, Proxies, Request, Roots, Timeouts, Trust};
 use crate::metrics::Metrics;
 use crate::mount::Mounter;
-use crate::params::{self, Input, Options, Plan};
+use crate::params::{self, Input, Object, Options, Plan};
 use crate::secret::Secret;
 use crate::{once, run};
 
@@ -214,14 +214,7 @@ fn mounts(texts: &mut Texts, mounter: &Mounter, request: &MountRequest) {
         texts.add(&identity.identity);
         texts.add(&**identity.credentials.as_ref().expect("credentials"));
         let endpoint = mounter.endpoint(&plan, object).expect("an endpoint");
-        let pull = Pull {
-            service: object.service,
-            name: &object.name,
-            version: None,
-            stage: None,
-            endpoint: &endpoint,
-            identity: &identity,
-        };
+        let pull = pull(object, &endpoint, &identity);
         texts.add(&pull);
         for fetched in mounter.engine.fetch(&[pull], None, &call()) {
             let mut fetched = fetched.expect("a value");
@@ -234,6 +227,17 @@ fn mounts(texts: &mut Texts, mounter: &Mounter, request: &MountRequest) {
             fetched.stale = Some(stale);
             texts.add(&fetched);
         }
+    }
+}
+
+fn pull<'a>(object: &'a Object, endpoint: &'a Endpoint, identity: &'a Resolved) -> Pull<'a> {
+    Pull {
+        service: object.service,
+        name: &object.name,
+        version: None,
+        stage: None,
+        endpoint,
+        identity,
     }
 }
 
@@ -268,14 +272,7 @@ fn fails(texts: &mut Texts, cloud: &FakeCloud, mounter: &Mounter, key: &str) {
         let base = mounter.chain.resolve(&whom, PATIENCE).expect("an identity");
         for object in &plan.objects {
             let endpoint = mounter.endpoint(&plan, object).expect("an endpoint");
-            let pull = Pull {
-                service: object.service,
-                name: &object.name,
-                version: None,
-                stage: None,
-                endpoint: &endpoint,
-                identity: &base,
-            };
+            let pull = pull(object, &endpoint, &base);
             for error in mounter
                 .engine
                 .fetch(&[pull], None, &call())

@@ -4,6 +4,7 @@
 //! [`core`] decides, without threads or sockets; this file makes the calls it asks for, on a few threads that all
 //! Mounts share, and lets Mounts wait.
 
+mod awake;
 mod copies;
 pub mod core;
 mod lane;
@@ -163,6 +164,7 @@ impl Engine {
         let bell = Arc::new(Condvar::new());
 
         let mut state = self.0.lock();
+        self.0.look(&mut state);
         let entered = state.core.mount(wants, volume, deadline, now);
         let party = entered.party;
         state.bells.insert(party, Arc::clone(&bell));
@@ -178,6 +180,7 @@ impl Engine {
             state = self.0.lock();
         }
         let (settled, now, unfinished) = loop {
+            self.0.look(&mut state);
             let now = clock.now();
             if call.cancellation.is_cancelled() {
                 break (state.core.cancel(party), now, Error::Cancelled);

@@ -5,6 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use super::awake::Awake;
 use super::core::{Attempt, Core, Next};
 use super::{Cloud, Error, PartyId, attempt, failed, is_refused, label};
 use crate::auth::IdentityKey;
@@ -32,6 +33,7 @@ pub(super) struct State {
     idle: usize,
     calling: usize,
     is_closed: bool,
+    awake: Awake,
 }
 
 impl State {
@@ -50,6 +52,7 @@ impl Threads {
         core: Core<Cloud>,
         most: usize,
     ) -> Arc<Self> {
+        let awake = Awake::new(clock.now(), clock.wall());
         Arc::new(Self {
             clock,
             api,
@@ -61,6 +64,7 @@ impl Threads {
                 idle: 0,
                 calling: 0,
                 is_closed: false,
+                awake,
             }),
             work: Condvar::new(),
             most,
@@ -69,6 +73,14 @@ impl Threads {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets all copies if the machine has slept.
+    pub(super) fn look(&self, state: &mut State) {
+        if state.awake.has_slept(self.clock.now(), self.clock.wall()) {
+            log::info!("the machine has slept, or its clock was set forward: values are read anew");
+            state.core.forget_copies();
+        }
     }
 
     /// Lets the threads end once they are idle.

@@ -216,3 +216,34 @@ impl Connection {
 
 /// What a frame may add to a buffer that is nearly full.
 const FRAME_BYTES: usize = h2::frame::MAX_FRAME_SIZE + h2::frame::Head::LENGTH;
+
+/// One read takes the largest frame there may be, and the next one's head.
+const _: () = assert!(limits::READ_BYTES >= FRAME_BYTES + h2::frame::Head::LENGTH);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::h2::testing::{Pair, settings, window_update};
+
+    /// Whatever a response's size, a write's buffer never grows past what it reserves: growing would copy secrets.
+    #[test]
+    fn a_writes_buffer_holds_what_one_write_is_given() {
+        let mut pair = Pair::new();
+        let window = 1 << 22;
+        pair.send(&[settings(&[(4, window)]), window_update(0, window)].concat());
+        let stream = pair.open(1);
+        pair.h2.send_headers(stream, &[(":status", "200")], false);
+        pair.h2.send_data(stream, Secret::new(vec![7; 1 << 20]), true);
+        let (mut octets, mut largest) = (0, 0);
+        while pair.h2.has_output() {
+            let mut output = Vec::with_capacity(limits::WRITE_BYTES + FRAME_BYTES);
+            let reserved = output.capacity();
+            pair.h2.poll_output(&mut output, limits::WRITE_BYTES);
+            assert_eq!(output.capacity(), reserved, "{} octets", output.len());
+            octets += output.len();
+            largest = largest.max(output.len());
+        }
+        assert!(octets > 1 << 20, "{octets}");
+        assert!(largest >= limits::WRITE_BYTES, "{largest}");
+    }
+}

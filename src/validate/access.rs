@@ -130,6 +130,11 @@ impl<'a> Checker<'a> {
         let key = (self.namespace(class.namespace.clone()), class.name.clone());
         let nobody = BTreeMap::from([((self.settings.service_account.clone(), false), String::new())]);
         let users = self.users.get(&key).unwrap_or(&nobody);
+        let at = Position {
+            line: class.line,
+            column: class.column,
+        };
+        let subject = format!("access policy {}", self.settings.policy.display());
         for ((service_account, has_secret), name) in users.iter().take(limits::PROBLEMS) {
             plan.pod = Pod {
                 namespace: key.0.clone(),
@@ -144,26 +149,14 @@ impl<'a> Checker<'a> {
             let (access, problem) = self.ask(&plan, identity, name);
             class.access.push(access);
             if let Some((text, remedy)) = problem {
-                let at = Position {
-                    line: class.line,
-                    column: class.column,
-                };
-                let subject = format!("access policy {}", self.settings.policy.display());
                 class.errors.push(Finding::new(at, &subject, text, remedy));
             }
         }
         if let Some(left) = users.len().checked_sub(limits::PROBLEMS).filter(|left| *left > 0) {
-            let at = Position {
-                line: class.line,
-                column: class.column,
-            };
             let text = format!("{left} more ServiceAccounts that mount it are not checked");
-            class.errors.push(Finding::new(
-                at,
-                "access policy",
-                text,
-                "check them in another run",
-            ));
+            class
+                .errors
+                .push(Finding::new(at, &subject, text, "check them in another run"));
         }
     }
 

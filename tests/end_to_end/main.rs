@@ -1,5 +1,6 @@
 //! The real binary, asked by a real gRPC client over its socket, reading from the fake cloud.
 
+mod depth;
 mod documented;
 mod errors;
 mod identities;

@@ -23,6 +23,15 @@ fn under(policy: &Path) -> World {
     World::with(|provider, _| provider.argument(format!("--access-policy={}", policy.display())))
 }
 
+/// The same with a health port.
+fn observed(policy: &Path, port: u16) -> World {
+    World::with(|provider, _| {
+        provider
+            .argument(format!("--access-policy={}", policy.display()))
+            .argument(format!("--healthz-port={port}"))
+    })
+}
+
 fn ask(world: &World, namespace: &str, secrets: Option<(&str, &str)>) -> Result<MountResponse, Status> {
     let objects = "- objectName: test\n  objectType: oos\n";
     let mut volume = Volume::new([("objects", objects), ("region", "cn-hangzhou")]);
@@ -81,11 +90,7 @@ fn reloaded_and_kept() {
     let directory = tempfile::tempdir().expect("directory");
     let policy = directory.path().join("policy.yaml");
     let port = free_port();
-    let world = World::with(|provider, _| {
-        provider
-            .argument(format!("--access-policy={}", policy.display()))
-            .argument(format!("--healthz-port={port}"))
-    });
+    let world = observed(&policy, port);
     let ready = || {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("health port");
         write!(stream, "GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n").expect("request");
@@ -162,11 +167,7 @@ fn denials_are_counted() {
     let directory = tempfile::tempdir().expect("directory");
     let policy = directory.path().join("policy.yaml");
     let port = free_port();
-    let world = World::with(|provider, _| {
-        provider
-            .argument(format!("--access-policy={}", policy.display()))
-            .argument(format!("--healthz-port={port}"))
-    });
+    let world = observed(&policy, port);
     ask(&world, "payments", None).expect_err("there is no policy yet");
     fs::write(&policy, PAYMENTS).expect("policy");
     ask(&world, "payments", None).expect("permitted");

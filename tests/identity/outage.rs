@@ -65,6 +65,24 @@ fn never_past_the_duration() {
     provider.reads(&volume);
 }
 
+/// A node that is put to sleep knows no longer how old its values are.
+#[test]
+fn a_machine_that_has_slept() {
+    let world = World::new();
+    let setup = keeping(world.nobody()).argument("--refresh-interval=1h");
+    let provider = world.start(&setup);
+    let volume = volume("default", "web", BOTH);
+    let files = provider.reads(&volume);
+    assert_eq!(provider.mounter.engine.copies().0, 2);
+    world.sleep(60);
+    outage(&world, &[Service::Kms, Service::Oos]);
+    fails(&provider, &volume);
+    assert_eq!(provider.mounter.engine.stale(), (0, 0));
+    assert_eq!(provider.mounter.engine.copies(), (0, 0));
+    world.cloud.clear_faults();
+    assert_eq!(provider.reads(&volume), files);
+}
+
 /// Credentials have ended and STS does not answer: it is known whose they would be, and so what they have read.
 #[test]
 fn sts_is_out_of_reach() {
@@ -96,6 +114,26 @@ fn sts_is_out_of_reach() {
     }
     world.cloud.clear_faults();
     assert_eq!(provider.reads(&volume), files);
+}
+
+/// STS takes the request and says nothing: old values are still reached before the caller's time is over.
+#[test]
+fn sts_hangs() {
+    let world = World::new();
+    let provider = world.start(&with_role(&world));
+    let volume = volume("default", "web", BOTH);
+    let files = provider.reads(&volume);
+    world.pass(ONE_HOUR);
+    let held = world
+        .cloud
+        .inject(FaultRule::new(Fault::Hold).service(Service::Sts));
+    let within = std::time::Duration::from_secs(2);
+    let outcome = provider.mount_within(&volume, within);
+    assert_eq!(
+        outcome.unwrap_or_else(|status| panic!("{}", status.message)),
+        files
+    );
+    world.cloud.release(held);
 }
 
 /// STS has refused the role: nothing that was read as it serves any more, whatever comes.

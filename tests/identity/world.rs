@@ -31,12 +31,13 @@ pub(crate) const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 /// An OOS parameter and a KMS secret.
 pub(crate) const BOTH: &str = "- objectName: test\n  objectType: oos\n- objectName: test-kms\n";
 
-/// The machine's time, moved.
-pub(crate) struct Moved(AtomicI64);
+/// The machine's time, moved; and for how much of that it slept.
+pub(crate) struct Moved(AtomicI64, AtomicI64);
 
 impl Clock for Moved {
     fn now(&self) -> Instant {
-        SystemClock.now() + Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
+        let awake = self.0.load(Ordering::SeqCst) - self.1.load(Ordering::SeqCst);
+        SystemClock.now() + Duration::from_secs(awake.unsigned_abs())
     }
 
     fn wall(&self) -> jiff::Timestamp {
@@ -76,7 +77,7 @@ impl World {
         let files = tempfile::tempdir().expect("directory");
         let world = Self {
             cloud,
-            clock: Arc::new(Moved(AtomicI64::new(0))),
+            clock: Arc::new(Moved(AtomicI64::new(0), AtomicI64::new(0))),
             files,
         };
         fs::create_dir(world.path("kubernetes")).expect("directory");
@@ -142,6 +143,12 @@ impl World {
         let passed = self.clock.0.fetch_add(seconds, Ordering::SeqCst) + seconds;
         self.cloud
             .set_clock_offset(jiff::SignedDuration::from_secs(passed));
+    }
+
+    /// The same while the machine sleeps, so that its monotonic clock stands still.
+    pub(crate) fn sleep(&self, seconds: i64) {
+        self.clock.1.fetch_add(seconds, Ordering::SeqCst);
+        self.pass(seconds);
     }
 
     pub(crate) fn token(&self, namespace: &str, account: &str) -> String {
@@ -243,6 +250,15 @@ pub(crate) struct Provider {
 impl Provider {
     /// One Mount: the files' contents by path.
     pub(crate) fn mount(&self, volume: &Volume) -> Result<BTreeMap<String, String>, Status> {
+        self.mount_within(volume, Duration::from_secs(60))
+    }
+
+    /// The same, for a caller who waits so long.
+    pub(crate) fn mount_within(
+        &self,
+        volume: &Volume,
+        time: Duration,
+    ) -> Result<BTreeMap<String, String>, Status> {
         let request = volume.request();
         let request = MountRequest {
             attributes: request.attributes,
@@ -251,7 +267,7 @@ impl Provider {
             permission: request.permission,
             current_object_version: Vec::new(),
         };
-        let deadline = self.clock.now() + Duration::from_secs(60);
+        let deadline = self.clock.now() + time;
         let call = Call::new(deadline, Cancellation::new());
         let response = self.mounter.mount(&request, &call)?;
         let response = MountResponse::decode(response.expose()).expect("a response");

@@ -98,6 +98,14 @@ impl<D: Domain> Core<D> {
         }
     }
 
+    /// Nothing that was read before serves from now on, as nobody knows how old it is: neither in an outage nor shared.
+    pub fn forget_copies(&mut self) {
+        if let Some(copies) = &mut self.copies {
+            copies.forget(|_| true);
+        }
+        self.forget(|_| true);
+    }
+
     /// Values that are kept for outages: how many, and their bytes.
     pub fn stale(&self) -> (usize, usize) {
         self.stale.as_ref().map(super::Copies::size).unwrap_or_default()
