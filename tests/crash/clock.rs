@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use harness::driver::{Code, Driver, Volume};
+use harness::process::ProviderBuilder;
 use harness::{FakeCloud, Service};
 
 use crate::{BINARY, builder};
@@ -25,6 +26,16 @@ fn libfaketime() -> Option<PathBuf> {
     }
     let _ = writeln!(io::stderr(), "left out: this test needs libfaketime");
     None
+}
+
+/// A provider with a role, on the clock that `time` sets.
+fn on_clock(cloud: &FakeCloud, sockets: &Path, library: &Path, time: &Path) -> ProviderBuilder {
+    builder(cloud, Path::new(BINARY), sockets)
+        .variable("ALICLOUD_ROLE_ARN", "acs:ram::1234567890120000:role/adminrole")
+        .variable("LD_PRELOAD", library)
+        .variable("FAKETIME_TIMESTAMP_FILE", time)
+        .variable("FAKETIME_NO_CACHE", "1")
+        .variable("FAKETIME_DONT_FAKE_MONOTONIC", "1")
 }
 
 /// Sets the provider's clock so many seconds ahead.
@@ -59,13 +70,8 @@ fn a_jump(seconds: i64, words: &str) {
     );
     let time = files.path().join("time");
     jump(&time, 0);
-    let provider = builder(&cloud, Path::new(BINARY), sockets.path())
+    let provider = on_clock(&cloud, sockets.path(), &library, &time)
         .argument(format!("--refresh-interval={}s", INTERVAL.as_secs()))
-        .variable("ALICLOUD_ROLE_ARN", "acs:ram::1234567890120000:role/adminrole")
-        .variable("LD_PRELOAD", library)
-        .variable("FAKETIME_TIMESTAMP_FILE", &time)
-        .variable("FAKETIME_NO_CACHE", "1")
-        .variable("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         .start()
         .expect("provider");
     let driver = Driver::new(provider.socket());
@@ -124,12 +130,7 @@ fn a_clock_that_is_set_right_later() {
         );
         let time = files.path().join("time");
         jump(&time, seconds);
-        let provider = builder(&cloud, Path::new(BINARY), sockets.path())
-            .variable("ALICLOUD_ROLE_ARN", "acs:ram::1234567890120000:role/adminrole")
-            .variable("LD_PRELOAD", &library)
-            .variable("FAKETIME_TIMESTAMP_FILE", &time)
-            .variable("FAKETIME_NO_CACHE", "1")
-            .variable("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        let provider = on_clock(&cloud, sockets.path(), &library, &time)
             .start()
             .expect("provider");
         let driver = Driver::new(provider.socket());
