@@ -1,8 +1,9 @@
 //! How much memory Mounts may take: the flags, and what is left of them under a limit of the kernel's.
 
 use super::args::Args;
-use super::config::{Config, ConfigError, invalid};
+use super::config::{Config, ConfigError};
 use super::units::bytes;
+use super::values::invalid;
 use crate::limits;
 
 /// `--max-response-bytes`
