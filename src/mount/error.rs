@@ -47,6 +47,8 @@ pub enum Error {
     NoPolicy(String),
     /// No region.
     Region(String),
+    /// Values that together take more memory than a volume may.
+    TooMuch,
     /// More than the driver accepts.
     TooLarge {
         /// Encoded size in bytes.
@@ -86,7 +88,7 @@ impl Error {
                     .unwrap_or(Code::Internal)
             }
             Self::Empty => Code::NotFound,
-            Self::Region(_) | Self::TooLarge { .. } => Code::FailedPrecondition,
+            Self::Region(_) | Self::TooLarge { .. } | Self::TooMuch => Code::FailedPrecondition,
         }
     }
 }
@@ -103,6 +105,7 @@ fn code_of(error: &fetch::Error) -> Code {
         fetch::Error::Broken | fetch::Error::Cancelled | fetch::Error::Skipped | fetch::Error::Waited => {
             Code::Internal
         }
+        fetch::Error::TooMuch => Code::FailedPrecondition,
         fetch::Error::Cloud(error) => match error.kind() {
             Kind::Credentials => Code::Unauthenticated,
             Kind::Denied => Code::PermissionDenied,
@@ -152,6 +155,7 @@ impl fmt::Display for Error {
                 f,
                 "no region: {problem}; name one in the SecretProviderClass (parameters.region) or start the provider with --region"
             ),
+            Self::TooMuch => TOO_MUCH.fmt(f),
             Self::TooLarge {
                 bytes,
                 max_bytes,
@@ -172,6 +176,21 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// What [`Error::TooMuch`] says.
+const TOO_MUCH: TooMuch = TooMuch(limits::VALUES_BYTES);
+
+struct TooMuch(usize);
+
+impl fmt::Display for TooMuch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the values of this volume's objects take more than {} bytes together; split the objects over several SecretProviderClasses",
+            self.0
+        )
+    }
+}
+
 /// A failed pull with advice.
 pub(super) struct Fetched<'a>(pub(super) &'a fetch::Error);
 
@@ -184,6 +203,7 @@ impl fmt::Display for Fetched<'_> {
             fetch::Error::Skipped => f.write_str(
                 "not asked for, as the service did not answer for others; the driver will try again",
             ),
+            fetch::Error::TooMuch => TOO_MUCH.fmt(f),
             fetch::Error::Waited => {
                 f.write_str("the driver's deadline passed before there was an answer; it will try again")
             }
