@@ -142,10 +142,9 @@ impl Class {
             &options,
         );
         for warning in &warnings {
-            let at = parameters.place(warning.field.as_deref(), warning.at);
-            class
-                .warnings
-                .push(Finding::new(at, &warning.subject(), &warning.text, ""));
+            let at = parameters.place(warning.place.field.as_deref(), warning.place.at);
+            let subject = warning.place.subject();
+            class.warnings.push(Finding::new(at, &subject, &warning.text, ""));
         }
         match plan {
             Ok(plan) => {
@@ -160,9 +159,13 @@ impl Class {
             }
             Err(problems) => {
                 let told = |field: Option<&str>| field == Some("objects") && parameters.unreadable_objects;
-                for problem in problems.iter().filter(|problem| !told(problem.field.as_deref())) {
-                    let at = parameters.place(problem.field.as_deref(), problem.at);
-                    let subject = problem.subject();
+                for problem in problems.iter() {
+                    let field = problem.place.field.as_deref();
+                    if told(field) {
+                        continue;
+                    }
+                    let at = parameters.place(field, problem.place.at);
+                    let subject = problem.place.subject();
                     let text = parameters.relocated(&problem.text);
                     class
                         .errors

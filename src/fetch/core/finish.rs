@@ -12,6 +12,7 @@ impl<D: Domain> Core<D> {
         let Some(mut flight) = self.flights.remove(&id) else {
             return;
         };
+        self.under_way.remove(&id);
         let State::Sent {
             at: sent,
             until,
@@ -43,7 +44,9 @@ impl<D: Domain> Core<D> {
                 // Pods that start together on many nodes, and nodes that come out of an outage together, would
                 // otherwise ask again together, each interval.
                 let spreads = flight.is_first || self.lane(flight.service).is_recovering(now);
-                if let Some(copies) = &mut self.copies {
+                // Even if this answer cannot be kept, an older one that comes later is none.
+                self.overrule(|key, at| *key == flight.key && at < sent);
+                if let (Some(copies), false) = (&mut self.copies, is_overruled) {
                     let life = copies.interval().mul_f64(if spreads {
                         1.0 - fraction.clamp(0.0, 1.0)
                     } else {
@@ -80,7 +83,10 @@ impl<D: Domain> Core<D> {
                     if let Some(copies) = &mut self.copies {
                         copies.refused(&flight.key, sent);
                     }
-                    self.forget(|key| *key == flight.key);
+                    if let Some(stale) = &mut self.stale {
+                        stale.refused(&flight.key, now);
+                    }
+                    self.overrule(|key, _| *key == flight.key);
                 }
                 let failure = Failure {
                     class,

@@ -18,7 +18,7 @@ mod stale;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
@@ -57,6 +57,8 @@ pub struct Core<D: Domain> {
     lanes: [Lane; 2],
     first_lane: usize,
     flights: HashMap<FlightId, Flight<D>>,
+    /// Those of them that have been sent.
+    under_way: BTreeSet<FlightId>,
     open: HashMap<D::Key, Open>,
     parties: HashMap<PartyId, Party<D>>,
     complete: Vec<PartyId>,
@@ -96,6 +98,7 @@ impl<D: Domain> Core<D> {
             lanes: [lane(settings.kms), lane(settings.oos)],
             first_lane: 0,
             flights: HashMap::new(),
+            under_way: BTreeSet::new(),
             open: HashMap::new(),
             parties: HashMap::new(),
             complete: Vec::new(),

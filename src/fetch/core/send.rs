@@ -36,6 +36,7 @@ impl<D: Domain> Core<D> {
             until,
             is_overruled: false,
         };
+        self.under_way.insert(id);
         self.counts.calls += 1;
         if flight.attempts == 1 {
             self.budget.earn();

@@ -80,6 +80,40 @@ fn a_slow_answer_is_old_when_it_arrives() {
     assert_eq!(bench.calls().len(), 1);
 }
 
+/// A refusal ends what is shared, also what was asked for before it and comes later.
+#[test]
+fn what_was_under_way_when_the_cloud_refused_is_not_shared() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    let early = bench.mount(&["a"], None);
+    let slow = bench.call();
+    bench.pass(1);
+    let late = bench.mount(&["a"], None);
+    let refused = bench.call();
+    bench.fail(refused, "denied", Class::Definite);
+    bench.answer(slow, 1);
+    assert_eq!(
+        (bench.results(early), bench.results(late)),
+        (vec![Ok(1)], vec![Err("denied")])
+    );
+    bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.calls().len(), 1);
+}
+
+/// After the machine has slept nobody knows how old an answer is that was asked for before.
+#[test]
+fn what_was_under_way_when_copies_are_forgotten_is_not_shared() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    let party = bench.mount(&["a"], None);
+    let call = bench.call();
+    bench.core.forget_copies();
+    bench.answer(call, 1);
+    assert_eq!(bench.results(party), [Ok(1)]);
+    bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.calls().len(), 1);
+}
+
 #[test]
 fn without_an_interval_every_mount_reads() {
     let mut bench = Bench::new(&settings(100, 0, Duration::ZERO));

@@ -58,17 +58,17 @@ fn contract_item_17_what_is_no_call_of_ours_has_its_status() {
         failure(&stage.call(1, "/v1alpha1.CSIDriverProvider/Unmount", b"")).0,
         "12"
     );
-    let compressed = [stage.head(3, MOUNT), data(3, b"\x01\0\0\0\0", true)].concat();
+    let compressed = [call_head(3, MOUNT, &[LONG]), data(3, b"\x01\0\0\0\0", true)].concat();
     assert_eq!(failure(&stage.send(&compressed)).0, "12");
     let two = [
-        stage.head(5, MOUNT),
+        call_head(5, MOUNT, &[LONG]),
         data(5, &[framed(b"a"), framed(b"b")].concat(), true),
     ]
     .concat();
     assert_eq!(failure(&stage.send(&two)).0, "13");
-    let short = [stage.head(7, MOUNT), data(7, b"\0\0\0\0\x09abc", true)].concat();
+    let short = [call_head(7, MOUNT, &[LONG]), data(7, b"\0\0\0\0\x09abc", true)].concat();
     assert_eq!(failure(&stage.send(&short)).0, "13");
-    let none = [stage.head(9, MOUNT), data(9, b"", true)].concat();
+    let none = [call_head(9, MOUNT, &[LONG]), data(9, b"", true)].concat();
     assert_eq!(failure(&stage.send(&none)).0, "13");
     assert!(stage.mounts.is_empty());
     assert_eq!(stage.server.budget.used(), 0);

@@ -43,7 +43,7 @@ fn a_protocol_error_cancels_every_call() {
 fn contract_item_38_the_end_of_the_grace_period_answers_the_rest() {
     let mut stage = Stage::new();
     stage.call(1, MOUNT, b"");
-    let start = stage.head(3, MOUNT);
+    let start = call_head(3, MOUNT, &[LONG]);
     stage.send(&start);
     stage.session.shut_down(stage.now);
     stage.settle(Effects::default());

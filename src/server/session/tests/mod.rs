@@ -14,7 +14,9 @@ use super::*;
 use crate::clock::{Clock, SystemClock};
 use crate::grpc::message;
 use crate::grpc::proto::{MountRequest, VersionResponse};
-use crate::h2::testing::{Client, Seen, data, headers, hello, reset, settings, window_update};
+use crate::h2::testing::{
+    Client, Seen, call, call_head, data, framed, headers, hello, reset, settings, window_update,
+};
 use crate::limits;
 use crate::server::{Service, Settings};
 
@@ -60,6 +62,8 @@ const MOUNT: &str = "/v1alpha1.CSIDriverProvider/Mount";
 const VERSION: &str = "/v1alpha1.CSIDriverProvider/Version";
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
+
+const LONG: (&str, &str) = ("grpc-timeout", "100S");
 
 impl Stage {
     fn new() -> Self {
@@ -110,12 +114,7 @@ impl Stage {
 
     /// A call with one message.
     fn call(&mut self, stream: u32, path: &str, message: &[u8]) -> Vec<Seen> {
-        let call = [self.head(stream, path), data(stream, &framed(message), true)].concat();
-        self.send(&call)
-    }
-
-    fn head(&self, stream: u32, path: &str) -> Vec<u8> {
-        head(stream, path, &[("grpc-timeout", "100S")])
+        self.send(&call(stream, path, &[LONG], message))
     }
 
     /// Answers the Mount that came last.
@@ -128,22 +127,6 @@ impl Stage {
         self.session.finish_mount(stream, result);
         self.settle(Effects::default())
     }
-}
-
-fn head(stream: u32, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
-    let common = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", path),
-        (":authority", "localhost"),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ];
-    headers(stream, &[&common, fields].concat(), false)
-}
-
-fn framed(message: &[u8]) -> Vec<u8> {
-    [&message::prefix(message.len()).unwrap()[..], message].concat()
 }
 
 /// The status of a Trailers-Only answer, its message, and what follows it.

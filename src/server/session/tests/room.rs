@@ -8,7 +8,7 @@ fn contract_item_8_a_large_request_is_let_in_whole() {
     let message = vec![7; 1 << 20];
     let body = framed(&message);
     let (first, mut rest) = body.split_at(16_384);
-    let start = [stage.head(1, MOUNT), data(1, first, false)].concat();
+    let start = [call_head(1, MOUNT, &[LONG]), data(1, first, false)].concat();
     let seen = stage.send(&start);
     let opened = 1 + u32::try_from(message.len()).unwrap() - 16_384 + 5;
     let Some(Seen::WindowUpdate(1, increment)) = seen.last() else {
@@ -26,7 +26,11 @@ fn contract_item_8_a_large_request_is_let_in_whole() {
 #[test]
 fn a_request_past_the_limit_is_refused_from_its_prefix() {
     let mut stage = Stage::new();
-    let start = [stage.head(1, MOUNT), data(1, b"\0\xff\xff\xff\xff", false)].concat();
+    let start = [
+        call_head(1, MOUNT, &[LONG]),
+        data(1, b"\0\xff\xff\xff\xff", false),
+    ]
+    .concat();
     assert_eq!(
         stage.send(&start),
         [],
@@ -51,13 +55,19 @@ fn the_largest_message_of_each_method_is_taken_and_one_octet_more_is_not() {
         (13, WATCH, limits::SMALL_MESSAGE_BYTES),
     ] {
         let prefix = message::prefix(most).unwrap();
-        let begun = stage.send(&[stage.head(stream, path), data(stream, &prefix, false)].concat());
+        let begun = stage.send(&[call_head(stream, path, &[LONG]), data(stream, &prefix, false)].concat());
         assert!(
             !begun.iter().any(|seen| matches!(seen, Seen::Headers { .. })),
             "{path}: {begun:?}"
         );
         let prefix = message::prefix(most + 1).unwrap();
-        let mut seen = stage.send(&[stage.head(stream + 2, path), data(stream + 2, &prefix, true)].concat());
+        let mut seen = stage.send(
+            &[
+                call_head(stream + 2, path, &[LONG]),
+                data(stream + 2, &prefix, true),
+            ]
+            .concat(),
+        );
         seen.retain(|seen| !matches!(seen, Seen::WindowUpdate(..)));
         let (code, message) = failure(&seen);
         assert_eq!(code, "3", "{path}");

@@ -5,22 +5,14 @@ use super::*;
 #[test]
 fn contract_item_13_a_malformed_timeout_is_refused_and_all_units_work() {
     let mut stage = Stage::new();
-    let bad = [
-        head(1, VERSION, &[("grpc-timeout", "soon")]),
-        data(1, &framed(b""), true),
-    ]
-    .concat();
+    let bad = call(1, VERSION, &[("grpc-timeout", "soon")], b"");
     assert_eq!(failure(&stage.send(&bad)).0, "13");
     for (number, timeout) in ["1H", "2M", "3S", "4000m", "5000000u", "99999999n"]
         .iter()
         .enumerate()
     {
         let stream = 2 * u32::try_from(number).unwrap() + 3;
-        let call = [
-            head(stream, MOUNT, &[("grpc-timeout", timeout)]),
-            data(stream, &framed(b""), true),
-        ]
-        .concat();
+        let call = call(stream, MOUNT, &[("grpc-timeout", timeout)], b"");
         assert_eq!(stage.send(&call), []);
     }
     let left: Vec<_> = stage
@@ -58,7 +50,7 @@ fn contract_item_14_the_answer_leaves_before_the_deadline_in_the_handler_s_place
 #[test]
 fn a_request_that_never_ends_is_answered_at_its_deadline() {
     let mut stage = Stage::new();
-    let start = [stage.head(1, MOUNT), data(1, b"\0\0\0", false)].concat();
+    let start = [call_head(1, MOUNT, &[LONG]), data(1, b"\0\0\0", false)].concat();
     assert_eq!(stage.send(&start), []);
     let seen = stage.pass(Duration::from_secs(99));
     assert_eq!(failure(&seen).0, "13");
@@ -68,11 +60,7 @@ fn a_request_that_never_ends_is_answered_at_its_deadline() {
 #[test]
 fn a_call_whose_deadline_is_over_on_arrival_is_not_run() {
     let mut stage = Stage::new();
-    let call = [
-        head(1, MOUNT, &[("grpc-timeout", "0n")]),
-        data(1, &framed(b""), true),
-    ]
-    .concat();
+    let call = call(1, MOUNT, &[("grpc-timeout", "0n")], b"");
     assert_eq!(failure(&stage.send(&call)).0, "13");
     assert!(stage.mounts.is_empty());
 }
@@ -80,7 +68,7 @@ fn a_call_whose_deadline_is_over_on_arrival_is_not_run() {
 #[test]
 fn a_refused_request_that_does_not_end_is_answered_in_time() {
     let mut stage = Stage::new();
-    let start = stage.head(1, "/nobody/knows");
+    let start = call_head(1, "/nobody/knows", &[LONG]);
     assert_eq!(stage.send(&start), []);
     assert_eq!(failure(&stage.pass(limits::REFUSED_BODY_TIME)).0, "12");
 }
