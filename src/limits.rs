@@ -20,6 +20,10 @@ pub const CONFIG_MIN_RESPONSE_BYTES: usize = 4_096;
 /// From this size on, encoded, the driver can no longer sync a volume into a Kubernetes Secret; worth a warning.
 pub const MOUNT_RESPONSE_WARN_BYTES: usize = 1_048_576;
 
+/// Most objects that a message names as having failed in the same way as the one it tells about: what a pod event has
+/// room for.
+pub const OBJECTS_NAMED: usize = 8;
+
 /// Most bytes of a pod event's message that we fill; kubelet cuts events at 1 KiB, logs keep the whole.
 pub const ERROR_MESSAGE_BYTES: usize = 4_096;
 

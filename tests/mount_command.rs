@@ -221,6 +221,51 @@ fn identities_come_from_flags_and_environment() {
     );
 }
 
+/// Where the event's words are about kubelet and the CSIDriver object, a hint is about the flags.
+#[test]
+fn a_token_that_the_flags_give_wrongly_is_told_in_terms_of_the_flags() {
+    let stage = Stage::new();
+    let ended = jiff::SignedDuration::from_mins(-10);
+    let living = jiff::SignedDuration::from_mins(10);
+    let token = |namespace, lifetime| {
+        let token = stage
+            .cloud
+            .mint_token(namespace, "web", "sts.aliyuncs.com", lifetime);
+        stage.written("token", &token)
+    };
+    let pod = "kind: SecretProviderClass\nmetadata: {name: pod}\nspec:\n  provider: alibabacloud\n  parameters: \
+               {usePodServiceAccountToken: \"true\", objects: \"- objectName: ssh-key\"}\n";
+    let pod = PathBuf::from(stage.written("pod.yaml", pod));
+    let variables = [(
+        "ALICLOUD_OIDC_PROVIDER_ARN",
+        "acs:ram::1234567890120000:oidc-provider/ack-rrsa-example",
+    )];
+    let ask = |more: &[&str]| {
+        let mut arguments = vec!["--service-account=web"];
+        arguments.extend(more);
+        let outcome = stage.mount_as(&pod, &arguments, &variables);
+        assert_eq!(outcome.code, Some(1), "{}", outcome.remarks);
+        let (event, hint) = outcome.remarks.split_once("\nhint: ").expect("a hint");
+        assert!(event.contains("code = Unauthenticated"), "{event}");
+        hint.to_owned()
+    };
+    let hint = ask(&[]);
+    assert!(
+        hint.contains("--token-file") && hint.contains("kubectl create token web -n default"),
+        "{hint}"
+    );
+    let hint = ask(&["--token-file", &token("other", living)]);
+    assert!(
+        hint.contains("holds a token of \"system:serviceaccount:other:web\""),
+        "{hint}"
+    );
+    assert!(hint.contains("--namespace"), "{hint}");
+    let hint = ask(&["--token-file", &token("default", ended)]);
+    assert!(hint.contains("ended at 20"), "{hint}");
+    let hint = ask(&["--token-file", &token("default", living)]);
+    assert!(hint.contains("KUBERNETES_SERVICE_HOST"), "{hint}");
+}
+
 #[test]
 fn a_class_on_standard_input_and_manifests_that_are_wrong() {
     let stage = Stage::new();
@@ -230,7 +275,7 @@ fn a_class_on_standard_input_and_manifests_that_are_wrong() {
     );
     for (arguments, words) in [
         (
-            &[][..],
+            &["--class-name=b"][..],
             "b: spec.provider is \"gcp\"; this one is \"alibabacloud\"",
         ),
         (&["--class=/no/such/file"], "cannot read /no/such/file: "),

@@ -254,6 +254,7 @@ mod tests {
                 detail: String::new(),
             })),
             sts: String::new(),
+            federated: None,
         }
     }
 

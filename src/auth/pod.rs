@@ -1,6 +1,7 @@
 //! Pod identity: RRSA of the pod's ServiceAccount. The token comes with the request and stays in memory; the role
 //! stands in an annotation of the ServiceAccount; who the pod is, kubelet says.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -173,7 +174,10 @@ impl PodIdentity {
             return Err(Error::Pod(PodError::NoAccount));
         }
         let token = token(request).map_err(Error::Pod)?;
-        if subject(&token).map_err(Error::Pod)? != format!("system:serviceaccount:{namespace}:{account}") {
+        let claims = Claims::of(&token).ok_or(Error::Pod(PodError::Token(
+            "the token is not a JWT with a subject",
+        )))?;
+        if claims.subject != format!("system:serviceaccount:{namespace}:{account}") {
             let account = format!("{namespace}/{account}");
             return Err(Error::Pod(PodError::Subject { account }));
         }
@@ -291,7 +295,7 @@ fn token(request: &Request<'_>) -> Result<Secret, PodError> {
             &from_secrets
         }
     };
-    let tokens: std::collections::BTreeMap<String, Token> = serde_json::from_slice(text.expose())
+    let tokens: BTreeMap<String, Token> = serde_json::from_slice(text.expose())
         .map_err(|_| PodError::Token("they are not the JSON object that kubelet writes"))?;
     let mut present = Vec::new();
     for (audience, token) in tokens {
@@ -325,25 +329,31 @@ struct Token {
     token: String,
 }
 
-/// Whom the token claims to be. It proves nothing, as nobody has checked the signature; STS does. It only keeps a
-/// token out that is plainly somebody else's.
-fn subject(token: &Secret) -> Result<String, PodError> {
-    #[derive(Deserialize)]
-    struct Claims {
-        sub: String,
+/// What a token says of itself. It proves nothing, as nobody has checked the signature; STS does. It keeps a token out
+/// that is plainly somebody else's, and tells people what they gave.
+#[derive(Deserialize)]
+pub struct Claims {
+    /// `system:serviceaccount:<namespace>:<name>`
+    #[serde(rename = "sub")]
+    pub subject: String,
+    /// When it ends, in seconds since 1970.
+    #[serde(rename = "exp")]
+    pub ends: Option<i64>,
+}
+
+impl Claims {
+    /// Those of a token; none if it is no JWT with a subject.
+    pub(super) fn of(token: &Secret) -> Option<Self> {
+        let payload = token.expose().split(|byte| *byte == b'.').nth(1)?;
+        let payload = URL_SAFE_NO_PAD.decode(payload).map(Secret::new).ok()?;
+        serde_json::from_slice(payload.expose()).ok()
     }
-    let wrong = || PodError::Token("the token is not a JWT with a subject");
-    let payload = token
-        .expose()
-        .split(|byte| *byte == b'.')
-        .nth(1)
-        .ok_or_else(wrong)?;
-    let payload = URL_SAFE_NO_PAD
-        .decode(payload)
-        .map(Secret::new)
-        .map_err(|_| wrong())?;
-    let claims: Claims = serde_json::from_slice(payload.expose()).map_err(|_| wrong())?;
-    Ok(claims.sub)
+
+    /// Those of the token for STS among the tokens of a Mount's attributes.
+    pub fn among(tokens: &Secret) -> Option<Self> {
+        let mut tokens: BTreeMap<String, Token> = serde_json::from_slice(tokens.expose()).ok()?;
+        Self::of(&Secret::from(tokens.remove(AUDIENCE)?.token))
+    }
 }
 
 impl fmt::Debug for PodIdentity {

@@ -111,6 +111,16 @@ impl Resolved {
         }))
     }
 
+    /// The source and its role.
+    pub fn whom(&self) -> impl fmt::Display + '_ {
+        Whom(self)
+    }
+
+    /// The sources that were passed over, as the end of a sentence.
+    pub fn skips(&self) -> impl fmt::Display + '_ {
+        Skips(&self.skipped)
+    }
+
     /// Fresh credentials of the same source, if `error` says that the cloud no longer knows these; `None` if it
     /// says anything else, or if they are a pair that cannot be renewed. The refused ones are forgotten for all,
     /// and asked for anew once, however many Mounts hold them. To be called once for a call.
@@ -138,11 +148,20 @@ impl Resolved {
 impl fmt::Display for Resolved {
     /// `source, role … session …; skipped …`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)?;
-        if let Some(session) = &self.session {
-            write!(f, ", {session}")?;
+        write!(f, "{}{}", self.whom(), self.skips())
+    }
+}
+
+/// `source, role … session …`
+struct Whom<'a>(&'a Resolved);
+
+impl fmt::Display for Whom<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(Resolved { source, session, .. }) = self;
+        match session {
+            Some(session) => write!(f, "{source}, {session}"),
+            None => source.fmt(f),
         }
-        write!(f, "{}", Skips(&self.skipped))
     }
 }
 
