@@ -223,7 +223,10 @@ fn credentials_are_kept_if_there_are_no_others_to_be_had() {
     outage(&world, &[Service::Sts]);
     let unknown = Fault::error(404, "InvalidAccessKeyId.NotFound", "m");
     world.cloud.inject(FaultRule::new(unknown).name("db-credentials"));
-    fails(&provider, &volume("tenant", "web", "- objectName: db-credentials\n"));
+    fails(
+        &provider,
+        &volume("tenant", "web", "- objectName: db-credentials\n"),
+    );
     assert_eq!(provider.reads(&both), files);
 }
 
