@@ -42,7 +42,7 @@ pub struct Settings {
     pub token_file: Option<PathBuf>,
     /// A manifest with the Secret that `nodePublishSecretRef` names.
     pub publish_secret: Option<PathBuf>,
-    /// The mode of files that name none, as the volume's `defaultMode`.
+    /// The mode of files that name none; the driver of today always asks for 0644.
     pub mode: u32,
     /// How the provider is configured.
     pub config: Box<Config>,
