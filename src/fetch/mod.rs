@@ -88,6 +88,8 @@ pub enum Error {
     Cloud(cloud::Error),
     /// Not asked for: others of the same Mount found the cloud out of reach.
     Skipped,
+    /// Too many bytes, together with the others of the same Mount.
+    TooMuch,
     /// The caller's time ran out before there was an outcome.
     Waited,
 }
@@ -222,6 +224,7 @@ impl Engine {
             }
             Settled::Failed(error) => Err(error),
             Settled::Skipped => Err(Error::Skipped),
+            Settled::TooMuch => Err(Error::TooMuch),
             Settled::Unfinished => Err(unfinished.clone()),
         };
         let results: Vec<_> = settled.into_iter().map(result).collect();

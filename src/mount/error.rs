@@ -49,6 +49,8 @@ pub enum Error {
     NoPolicy(String),
     /// No region.
     Region(String),
+    /// Values that together take more memory than a volume may.
+    TooMuch,
     /// More than the driver accepts.
     TooLarge {
         /// Encoded size in bytes.
@@ -99,7 +101,7 @@ impl Error {
                     .unwrap_or(Code::Internal)
             }
             Self::Empty => Code::NotFound,
-            Self::Region(_) | Self::TooLarge { .. } => Code::FailedPrecondition,
+            Self::Region(_) | Self::TooLarge { .. } | Self::TooMuch => Code::FailedPrecondition,
         }
     }
 }
@@ -116,6 +118,7 @@ fn code_of(error: &fetch::Error) -> Code {
         fetch::Error::Broken | fetch::Error::Cancelled | fetch::Error::Skipped | fetch::Error::Waited => {
             Code::Internal
         }
+        fetch::Error::TooMuch => Code::FailedPrecondition,
         fetch::Error::Cloud(error) => match error.kind() {
             Kind::Credentials => Code::Unauthenticated,
             Kind::Denied => Code::PermissionDenied,
@@ -170,6 +173,7 @@ impl fmt::Display for Error {
                 f,
                 "no region: {problem}; name one in the SecretProviderClass (parameters.region) or start the provider with --region"
             ),
+            Self::TooMuch => TOO_MUCH.fmt(f),
             Self::TooLarge {
                 bytes,
                 max_bytes,
@@ -189,6 +193,21 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What [`Error::TooMuch`] says.
+const TOO_MUCH: TooMuch = TooMuch(limits::VALUES_BYTES);
+
+struct TooMuch(usize);
+
+impl fmt::Display for TooMuch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the values of this volume's objects take more than {} bytes together; split the objects over several SecretProviderClasses",
+            self.0
+        )
+    }
+}
 
 /// Failures as a reader of an event needs them, who sees some 800 bytes: the gravest first, and what befell many
 /// objects told once.
@@ -284,6 +303,7 @@ impl fmt::Display for Fetched<'_> {
             fetch::Error::Auth(error) => error.fmt(f),
             fetch::Error::Broken => f.write_str("internal error; the provider's log shows where"),
             fetch::Error::Cancelled => f.write_str("the driver took the call back"),
+            fetch::Error::TooMuch => TOO_MUCH.fmt(f),
             fetch::Error::Skipped => {
                 f.write_str("not asked for, as the service did not answer for others; kubelet tries again")
             }

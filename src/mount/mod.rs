@@ -161,7 +161,10 @@ impl Mounter {
             .map(|value| value.as_ref().map(|value| &value.contents))
             .collect();
         let files = plan.render(&contents).map_err(Error::Parameters)?;
-        let response = response::encode(&files, &values, self.max_response_bytes)?;
+        let version = |value: &Option<Arc<Value>>| Some(value.as_ref()?.version.clone());
+        let versions: Vec<Option<String>> = values.iter().map(version).collect();
+        drop(values); // as files and as a response they take the memory that there is
+        let response = response::encode(&files, &versions, self.max_response_bytes)?;
         if let Some(old) = old {
             self.journal.warn(mount, &old);
             mount.serves_old(old.services.len(), old.age);
@@ -361,6 +364,7 @@ fn settle(
                 values.push(Some(value));
                 error
             }
+            Err(fetch::Error::TooMuch) => return Err(Error::TooMuch),
             Err(error) if object.optional && error::is_not_found(&error) => {
                 values.push(None);
                 None

@@ -78,6 +78,8 @@ struct Party<D: Domain> {
     keys: Vec<D::Key>,
     slots: Vec<Slot<D>>,
     pending: usize,
+    /// What the values take that it has got from calls.
+    bytes: usize,
     /// One of its values failed for the state of the cloud: what has not started is not started any more.
     is_outage: bool,
 }
@@ -87,6 +89,12 @@ enum Slot<D: Domain> {
     Settled(Settled<D>),
     /// Not read, or not even asked for, for the state of the cloud.
     Lost(Option<D::Error>),
+}
+
+impl<D: Domain> From<Settled<D>> for Slot<D> {
+    fn from(settled: Settled<D>) -> Self {
+        Self::Settled(settled)
+    }
 }
 
 impl<D: Domain> Core<D> {
