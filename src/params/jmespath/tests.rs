@@ -98,8 +98,8 @@ fn slices_and_indices_at_the_edges_select_or_give_null() {
 fn wrong_functions_are_told_before_a_value_is_there() {
     for (expression, part) in [
         ("nope(@)", "no function \"nope\""),
-        ("length()", "takes 1 arguments, not 0"),
-        ("length(a, b)", "takes 1 arguments, not 2"),
+        ("length()", "takes 1 argument, not 0"),
+        ("length(a, b)", "takes 1 argument, not 2"),
         ("merge()", "at least 1"),
         (
             "sort_by(@, a)",
