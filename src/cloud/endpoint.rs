@@ -184,7 +184,7 @@ impl FromStr for EndpointTemplate {
             EndpointError::Malformed(_) => EndpointError::Malformed(text.to_owned()),
             EndpointError::PlainText(_) => EndpointError::PlainText(text.to_owned()),
             EndpointError::Scheme(_) => EndpointError::Scheme(text.to_owned()),
-            error @ EndpointError::NotAllowed { .. } => error,
+            error @ (EndpointError::NotAllowed { .. } | EndpointError::Pattern(_)) => error,
         })?;
         Ok(template)
     }
