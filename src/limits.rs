@@ -460,13 +460,14 @@ pub const WORKER_IDLE: Duration = Duration::from_secs(10);
 /// A worker's stack: TLS, JSON and YAML of bounded depth take a fraction.
 pub const WORKER_STACK: usize = 512 * 1024;
 
-/// The stack of a connection's reader and of its writer.
+/// The stack of a connection's reader and of its writer. The deepest is a message of unknown groups within groups, a
+/// hundred at most, which takes more than 32 KiB in a debug build.
 pub const CONNECTION_STACK: usize = 256 * 1024;
 
-/// Octets that one read of the socket takes at most.
+/// Octets that one read of the socket takes at most: a full frame and more, so that most frames are read at once.
 pub const READ_BYTES: usize = 32_768;
 
-/// Octets that one write to the socket is given at most, plus one frame.
+/// Octets that one write to the socket is given at most, plus one frame: so much of a response lies twice in memory.
 pub const WRITE_BYTES: usize = 49_152;
 
 /// A write that the peer's full socket blocks is looked at this often, to notice what else is due.
