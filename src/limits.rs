@@ -234,6 +234,10 @@ pub const MEMORY_BESIDE_BUDGET: usize = 12 * 1024 * 1024;
 /// And for each pull that may be under way: a thread's stack, a connection's buffers, its TLS.
 pub const MEMORY_PER_PULL: usize = 192 * 1024;
 
+/// A volume that turns out to be larger than was taken for it waits so long for more memory: those behind it wait as
+/// well, and one of full size is made and sent in a tenth of that.
+pub const GROWTH_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Part of the memory budget that a single volume leaves to requests, as a divisor. The requests of a small node's
 /// volumes take some hundred kilobytes, and a small budget has two megabytes then.
 pub const REQUESTS_BUDGET_DIVISOR: usize = 8;

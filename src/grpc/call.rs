@@ -84,6 +84,18 @@ impl Call {
         Ok(())
     }
 
+    /// Gives `less` bytes of what was reserved back, and reserves `bytes` instead, waiting until `until` at the latest. Who
+    /// holds little while it waits is in nobody's way.
+    pub fn exchange(&self, less: usize, bytes: usize, until: Instant) -> Result<(), Status> {
+        if let Some(account) = &self.account {
+            let mut share = account.lock();
+            let rest = share.bytes().saturating_sub(less);
+            share.shrink(rest);
+        }
+        let margin = self.deadline.saturating_duration_since(until);
+        self.reserve_before(bytes, margin)
+    }
+
     /// The share that a response of `bytes` takes until it has been sent. It comes out of what the call has
     /// reserved, and is taken anew as far as that does not suffice.
     pub fn settle(&self, bytes: usize) -> Result<Option<Share>, Status> {

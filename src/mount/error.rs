@@ -49,6 +49,8 @@ pub enum Error {
     NoPolicy(String),
     /// No region.
     Region(String),
+    /// No room in the memory budget, in its words.
+    Memory(String),
     /// Values that together take more memory than a volume may.
     TooMuch,
     /// More than the driver accepts.
@@ -90,6 +92,7 @@ impl Error {
         match self {
             Self::Access { .. } | Self::NoPolicy(_) => Code::PermissionDenied,
             Self::Auth(failure) if failure.error.is_outage() => Code::Internal,
+            Self::Memory(_) => Code::Internal,
             Self::Auth(_) => Code::Unauthenticated,
             Self::Endpoint { .. } | Self::Parameters(_) => Code::InvalidArgument,
             Self::Fetch { failures, .. } => {
@@ -173,6 +176,7 @@ impl fmt::Display for Error {
                 f,
                 "no region: {problem}; name one in the SecretProviderClass (parameters.region) or start the provider with --region"
             ),
+            Self::Memory(problem) => f.write_str(problem),
             Self::TooMuch => TOO_MUCH.fmt(f),
             Self::TooLarge {
                 bytes,

@@ -28,7 +28,7 @@ use crate::grpc::proto::MountRequest;
 use crate::grpc::{Call, Status};
 use crate::limits;
 use crate::metrics::Denial;
-use crate::params::{self, Input, Object, Options, Plan, Service};
+use crate::params::{self, Input, Object, Options, Plan, RenderedFile, Room, Service, Unrendered};
 use crate::secret::Secret;
 use stale::OldValues;
 
@@ -160,7 +160,7 @@ impl Mounter {
             .iter()
             .map(|value| value.as_ref().map(|value| &value.contents))
             .collect();
-        let files = plan.render(&contents).map_err(Error::Parameters)?;
+        let files = self.render(plan, &contents, call)?;
         let version = |value: &Option<Arc<Value>>| Some(value.as_ref()?.version.clone());
         let versions: Vec<Option<String>> = values.iter().map(version).collect();
         drop(values); // as files and as a response they take the memory that there is
@@ -173,6 +173,35 @@ impl Mounter {
             }
         }
         Ok(response)
+    }
+
+    /// The files, within the memory that was taken for them. Those that need more, as a value becomes several files or an
+    /// expression builds much, first get as much as a volume of full size.
+    fn render(
+        &self,
+        plan: &Plan,
+        values: &[Option<&Secret>],
+        call: &Call,
+    ) -> Result<Vec<RenderedFile>, Error> {
+        let taken = memory(plan, self.max_response_bytes);
+        let whole = most_memory(self.max_response_bytes);
+        if taken < whole {
+            let each = taken / limits::VOLUME_MEMORY_FACTOR;
+            let room = Room {
+                files: each,
+                evaluation: each,
+            };
+            match plan.render_within(values, room) {
+                Ok(files) => return Ok(files),
+                Err(Unrendered::Problems(problems)) => return Err(Error::Parameters(problems)),
+                Err(Unrendered::NoRoom) => {}
+            }
+            let held: usize = values.iter().flatten().map(|value| value.len()).sum();
+            let until = self.clock.now() + limits::GROWTH_PATIENCE;
+            call.exchange(taken.saturating_sub(held), whole.saturating_sub(held), until)
+                .map_err(|status| Error::Memory(status.message))?;
+        }
+        plan.render(values).map_err(Error::Parameters)
     }
 
     /// As whom the objects are read. All that cannot be had are told at once. Some may be without credentials, to be
@@ -415,12 +444,16 @@ fn not_obtained(failures: Vec<Failed>, base: &Resolved) -> Error {
     }
 }
 
-/// How many bytes of the memory budget a volume may need. Taken at once and before anything is fetched: Mounts that
-/// took more as they went could wait for each other.
+/// How many bytes of the memory budget a volume may need, as a rule. Taken at once and before anything is fetched: Mounts
+/// that took more as they went could wait for each other.
 fn memory(plan: &Plan, max_response_bytes: usize) -> usize {
-    let most = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
     plan.objects
         .len()
         .saturating_mul(limits::FETCH_OBJECT_BYTES)
-        .min(most)
+        .min(most_memory(max_response_bytes))
+}
+
+/// How many bytes of it any volume may need.
+fn most_memory(max_response_bytes: usize) -> usize {
+    max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR)
 }

@@ -54,7 +54,7 @@ pub use self::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Vers
 pub use self::object::{CrossAccount, Object};
 pub use self::plan::{Plan, Pod};
 pub use self::problem::{Place, Position, Problem, Problems, Warning};
-pub use self::render::RenderedFile;
+pub use self::render::{RenderedFile, Room, Unrendered};
 
 use self::attributes::Attributes;
 use self::problem::Report;

@@ -26,19 +26,62 @@ pub struct RenderedFile {
     pub object: usize,
 }
 
+/// How much memory making files may take.
+#[derive(Clone, Copy)]
+pub struct Room {
+    /// All files, in bytes.
+    pub files: usize,
+    /// What one expression builds, in bytes.
+    pub evaluation: usize,
+}
+
+impl Room {
+    /// As much as any volume may have.
+    pub const WHOLE: Self = Self {
+        files: limits::RENDERED_BYTES,
+        evaluation: limits::EVALUATION_BYTES,
+    };
+}
+
+/// Why there are no files.
+pub enum Unrendered {
+    /// They take more room than they were given, and less than [`Room::WHOLE`] perhaps.
+    NoRoom,
+    /// The values are not what the parameters take them for.
+    Problems(Problems),
+}
+
 impl Plan {
+    /// The same as [`Plan::render_within`] with all the room that there may be.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn render(&self, values: &[Option<&Secret>]) -> Result<Vec<RenderedFile>, Problems> {
+        self.render_within(values, Room::WHOLE)
+            .map_err(|unrendered| match unrendered {
+                Unrendered::Problems(problems) => problems,
+                Unrendered::NoRoom => unreachable!("there is no more room than the whole"),
+            })
+    }
+
     /// Makes the files. `values[i]` belongs to `objects[i]`; `None` stands for an optional object that does
     /// not exist. Objects come in list order, each whole before its parts. Equal values give equal bytes.
     ///
     /// # Errors
     /// Every value that is not what the parameters take it for; none of its content is quoted, except that a
-    /// key which should become a file name is.
-    pub fn render(&self, values: &[Option<&Secret>]) -> Result<Vec<RenderedFile>, Problems> {
+    /// key which should become a file name is. Or they do not fit into `room`.
+    pub fn render_within(
+        &self,
+        values: &[Option<&Secret>],
+        room: Room,
+    ) -> Result<Vec<RenderedFile>, Unrendered> {
         let mut rendering = Rendering {
             files: Vec::new(),
             paths: Paths::new(),
             bytes: 0,
-            budget: Budget::new(),
+            room,
+            is_cramped: false,
+            budget: Budget::within(room.evaluation),
             report: Report::new(Options::default()),
             stopped: false,
         };
@@ -54,10 +97,12 @@ impl Plan {
                     .problem(&object.place, "no value was fetched", "report this as a bug"),
             }
         }
-        if rendering.report.is_clean() {
+        if rendering.is_cramped {
+            Err(Unrendered::NoRoom)
+        } else if rendering.report.is_clean() {
             Ok(rendering.files)
         } else {
-            Err(rendering.report.into_problems())
+            Err(Unrendered::Problems(rendering.report.into_problems()))
         }
     }
 }
@@ -67,6 +112,9 @@ struct Rendering<'a> {
     files: Vec<RenderedFile>,
     paths: Paths<&'a Place>,
     bytes: usize,
+    room: Room,
+    /// There would be more room than was given.
+    is_cramped: bool,
     budget: Budget,
     report: Report,
     /// Set when a bound on the whole is reached: nothing further is made.
@@ -216,6 +264,11 @@ impl<'a> Rendering<'a> {
                     "split the SecretProviderClass, or write simpler expressions",
                 )
             }
+            Fault::TooMuchMemory if self.room.evaluation < limits::EVALUATION_BYTES => {
+                self.is_cramped = true;
+                self.stopped = true;
+                other()
+            }
             Fault::Lossy => Wrong::new(
                 "the result holds a number with more digits than a double keeps",
                 "quote the number in the secret, so that it is text",
@@ -226,6 +279,11 @@ impl<'a> Rendering<'a> {
 
     fn add(&mut self, object: usize, place: &'a Place, path: FileName, mode: Mode, contents: Secret) {
         self.bytes = self.bytes.saturating_add(contents.len());
+        if self.bytes > self.room.files && self.room.files < limits::RENDERED_BYTES {
+            self.is_cramped = true;
+            self.stopped = true;
+            return;
+        }
         if self.files.len() >= limits::FILES || self.bytes > limits::RENDERED_BYTES {
             let text = format!(
                 "the class makes more than {} files or {} bytes",

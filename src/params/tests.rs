@@ -290,6 +290,41 @@ fn files_and_bytes_are_bounded() {
     );
 }
 
+/// Whatever does not fit says so, and has the same files with more room.
+#[test]
+fn files_have_so_much_room() {
+    let room = |files, evaluation| Room { files, evaluation };
+    let fits = |text: &str, value: &str, room| {
+        let plan = objects(text).unwrap();
+        let value = Secret::from(value.to_owned());
+        let files = match plan.render_within(&[Some(&value)], room) {
+            Ok(files) => Some(files),
+            Err(Unrendered::NoRoom) => None,
+            Err(Unrendered::Problems(problems)) => panic!("{problems}"),
+        };
+        let whole = plan.render(&[Some(&value)]).unwrap();
+        let bytes = |files: &[RenderedFile]| -> Vec<Vec<u8>> {
+            files.iter().map(|file| file.contents.expose().to_vec()).collect()
+        };
+        assert!(files.as_ref().is_none_or(|files| bytes(files) == bytes(&whole)));
+        files.is_some()
+    };
+    let whole = "- objectName: n\n";
+    assert!(fits(whole, "12345678", room(8, 0)));
+    assert!(!fits(whole, "123456789", room(8, 0)));
+    let twice =
+        "- objectName: n\n  mountWholeSecret: false\n  jmesPath: [{path: '[a,a,a]', objectAlias: x}]\n";
+    let value = r#"{"a":"0123456789"}"#;
+    assert!(fits(twice, value, room(60, 1_000)));
+    assert!(!fits(twice, value, room(30, 1_000)), "the file");
+    assert!(!fits(twice, value, room(60, 150)), "what the expression builds");
+    let many = format!(r#"{{"a":1,"b":[{}1]}}"#, "1,".repeat(100));
+    let one = "- objectName: n\n  mountWholeSecret: false\n  jmesPath: [{path: a, objectAlias: x}]\n";
+    assert!(fits(one, &many, room(10, 10_000)));
+    assert!(!fits(one, &many, room(10, 6_000)), "the document");
+    assert!(fits(one, &many, Room::WHOLE));
+}
+
 #[test]
 fn attributes_are_bounded() {
     let text = format!(

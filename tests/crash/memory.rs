@@ -197,3 +197,58 @@ fn one_volume_of_too_many_large_values() {
     );
     assert!(provider.terminate().expect("it is still there").success());
 }
+
+/// Volumes that are small until they are taken apart: one value, and a hundred files that each hold most of it. Each is
+/// right, or is refused with a word about memory.
+#[test]
+fn volumes_that_grow_as_they_are_taken_apart() {
+    const PARTS: usize = 130;
+    const CALLERS: u32 = 30;
+    let cloud = FakeCloud::start().expect("cloud");
+    let Some(mut bounded) = bounded(&cloud, 0, "provider-parts") else {
+        return;
+    };
+    let Bounded { provider, group, .. } = &mut bounded;
+    let text = "x".repeat(BYTES - 20);
+    cloud.set_kms_text("document", &format!(r#"{{"text":"{text}"}}"#));
+    let parts: String = (0..PARTS)
+        .map(|at| format!("  - {{path: text, objectAlias: part-{at}}}\n"))
+        .collect();
+    let objects = format!("- objectName: document\n  mountWholeSecret: false\n  jmesPath:\n{parts}");
+    let request = |uid: u32| {
+        let mut volume = Volume::new([("objects", objects.as_str()), ("region", "cn-hangzhou")]);
+        volume.uid = format!("parts-{uid}");
+        volume.request()
+    };
+    let driver = Driver::new(provider.socket());
+    let right = AtomicU32::new(0);
+    let once = |uid: u32| match driver.mount_within(request(uid), Some(Duration::from_secs(30))) {
+        Ok(response) => {
+            assert_eq!(response.files.len(), PARTS);
+            assert!(response.files.iter().all(|file| file.contents == text.as_bytes()));
+            right.fetch_add(1, Ordering::Relaxed);
+        }
+        Err(status) => {
+            assert_eq!(status.code(), Code::Internal, "{status}");
+            assert!(status.message().contains("memory"), "{status}");
+        }
+    };
+    once(0);
+    assert_eq!(right.load(Ordering::Relaxed), 1, "alone it fits");
+    std::thread::scope(|scope| {
+        for uid in 1..=CALLERS {
+            let once = &once;
+            scope.spawn(move || once(uid));
+        }
+    });
+    let right = right.into_inner() - 1;
+    assert!(right > 0, "none is right");
+    assert!(mount(&driver, Duration::from_secs(60)), "it recovers");
+    let _ = writeln!(
+        io::stderr(),
+        "{right} of {CALLERS} volumes of 4 MB right; at its peak {} of {} KiB",
+        group.peak() / 1024,
+        LIMIT / 1024
+    );
+    assert!(provider.terminate().expect("it is still there").success());
+}

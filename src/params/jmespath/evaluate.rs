@@ -16,20 +16,30 @@ use crate::params::json::{self, Room, Text, Value, WriteError};
 pub(in crate::params) struct Budget {
     pub(super) steps: usize,
     pub(super) bytes: usize,
+    /// Bytes for each expression.
+    pub(super) most: usize,
 }
 
 impl Budget {
     /// The budget of one Mount.
+    #[cfg(any(test, fuzzing))]
     pub(in crate::params) fn new() -> Self {
+        Self::within(limits::EVALUATION_BYTES)
+    }
+
+    /// The budget of one Mount whose expressions may take so many bytes each, [`limits::EVALUATION_BYTES`] at most.
+    pub(in crate::params) fn within(bytes: usize) -> Self {
+        let most = bytes.min(limits::EVALUATION_BYTES);
         Self {
             steps: limits::EVALUATION_STEPS,
-            bytes: limits::EVALUATION_BYTES,
+            bytes: most,
+            most,
         }
     }
 
     /// Makes the memory available again: what the expression before built is gone.
     pub(in crate::params) fn next_expression(&mut self) {
-        self.bytes = limits::EVALUATION_BYTES;
+        self.bytes = self.most;
     }
 
     /// Spends steps: one for each node evaluated and each element visited. Once they are short, there are none.
@@ -53,11 +63,15 @@ impl Budget {
     /// Reads a document.
     pub(in crate::params) fn read(&mut self, text: &[u8]) -> Result<Value, Fault> {
         self.text(text.len())?;
-        let most = self.steps.min(limits::JSON_NODES);
+        let room = self.most / NODE_BYTES;
+        let most = self.steps.min(limits::JSON_NODES).min(room);
         let mut left = most;
         let value = json::parse(text, &mut left);
         self.step(most.saturating_sub(left))?;
         match value {
+            Err(json::Error::TooLarge) if most < limits::JSON_NODES && most == room => {
+                Err(Fault::TooMuchMemory)
+            }
             Err(json::Error::TooLarge) if most < limits::JSON_NODES => Err(Fault::TooManySteps),
             other => other.map_err(Fault::Document),
         }
@@ -377,6 +391,9 @@ const LIST_BYTES: usize = 64;
 
 /// What an item of a list costs; the factor of two is a vector's growth.
 const LIST_ITEM_BYTES: usize = 2 * size_of::<Value>();
+
+/// What a value of a document costs: more in objects, less in lists.
+const NODE_BYTES: usize = 64;
 
 /// What an entry of an object costs at worst: a tree node of its own, with room for eleven.
 const OBJECT_ENTRY_BYTES: usize = 512;
