@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -19,6 +19,7 @@ use crate::kube::{self, Kubernetes};
 use crate::limits;
 use crate::metrics;
 use crate::params::RoleArn;
+use crate::question::Question;
 use crate::secret::Secret;
 
 /// The audience that STS asks of a token.
@@ -32,11 +33,12 @@ pub struct PodIdentity {
     provider_arn: Option<String>,
     kubernetes: Kubernetes,
     sessions: Arc<Sessions>,
-    roles: Table<(String, String), Mutex<Option<Annotation>>>,
+    roles: Table<(String, String), Question<Annotation, PodError>>,
     kept: Table<IdentityKey, Kept>,
 }
 
 /// The role that a ServiceAccount names, and when that was read.
+#[derive(Clone)]
 struct Annotation {
     read: Instant,
     role_arn: String,
@@ -208,28 +210,31 @@ impl PodIdentity {
         Resolved::lent(Source::Pod, Some(session), Arc::new(lender), remaining)
     }
 
-    /// The role that the ServiceAccount names. Those who ask at the same time wait for one answer.
+    /// The role that the ServiceAccount names. Those who ask at the same time wait for one answer, or for one silence.
     fn role(&self, namespace: &str, name: &str, remaining: Duration) -> Result<String, PodError> {
-        let account = format!("{namespace}/{name}");
         let entry = self
             .roles
-            .get(&(namespace.to_owned(), name.to_owned()), Mutex::default);
-        let mut known = entry.lock().unwrap_or_else(PoisonError::into_inner);
+            .get(&(namespace.to_owned(), name.to_owned()), Question::default);
         let now = self.sessions.clock.now();
-        if let Some(Annotation { read, role_arn }) = &*known
-            && now.saturating_duration_since(*read) < limits::ANNOTATION_AGE
-        {
-            return Ok(role_arn.clone());
-        }
-        *known = None;
+        let is_young =
+            |known: &Annotation| now.saturating_duration_since(known.read) < limits::ANNOTATION_AGE;
+        let known = entry.put(is_young, PodError::is_outage, || {
+            self.annotation(namespace, name, remaining)
+        })?;
+        Ok(known.role_arn)
+    }
+
+    fn annotation(&self, namespace: &str, name: &str, remaining: Duration) -> Result<Annotation, PodError> {
+        let account = format!("{namespace}/{name}");
+        let clock = &self.sessions.clock;
+        let read = clock.now();
         let answer = self.kubernetes.role_annotation(namespace, name, remaining);
         let outcome = match &answer {
             Ok(_) => Some(metrics::Outcome::Ok),
             Err(error) => error.outcome(),
         };
         if let Some(outcome) = outcome {
-            let clock = &self.sessions.clock;
-            let elapsed = clock.now().saturating_duration_since(now);
+            let elapsed = clock.now().saturating_duration_since(read);
             let wall = clock.wall().as_second();
             self.sessions
                 .api
@@ -237,11 +242,7 @@ impl PodIdentity {
                 .backend_call("GetServiceAccount", outcome, elapsed, wall);
         }
         match answer {
-            Ok(Some(role)) if RoleArn::new(&role).is_some() => {
-                let role_arn = role.clone();
-                *known = Some(Annotation { read: now, role_arn });
-                Ok(role)
-            }
+            Ok(Some(role_arn)) if RoleArn::new(&role_arn).is_some() => Ok(Annotation { read, role_arn }),
             Ok(Some(_)) => Err(PodError::AnnotationMalformed { account }),
             Ok(None) => Err(PodError::Annotation { account }),
             Err(error) => Err(PodError::Kubernetes { account, error }),

@@ -125,6 +125,9 @@ impl Resolved {
     /// says anything else, or if they are a pair that cannot be renewed. The refused ones are forgotten for all,
     /// and asked for anew once, however many Mounts hold them. To be called once for a call.
     ///
+    /// If nobody can be asked, they are kept after all: it may be that a single endpoint does not know them, and others
+    /// go on with them until they end.
+    ///
     /// # Errors
     /// There are none to be had.
     pub fn renewed_after(&self, error: &cloud::Error, remaining: Duration) -> Option<Result<Self, Error>> {
@@ -136,9 +139,15 @@ impl Resolved {
             "{}: temporary credentials are refused, and renewed: {error}",
             self.source
         );
-        lender.kept().forget(credentials);
+        let forgotten = lender.kept().forget(credentials);
         let fresh = Self::lent(self.source, self.session.clone(), Arc::clone(lender), remaining);
-        Some(fresh.and_then(Self::usable).map(|fresh| Self {
+        let fresh = fresh.and_then(Self::usable);
+        if let (Err(error), Some(forgotten)) = (&fresh, forgotten)
+            && error.is_outage()
+        {
+            lender.kept().restore(forgotten);
+        }
+        Some(fresh.map(|fresh| Self {
             skipped: self.skipped.clone(),
             ..fresh
         }))
