@@ -2,6 +2,7 @@
 //! stands in an annotation of the ServiceAccount; who the pod is, kubelet says.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,8 +32,17 @@ pub struct PodIdentity {
     provider_arn: Option<String>,
     kubernetes: Kubernetes,
     sessions: Arc<Sessions>,
-    roles: Table<(String, String), Mutex<Option<Annotation>>>,
+    roles: Table<(String, String), Role>,
     kept: Table<IdentityKey, Kept>,
+}
+
+/// What is known of the role that a ServiceAccount names.
+#[derive(Default)]
+struct Role {
+    /// How often it was asked for.
+    answers: AtomicU64,
+    /// What came of the last time; held while it is asked for.
+    last: Mutex<Option<Result<Annotation, PodError>>>,
 }
 
 /// The role that a ServiceAccount names, and when that was read.
@@ -204,20 +214,25 @@ impl PodIdentity {
         Resolved::lent(Source::Pod, Some(session), Arc::new(lender), remaining)
     }
 
-    /// The role that the ServiceAccount names. Those who ask at the same time wait for one answer.
+    /// The role that the ServiceAccount names. Those who ask at the same time wait for one answer, and take it if it
+    /// is that Kubernetes is out of reach: one by one they would be late for their callers.
     fn role(&self, namespace: &str, name: &str, remaining: Duration) -> Result<String, PodError> {
         let account = format!("{namespace}/{name}");
         let entry = self
             .roles
-            .get(&(namespace.to_owned(), name.to_owned()), Mutex::default);
-        let mut known = entry.lock().unwrap_or_else(PoisonError::into_inner);
+            .get(&(namespace.to_owned(), name.to_owned()), Role::default);
+        let before = entry.answers.load(Ordering::Acquire);
+        let mut last = entry.last.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.sessions.clock.now();
-        if let Some(Annotation { read, role_arn }) = &*known
-            && now.saturating_duration_since(*read) < limits::ANNOTATION_AGE
-        {
-            return Ok(role_arn.clone());
+        match &*last {
+            Some(Ok(known)) if now.saturating_duration_since(known.read) < limits::ANNOTATION_AGE => {
+                return Ok(known.role_arn.clone());
+            }
+            Some(Err(error)) if error.is_outage() && entry.answers.load(Ordering::Acquire) != before => {
+                return Err(error.clone());
+            }
+            _ => {}
         }
-        *known = None;
         let answer = self.kubernetes.role_annotation(namespace, name, remaining);
         let outcome = match &answer {
             Ok(_) => Some(metrics::Outcome::Ok),
@@ -232,16 +247,21 @@ impl PodIdentity {
                 .metrics()
                 .backend_call("GetServiceAccount", outcome, elapsed, wall);
         }
-        match answer {
-            Ok(Some(role)) if RoleArn::new(&role).is_some() => {
-                let role_arn = role.clone();
-                *known = Some(Annotation { read: now, role_arn });
-                Ok(role)
-            }
+        let role = match answer {
+            Ok(Some(role)) if RoleArn::new(&role).is_some() => Ok(role),
             Ok(Some(_)) => Err(PodError::AnnotationMalformed { account }),
             Ok(None) => Err(PodError::Annotation { account }),
             Err(error) => Err(PodError::Kubernetes { account, error }),
-        }
+        };
+        *last = Some(match &role {
+            Ok(role) => Ok(Annotation {
+                read: now,
+                role_arn: role.clone(),
+            }),
+            Err(error) => Err(error.clone()),
+        });
+        entry.answers.fetch_add(1, Ordering::Release);
+        role
     }
 }
 
