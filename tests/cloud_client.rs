@@ -41,7 +41,11 @@ fn recorded_answers() {
         }
         replayed += 1;
         let body = answer["body"].as_str().unwrap_or_default();
-        let result = cloud.ask(service, ResponseTemplate::new(status).set_body_string(body));
+        let parsed: Json = serde_json::from_str(body).unwrap_or_default();
+        let asked = [&parsed["SecretName"], &parsed["Parameter"]["Name"]];
+        let asked = asked.into_iter().find_map(Json::as_str).unwrap_or(NAME);
+        let answer = ResponseTemplate::new(status).set_body_string(body);
+        let result = cloud.ask_for(service, asked, answer);
         match name {
             // The SDK fails on a field that nobody needs.
             "kms.odd.stages_flat_array" | "oos.odd.tags_string" => {
@@ -187,7 +191,7 @@ fn a_closed_port_is_named() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
     let url = format!("http://{}", listener.local_addr().expect("address"));
     drop(listener);
-    let result = ask(&url, "kms", Duration::from_secs(5));
+    let result = ask(&url, "kms", NAME, Duration::from_secs(5));
     let error = result.expect_err("nobody listens");
     assert_eq!(error.kind(), Kind::Unavailable);
     assert!(
@@ -252,15 +256,23 @@ impl FakeEndpoint {
         self.ask_within(service, answer, Duration::from_secs(20))
     }
 
+    fn ask_for(&self, service: &str, name: &str, answer: ResponseTemplate) -> Result<Value, Error> {
+        self.answering(answer, |url| ask(url, service, name, Duration::from_secs(20)))
+    }
+
     fn ask_within(
         &self,
         service: &str,
         answer: ResponseTemplate,
         remaining: Duration,
     ) -> Result<Value, Error> {
+        self.answering(answer, |url| ask(url, service, NAME, remaining))
+    }
+
+    fn answering<T>(&self, answer: ResponseTemplate, ask: impl FnOnce(&str) -> T) -> T {
         let mock = Mock::given(any()).respond_with(answer);
         let _answers = self.runtime.block_on(self.server.register_as_scoped(mock));
-        ask(&self.server.uri(), service, remaining)
+        ask(&self.server.uri())
     }
 
     fn requests(&self) -> usize {
@@ -270,7 +282,9 @@ impl FakeEndpoint {
     }
 }
 
-fn ask(url: &str, service: &str, remaining: Duration) -> Result<Value, Error> {
+const NAME: &str = "a/b c";
+
+fn ask(url: &str, service: &str, name: &str, remaining: Duration) -> Result<Value, Error> {
     let endpoint: Endpoint = url.parse().expect("endpoint");
     let credentials = Credentials {
         access_key_id: "LTAIexample".to_owned(),
@@ -289,13 +303,13 @@ fn ask(url: &str, service: &str, remaining: Duration) -> Result<Value, Error> {
     };
     match service {
         "kms" => GetSecretValue {
-            secret_name: "a/b c",
+            secret_name: name,
             version_id: None,
             version_stage: None,
         }
         .call(&api, &target),
         _ => GetSecretParameter {
-            name: "a",
+            name,
             parameter_version: None,
         }
         .call(&api, &target),

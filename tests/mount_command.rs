@@ -208,9 +208,8 @@ fn identities_come_from_flags_and_environment() {
     assert_eq!(as_node.code, Some(0), "{}", as_node.remarks);
     let arns: Vec<_> = stage
         .cloud
-        .requests()
+        .requests_of(Service::Kms)
         .into_iter()
-        .filter(|request| request.service == Service::Kms)
         .filter_map(|request| request.identity)
         .collect();
     assert_eq!(

@@ -131,9 +131,8 @@ fn every_way_to_authenticate_mounts_its_example() {
         }
         let mut seen: Vec<String> = stage
             .cloud
-            .requests()
+            .requests_of(Service::Kms)
             .into_iter()
-            .filter(|request| request.service == Service::Kms)
             .filter_map(|request| request.identity)
             .collect();
         seen.sort();

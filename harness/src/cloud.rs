@@ -215,6 +215,13 @@ impl FakeCloud {
         self.gateway.log.records()
     }
 
+    /// Those of one service.
+    pub fn requests_of(&self, service: Service) -> Vec<RequestRecord> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.service == service);
+        requests
+    }
+
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
         self.gateway.log.clear();

@@ -5,7 +5,7 @@ mod support;
 use harness::http::message::Request;
 use harness::{CutPoint, FakeCloud, Fault, FaultRule, Service};
 use jiff::SignedDuration;
-use support::{Keys, kms, oos, plain, sign, signed, tls};
+use support::{Keys, kms, oos, plain, read_kms, sign, signed, tls};
 
 #[test]
 fn oos_values_come_with_decryption_only() {
@@ -179,15 +179,7 @@ fn policies_refuse() {
 fn a_request_is_good_once_and_while_the_clocks_agree() {
     let cloud = FakeCloud::start().expect("a cloud");
     let keys = Keys::of(&cloud);
-    let request = || {
-        signed(
-            &keys,
-            "127.0.0.1",
-            "2016-01-20",
-            "GetSecretValue",
-            &[("SecretName", "test-kms")],
-        )
-    };
+    let request = || read_kms(&keys);
     let mut client = plain(&cloud);
     let once = request();
     assert_eq!(client.send(&once).expect("an answer").status, 200);
@@ -368,13 +360,7 @@ fn connections_are_kept_and_counted() {
     let keys = Keys::of(&cloud);
     let mut client = tls(&cloud, "localhost").expect("a connection");
     for _ in 0..5 {
-        let request = signed(
-            &keys,
-            "localhost",
-            "2016-01-20",
-            "GetSecretValue",
-            &[("SecretName", "test-kms")],
-        );
+        let request = read_kms(&keys);
         assert_eq!(client.send(&request).expect("an answer").status, 200);
     }
     kms(&cloud, &keys, "GetSecretValue", &[("SecretName", "test-kms")]);
@@ -394,15 +380,7 @@ fn connections_are_kept_and_counted() {
 fn simple_faults_strike_and_end() {
     let cloud = FakeCloud::start().expect("a cloud");
     let keys = Keys::of(&cloud);
-    let read = || {
-        plain(&cloud).send(&signed(
-            &keys,
-            "h",
-            "2016-01-20",
-            "GetSecretValue",
-            &[("SecretName", "test-kms")],
-        ))
-    };
+    let read = || plain(&cloud).send(&read_kms(&keys));
     cloud.inject(
         FaultRule::new(Fault::error(503, "ServiceUnavailableTemporary", "m"))
             .service(Service::Kms)
@@ -429,15 +407,7 @@ fn simple_faults_strike_and_end() {
     }
     cloud.inject(FaultRule::new(Fault::Cut(CutPoint::AfterBody)).times(1));
     let mut client = plain(&cloud);
-    let mut again = || {
-        client.send(&signed(
-            &keys,
-            "h",
-            "2016-01-20",
-            "GetSecretValue",
-            &[("SecretName", "test-kms")],
-        ))
-    };
+    let mut again = || client.send(&read_kms(&keys));
     assert_eq!(again().expect("a complete answer").status, 200);
     assert!(again().is_err());
     assert_eq!(read().expect("an answer").status, 200);

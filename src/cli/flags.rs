@@ -187,6 +187,14 @@ pub(super) const SERVE: &[Flag] = &[
     ),
 ];
 
+/// Of `mount` and `whoami`.
+const CLASS_NAME: Flag = flag(
+    "class-name",
+    "NAME",
+    "",
+    "which class, where the manifest holds several",
+);
+
 /// Flags of `mount` beside those of the provider itself.
 pub(super) const MOUNT: &[Flag] = &[
     flag(
@@ -195,12 +203,7 @@ pub(super) const MOUNT: &[Flag] = &[
         "",
         "manifest that holds the SecretProviderClass; - is standard input",
     ),
-    flag(
-        "class-name",
-        "NAME",
-        "",
-        "which class, where the manifest holds several",
-    ),
+    CLASS_NAME,
     flag(
         "target",
         "DIR",
@@ -278,12 +281,7 @@ pub(super) const WHOAMI: &[Flag] = &[
         "",
         "manifest with the SecretProviderClass whose objects to try; without it the provider's own identity",
     ),
-    flag(
-        "class-name",
-        "NAME",
-        "",
-        "which class, where the manifest holds several",
-    ),
+    CLASS_NAME,
     flag(
         "namespace",
         "NAME",

@@ -1,8 +1,9 @@
 //! How much memory Mounts may take: the flags, and what is left of them under a limit of the kernel's.
 
 use super::args::Args;
-use super::config::{Config, ConfigError, invalid};
+use super::config::{Config, ConfigError};
 use super::units::bytes;
+use super::values::invalid;
 use crate::limits;
 
 /// `--max-response-bytes`
@@ -67,8 +68,12 @@ impl Config {
         }
         let wanted = std::mem::replace(&mut self.memory_budget, room);
         self.fetch.copies_bytes = copies_bytes(room, 0, self.max_response_bytes);
+        let mut stale = "";
         if self.fetch.stale_bytes > 0 {
             self.fetch.stale_bytes = copies_bytes(room, self.fetch.copies_bytes, self.max_response_bytes);
+            if self.fetch.stale_bytes == 0 {
+                stale = ", nothing can be kept for --serve-stale-for";
+            }
         }
         let largest = room / limits::VOLUME_MEMORY_FACTOR;
         let full = if largest < self.max_response_bytes {
@@ -77,7 +82,7 @@ impl Config {
             String::new()
         };
         Some(format!(
-            "the memory limit of {limit} bytes has no room for --memory-budget={wanted}: it is lowered to {room}{full}; raise the limit to {} for all of it",
+            "the memory limit of {limit} bytes has no room for --memory-budget={wanted}: it is lowered to {room}{full}{stale}; raise the limit to {} for all of it",
             wanted.saturating_add(beside)
         ))
     }
@@ -124,6 +129,15 @@ mod tests {
     fn many_pulls_leave_less() {
         let (budget, _, _) = fitted(&["--max-concurrent-kms-secret-pulls=100"], 64 * MIB);
         assert_eq!(budget, 64 * MIB - 12 * MIB - 110 * 192 * KIB);
+    }
+
+    #[test]
+    fn it_says_if_nothing_is_left_for_outages() {
+        let words = ", nothing can be kept for --serve-stale-for; raise the limit";
+        for (limit, has_room) in [(64 * MIB, true), (32 * MIB, false)] {
+            let (_, _, told) = fitted(&["--serve-stale-for=1h"], limit);
+            assert_eq!(!told.expect("lowered").contains(words), has_room, "{limit}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod memory;
 mod network;
 mod subcommand;
 mod units;
+mod values;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::ConfigError;
 use super::args::Args;
-use super::config::{checked, invalid};
 use super::environment::Environment;
 use super::identity::optional_switch;
+use super::values::{checked, invalid};
 use crate::cloud::Endpoint;
 use crate::http::{CaFile, Proxies, Roots};
 use crate::params::Region;

@@ -213,13 +213,14 @@ impl AllowedHosts {
     }
 }
 
-/// `*` stands for one whole label, nothing else for anything but itself.
+/// `*` stands for one whole label, nothing else for anything but itself. It does not stand for the gateways of object
+/// storage: below them everybody's buckets are hosts, and a bucket may be called `kms`.
 fn matches_by_label(pattern: &str, host: &str) -> bool {
     let (mut pattern, mut host) = (pattern.split('.'), host.split('.'));
     loop {
         match (pattern.next(), host.next()) {
             (None, None) => return true,
-            (Some("*"), Some(label)) if !label.is_empty() => {}
+            (Some("*"), Some(label)) if !label.is_empty() && !label.starts_with("oss-") => {}
             (Some(wanted), Some(label)) if wanted == label => {}
             _ => return false,
         }
@@ -364,6 +365,8 @@ mod tests {
         for host in [
             "evil.example",
             "bucket.oss-cn-hangzhou.aliyuncs.com",
+            "kms.oss-cn-hangzhou.aliyuncs.com",
+            "KMS-VPC.OSS-cn-hangzhou-internal.aliyuncs.com",
             "kms.cn-hangzhou.aliyuncs.com.evil.example",
             "x.y.cryptoservice.kms.aliyuncs.com",
             "kms.cn-hangzhou.aliyuncs.com:8443",

@@ -108,6 +108,12 @@ impl Error {
         }
     }
 
+    /// Whether there is nothing of the name that was asked for. A secret whose key is gone exists.
+    pub fn is_about_absence(&self) -> bool {
+        self.kind() == Kind::NotFound
+            && matches!(self, Self::Api(error) if error.code != "Forbidden.KeyNotFound")
+    }
+
     /// Whether the machine's clock is wrong, so that the service refuses what is signed by it.
     pub fn is_about_time(&self) -> bool {
         matches!(self, Self::Api(error) if error.is_about_time())
@@ -337,6 +343,18 @@ mod tests {
             let error = parse(status, &format!(r#"{{"Code":"{code}","Message":"m"}}"#));
             assert_eq!(error.kind(), kind, "{status} {code}");
         }
+    }
+
+    #[test]
+    fn a_secret_whose_key_is_gone_is_not_absent() {
+        let is_absent = |status, code: &str| {
+            let error = Error::Api(parse(status, &format!(r#"{{"Code":"{code}"}}"#)));
+            (error.kind() == Kind::NotFound, error.is_about_absence())
+        };
+        assert_eq!(is_absent(404, "Forbidden.ResourceNotFound"), (true, true));
+        assert_eq!(is_absent(404, "EntityNotExists.Parameter"), (true, true));
+        assert_eq!(is_absent(404, "Forbidden.KeyNotFound"), (true, false));
+        assert_eq!(is_absent(404, ""), (false, false));
     }
 
     #[test]

@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::api::{Api, Operation, Target};
+use super::oos::TextOrNumber;
 use super::{Error, Value};
 use crate::secret::Secret;
 use crate::sign::Parameter;
@@ -27,14 +29,16 @@ impl GetSecretValue<'_> {
     /// Asks KMS.
     ///
     /// # Errors
-    /// See [`Error`]; also an answer without `SecretData` or `VersionId`, or binary data that is not base64.
+    /// See [`Error`]; also an answer without `SecretData` or `VersionId`, one about something else than was asked for, or
+    /// binary data that is not base64.
     pub fn call(&self, api: &Api, target: &Target<'_>) -> Result<Value, Error> {
         let operation = Operation {
             action: "GetSecretValue",
             version: "2016-01-20",
         };
         let body = api.call(target, operation, &self.parameters())?;
-        parse(&body).map_err(|problem| Error::unusable(target.endpoint, &body, problem))
+        self.parse(&body)
+            .map_err(|problem| Error::unusable(target.endpoint, &body, problem))
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -46,24 +50,86 @@ impl GetSecretValue<'_> {
         );
         parameters
     }
+
+    fn parse(&self, body: &Secret) -> Result<Value, &'static str> {
+        let answer: Answer<'_> = serde_json::from_slice(body.expose())
+            .map_err(|_| "it is not the JSON object of GetSecretValue")?;
+        self.check(&answer)?;
+        value(answer)
+    }
+
+    /// Whether an answer is about what was asked for, as far as it says so. It comes from KMS, but not always without
+    /// something in between.
+    fn check(&self, answer: &Answer<'_>) -> Result<(), &'static str> {
+        if let Some(name) = &answer.secret_name
+            && !bare_name(&name.text()).eq_ignore_ascii_case(bare_name(self.secret_name))
+        {
+            return Err("it is about another secret than was asked for");
+        }
+        // KMS documents that it ignores VersionId for secrets that it manages itself.
+        let is_generic = answer
+            .secret_type
+            .as_deref()
+            .is_none_or(|kind| kind.eq_ignore_ascii_case("Generic"));
+        if let (Some(asked), Some(given), true) = (self.version_id, &answer.version_id, is_generic)
+            && given.text() != asked
+        {
+            return Err("it is another version than was asked for");
+        }
+        // What KMS makes of a version and a stage that disagree is not documented.
+        if let (Some(asked), None, Some(Stages::Listed { stages })) =
+            (self.version_stage, self.version_id, &answer.version_stages)
+            && !stages.iter().any(|stage| stage == asked)
+        {
+            return Err("its version does not have the stage that was asked for");
+        }
+        Ok(())
+    }
+}
+
+/// The name of a secret, also of one that is named by its ARN.
+pub fn bare_name(name: &str) -> &str {
+    match name.split_once(":secret/") {
+        Some((head, bare)) if head.starts_with("acs:") => bare,
+        _ => name,
+    }
 }
 
 #[derive(Deserialize)]
 struct Answer<'a> {
+    #[serde(rename = "SecretName")]
+    secret_name: Option<TextOrNumber>,
+    #[serde(rename = "SecretType")]
+    secret_type: Option<String>,
+    #[serde(rename = "VersionStages")]
+    version_stages: Option<Stages>,
     #[serde(rename = "SecretData", borrow)]
     secret_data: Option<Cow<'a, str>>,
     #[serde(rename = "SecretDataType")]
     secret_data_type: Option<String>,
     #[serde(rename = "VersionId")]
-    version_id: Option<super::oos::TextOrNumber>,
+    version_id: Option<TextOrNumber>,
 }
 
-fn parse(body: &Secret) -> Result<Value, &'static str> {
-    let answer: Answer<'_> =
-        serde_json::from_slice(body.expose()).map_err(|_| "it is not the JSON object of GetSecretValue")?;
+/// `{"VersionStage":["ACSCurrent"]}`; what has another form tells nothing.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stages {
+    Listed {
+        #[serde(rename = "VersionStage")]
+        stages: Vec<String>,
+    },
+    Unknown(IgnoredAny),
+}
+
+fn value(answer: Answer<'_>) -> Result<Value, &'static str> {
     let data = answer.secret_data.ok_or("it has no SecretData")?;
     let data = Zeroizing::new(data.into_owned());
-    let version = answer.version_id.ok_or("it has no VersionId")?.into_text();
+    let version = answer
+        .version_id
+        .ok_or("it has no VersionId")?
+        .text()
+        .into_owned();
     if version.is_empty() {
         return Err("its VersionId is empty");
     }
@@ -84,8 +150,96 @@ fn parse(body: &Secret) -> Result<Value, &'static str> {
 mod tests {
     use super::*;
 
+    const NEWEST: GetSecretValue<'_> = GetSecretValue {
+        secret_name: "s",
+        version_id: None,
+        version_stage: None,
+    };
+
     fn value(body: &str) -> Result<(Vec<u8>, String), &'static str> {
-        parse(&Secret::from(body.to_owned())).map(|value| (value.contents.expose().to_vec(), value.version))
+        let value = NEWEST.parse(&Secret::from(body.to_owned()))?;
+        Ok((value.contents.expose().to_vec(), value.version))
+    }
+
+    #[test]
+    fn what_the_answer_is_about() {
+        let arn = "acs:kms:cn-hangzhou:1234567890120000:secret/s";
+        let (other, version, stage) = (
+            Err("it is about another secret than was asked for"),
+            Err("it is another version than was asked for"),
+            Err("its version does not have the stage that was asked for"),
+        );
+        for (name, id, label, says, expected) in [
+            ("s", None, None, r#""SecretName":"s""#, Ok(())),
+            ("s", None, None, r#""SecretName":"t""#, other),
+            ("s", None, None, r#""SecretName":"""#, other),
+            ("s", None, None, r#""SecretName":null"#, Ok(())),
+            ("7", None, None, r#""SecretName":7"#, Ok(())),
+            (arn, None, None, r#""SecretName":"s""#, Ok(())),
+            (arn, None, None, r#""SecretName":"t""#, other),
+            (
+                arn,
+                None,
+                None,
+                r#""SecretName":"acs:kms:cn-hangzhou:1234567890120000:secret/s""#,
+                Ok(()),
+            ),
+            ("s", Some("v1"), None, r#""SecretType":"Generic""#, Ok(())),
+            ("s", Some("v2"), None, r#""SecretType":"Generic""#, version),
+            ("s", Some("v2"), None, r#""SecretName":"s""#, version),
+            ("s", Some("v2"), None, r#""SecretType":"Rds""#, Ok(())),
+            (
+                "s",
+                None,
+                Some("ACSPrevious"),
+                r#""VersionStages":{"VersionStage":["x","ACSPrevious"]}"#,
+                Ok(()),
+            ),
+            (
+                "s",
+                None,
+                Some("ACSPrevious"),
+                r#""VersionStages":{"VersionStage":["ACSCurrent"]}"#,
+                stage,
+            ),
+            (
+                "s",
+                None,
+                Some("ACSPrevious"),
+                r#""VersionStages":{"VersionStage":[]}"#,
+                stage,
+            ),
+            (
+                "s",
+                Some("v1"),
+                Some("ACSPrevious"),
+                r#""VersionStages":{"VersionStage":["ACSCurrent"]}"#,
+                Ok(()),
+            ),
+            (
+                "s",
+                None,
+                Some("ACSPrevious"),
+                r#""VersionStages":["ACSCurrent"]"#,
+                Ok(()),
+            ),
+            (
+                "s",
+                None,
+                Some("ACSPrevious"),
+                r#""VersionStages":"ACSCurrent""#,
+                Ok(()),
+            ),
+        ] {
+            let asked = GetSecretValue {
+                secret_name: name,
+                version_id: id,
+                version_stage: label,
+            };
+            let body = format!(r#"{{"SecretData":"x","VersionId":"v1",{says}}}"#);
+            let outcome = asked.parse(&Secret::from(body.clone())).map(drop);
+            assert_eq!(outcome, expected, "{asked:?} {body}");
+        }
     }
 
     #[test]
@@ -112,6 +266,10 @@ mod tests {
             (r#"{"secretData":"x","versionId":"v1"}"#, "it has no SecretData"),
             (r#"{"SecretData":"x"}"#, "it has no VersionId"),
             (r#"{"SecretData":"x","VersionId":""}"#, "its VersionId is empty"),
+            (
+                r#"{"SecretData":"x","SecretData":"y","VersionId":"v1"}"#,
+                "it is not the JSON object of GetSecretValue",
+            ),
             (
                 r#"{"SecretData":"AAE","SecretDataType":"binary","VersionId":"v1"}"#,
                 "its SecretData is binary and not base64",

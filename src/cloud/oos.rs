@@ -22,14 +22,16 @@ impl GetSecretParameter<'_> {
     /// Asks OOS for the decrypted value.
     ///
     /// # Errors
-    /// See [`Error`]; also an answer without `Parameter.Value` or `Parameter.ParameterVersion`.
+    /// See [`Error`]; also an answer without `Parameter.Value` or `Parameter.ParameterVersion`, or one about something
+    /// else than was asked for.
     pub fn call(&self, api: &Api, target: &Target<'_>) -> Result<Value, Error> {
         let operation = Operation {
             action: "GetSecretParameter",
             version: "2019-06-01",
         };
         let body = api.call(target, operation, &self.parameters())?;
-        parse(&body).map_err(|problem| Error::unusable(target.endpoint, &body, problem))
+        self.parse(&body)
+            .map_err(|problem| Error::unusable(target.endpoint, &body, problem))
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -43,6 +45,30 @@ impl GetSecretParameter<'_> {
         );
         parameters
     }
+
+    fn parse(&self, body: &Secret) -> Result<Value, &'static str> {
+        let answer: Answer<'_> = serde_json::from_slice(body.expose())
+            .map_err(|_| "it is not the JSON object of GetSecretParameter")?;
+        let parameter = answer.parameter.ok_or("it has no Parameter")?;
+        self.check(&parameter)?;
+        value(parameter)
+    }
+
+    /// Whether an answer is about what was asked for, as far as it says so.
+    fn check(&self, parameter: &Parameters<'_>) -> Result<(), &'static str> {
+        let plain = |name: &str| name.trim_start_matches('/').to_ascii_lowercase();
+        if let Some(name) = &parameter.name
+            && plain(&name.text()) != plain(self.name)
+        {
+            return Err("it is about another parameter than was asked for");
+        }
+        if let (Some(asked), Some(given)) = (self.parameter_version, &parameter.parameter_version)
+            && given.text() != asked
+        {
+            return Err("it is another version than was asked for");
+        }
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -53,6 +79,8 @@ struct Answer<'a> {
 
 #[derive(Deserialize)]
 struct Parameters<'a> {
+    #[serde(rename = "Name")]
+    name: Option<TextOrNumber>,
     #[serde(rename = "Value", borrow)]
     value: Option<Cow<'a, str>>,
     #[serde(rename = "ParameterVersion")]
@@ -68,24 +96,22 @@ pub(super) enum TextOrNumber {
 }
 
 impl TextOrNumber {
-    pub(super) fn into_text(self) -> String {
+    pub(super) fn text(&self) -> Cow<'_, str> {
         match self {
-            Self::Number(number) => number.to_string(),
-            Self::Text(text) => text,
+            Self::Number(number) => number.to_string().into(),
+            Self::Text(text) => text.into(),
         }
     }
 }
 
-fn parse(body: &Secret) -> Result<Value, &'static str> {
-    let answer: Answer<'_> = serde_json::from_slice(body.expose())
-        .map_err(|_| "it is not the JSON object of GetSecretParameter")?;
-    let parameter = answer.parameter.ok_or("it has no Parameter")?;
+fn value(parameter: Parameters<'_>) -> Result<Value, &'static str> {
     let value = parameter.value.ok_or("its Parameter has no Value")?;
     let contents = Secret::from(value.into_owned());
     let version = parameter
         .parameter_version
         .ok_or("its Parameter has no ParameterVersion")?
-        .into_text();
+        .text()
+        .into_owned();
     if version.is_empty() {
         return Err("its ParameterVersion is empty");
     }
@@ -97,7 +123,38 @@ mod tests {
     use super::*;
 
     fn value(body: &str) -> Result<(Vec<u8>, String), &'static str> {
-        parse(&Secret::from(body.to_owned())).map(|value| (value.contents.expose().to_vec(), value.version))
+        let newest = GetSecretParameter {
+            name: "n",
+            parameter_version: None,
+        };
+        let value = newest.parse(&Secret::from(body.to_owned()))?;
+        Ok((value.contents.expose().to_vec(), value.version))
+    }
+
+    #[test]
+    fn what_the_answer_is_about() {
+        let (other, version) = (
+            Err("it is about another parameter than was asked for"),
+            Err("it is another version than was asked for"),
+        );
+        for (name, pinned, says, expected) in [
+            ("n", None, r#""Name":"n","ParameterVersion":3"#, Ok(())),
+            ("n", None, r#""ParameterVersion":3"#, Ok(())),
+            ("n", None, r#""Name":"m","ParameterVersion":3"#, other),
+            ("7", None, r#""Name":7,"ParameterVersion":3"#, Ok(())),
+            ("/a/n", None, r#""Name":"a/n","ParameterVersion":3"#, Ok(())),
+            ("n", Some("3"), r#""ParameterVersion":3"#, Ok(())),
+            ("n", Some("3"), r#""ParameterVersion":"3""#, Ok(())),
+            ("n", Some("2"), r#""ParameterVersion":3"#, version),
+        ] {
+            let asked = GetSecretParameter {
+                name,
+                parameter_version: pinned,
+            };
+            let body = format!(r#"{{"Parameter":{{"Value":"x",{says}}}}}"#);
+            let outcome = asked.parse(&Secret::from(body.clone())).map(drop);
+            assert_eq!(outcome, expected, "{asked:?} {body}");
+        }
     }
 
     #[test]
@@ -120,6 +177,10 @@ mod tests {
             ("{}", "it has no Parameter"),
             (r#"{"Parameter":null}"#, "it has no Parameter"),
             (r#"{"Parameter":{}}"#, "its Parameter has no Value"),
+            (
+                r#"{"Parameter":{"Value":"v","ParameterVersion":1,"Value":"w"}}"#,
+                "it is not the JSON object of GetSecretParameter",
+            ),
             (
                 r#"{"Parameter":{"Value":null,"ParameterVersion":1}}"#,
                 "its Parameter has no Value",

@@ -237,6 +237,7 @@ fn pull<'a>(object: &'a Object, endpoint: &'a Endpoint, identity: &'a Resolved) 
         version: None,
         stage: None,
         endpoint,
+        is_class_endpoint: false,
         identity,
     }
 }

@@ -27,7 +27,7 @@ use crate::auth::{self, IdentityKey, Resolved};
 use crate::clock::Clock;
 use crate::cloud::api::Entropy;
 use crate::cloud::error::Kind;
-use crate::cloud::kms::GetSecretValue;
+use crate::cloud::kms::{GetSecretValue, bare_name};
 use crate::cloud::oos::GetSecretParameter;
 use crate::cloud::{self, Api, Credentials, Endpoint, Target, Value};
 use crate::grpc::Call;
@@ -51,6 +51,8 @@ pub struct Pull<'a> {
     pub stage: Option<&'a str>,
     /// Whom to ask.
     pub endpoint: &'a Endpoint,
+    /// Whether the class says so, rather than the provider's configuration.
+    pub is_class_endpoint: bool,
     /// As whom.
     pub identity: &'a Resolved,
 }
@@ -100,7 +102,9 @@ impl Domain for Cloud {
     type Error = Error;
 
     fn is_same_secret(one: &Arc<Key>, other: &Arc<Key>) -> bool {
-        one.name == other.name && one.service == other.service && one.endpoint == other.endpoint
+        bare_name(&one.name) == bare_name(&other.name)
+            && one.service == other.service
+            && one.endpoint == other.endpoint
     }
 }
 
@@ -122,19 +126,30 @@ struct Job {
     key: Arc<Key>,
     identity: Resolved,
     credentials: Arc<Credentials>,
+    is_class_endpoint: bool,
     /// Fresh credentials have been tried; there are no fresher ones.
     is_renewed: bool,
 }
 
 impl Job {
     /// The call, if the identity has credentials for it.
-    fn new(key: Arc<Key>, identity: Resolved, is_renewed: bool) -> Result<Self, Error> {
+    fn new(key: Arc<Key>, identity: Resolved, is_class_endpoint: bool) -> Result<Self, Error> {
         let credentials = identity.credentials.clone().map_err(Error::Auth)?;
         Ok(Self {
             key,
             identity,
             credentials,
-            is_renewed,
+            is_class_endpoint,
+            is_renewed: false,
+        })
+    }
+
+    /// The same with fresh credentials.
+    fn renewed(&self, identity: Resolved) -> Result<Self, Error> {
+        let fresh = Self::new(Arc::clone(&self.key), identity, self.is_class_endpoint)?;
+        Ok(Self {
+            is_renewed: true,
+            ..fresh
         })
     }
 }
@@ -287,7 +302,7 @@ impl From<&Pull<'_>> for Want<Cloud> {
             version: pull.version.clone(),
             stage: pull.stage.map(str::to_owned),
         });
-        let job = Job::new(Arc::clone(&key), pull.identity.clone(), false);
+        let job = Job::new(Arc::clone(&key), pull.identity.clone(), pull.is_class_endpoint);
         Self {
             service: pull.service,
             key,
@@ -344,7 +359,7 @@ fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Cloud> {
     {
         let job = renewed
             .map_err(Error::Auth)
-            .and_then(|identity| Job::new(Arc::clone(&job.key), identity, true));
+            .and_then(|identity| job.renewed(identity));
         return match job {
             Ok(job) => Outcome::Renewed(job),
             Err(error) => Outcome::Failed {
@@ -369,20 +384,33 @@ fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Cloud> {
     }
 }
 
-/// Whether a call failed for whoever made it, so that nothing else may be had as the same identity either.
-fn is_refused(outcome: &Outcome<Cloud>) -> bool {
-    let Outcome::Failed {
-        error,
-        class: Class::Definite,
-        ..
-    } = outcome
-    else {
-        return false;
-    };
-    match error {
-        Error::Auth(_) => true,
-        Error::Cloud(error) => error.kind() == Kind::Credentials,
-        _ => false,
+/// How far it reaches that a call failed for whoever made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// Nothing else may be had as the same identity.
+    Everywhere,
+    /// Nothing else may be had there as the same identity. The class has chosen the endpoint, and its author may be
+    /// answering: what others who share the identity have read elsewhere is not for such an answer to end.
+    Endpoint,
+}
+
+impl Refusal {
+    fn of(outcome: &Outcome<Cloud>, job: &Job) -> Option<Self> {
+        let Outcome::Failed {
+            error,
+            class: Class::Definite,
+            ..
+        } = outcome
+        else {
+            return None;
+        };
+        match error {
+            Error::Auth(_) => Some(Self::Everywhere),
+            Error::Cloud(error) if error.kind() != Kind::Credentials => None,
+            Error::Cloud(_) if job.is_class_endpoint => Some(Self::Endpoint),
+            Error::Cloud(_) => Some(Self::Everywhere),
+            _ => None,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 
 use super::awake::Awake;
 use super::core::{Attempt, Core, Next};
-use super::{Cloud, Error, PartyId, attempt, failed, is_refused, label};
+use super::{Cloud, Error, Key, PartyId, Refusal, attempt, failed, label};
 use crate::auth::IdentityKey;
 use crate::clock::Clock;
 use crate::cloud::Api;
@@ -41,6 +41,16 @@ impl State {
     /// outage.
     pub(super) fn refused(&mut self, identity: &IdentityKey) {
         self.core.forget(|key| key.identity.rests_on(identity));
+    }
+
+    /// The cloud has refused whoever made a call, and it reaches so far.
+    fn refused_call(&mut self, refusal: Refusal, call: &Key) {
+        match refusal {
+            Refusal::Everywhere => self.refused(&call.identity),
+            Refusal::Endpoint => self
+                .core
+                .forget(|key| key.endpoint == call.endpoint && key.identity.rests_on(&call.identity)),
+        }
     }
 }
 
@@ -166,14 +176,14 @@ impl Threads {
             log::error!("defect: a call to the cloud panicked");
             failed(Error::Broken)
         });
-        let refused = is_refused(&outcome).then(|| call.job.key.identity.clone());
+        let refusal = Refusal::of(&outcome, &call.job);
         let fraction = self.fraction();
         let mut state = self.lock();
         state
             .core
             .finish(call.flight, outcome, fraction, self.clock.now());
-        if let Some(identity) = refused {
-            state.refused(&identity);
+        if let Some(refusal) = refusal {
+            state.refused_call(refusal, &call.job.key);
         }
         for party in state.core.complete() {
             if let Some(bell) = state.bells.get(&party) {

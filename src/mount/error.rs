@@ -93,7 +93,7 @@ impl Error {
 
 /// Whether the cloud said that there is no such object, rather than failing to say anything.
 pub(super) fn is_not_found(error: &fetch::Error) -> bool {
-    matches!(error, fetch::Error::Cloud(error) if error.kind() == Kind::NotFound)
+    matches!(error, fetch::Error::Cloud(error) if error.is_about_absence())
 }
 
 fn code_of(error: &fetch::Error) -> Code {

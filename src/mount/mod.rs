@@ -145,8 +145,9 @@ impl Mounter {
                 service: object.service,
                 name: &object.name,
                 version: object.version.as_ref().map(ToString::to_string),
-                stage: object.stage.as_deref(),
+                stage: stage(object),
                 endpoint,
+                is_class_endpoint: object.kms_endpoint.is_some(),
                 identity,
             })
             .collect();
@@ -292,6 +293,16 @@ impl Mounter {
             .map_err(|error| invalid(error.to_string()))
     }
 }
+
+/// The stage to ask for. The one that KMS takes anyway is not asked for by name: however a class names the current
+/// version of a secret, it is one call, and all of its files are of one version.
+fn stage(object: &Object) -> Option<&str> {
+    let stage = object.stage.as_deref();
+    stage.filter(|stage| *stage != DEFAULT_STAGE || object.version.is_some())
+}
+
+/// What KMS gives to those who ask for no version.
+const DEFAULT_STAGE: &str = "ACSCurrent";
 
 /// As whom a volume is read.
 struct Identities {

@@ -53,7 +53,7 @@ pub use self::keys::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, PART as PART_KE
 pub use self::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version};
 pub use self::object::{CrossAccount, Object};
 pub use self::plan::{Plan, Pod};
-pub use self::problem::{Position, Problem, Problems, Warning};
+pub use self::problem::{Place, Position, Problem, Problems, Warning};
 pub use self::render::RenderedFile;
 
 use self::attributes::Attributes;

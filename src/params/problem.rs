@@ -25,11 +25,15 @@ impl fmt::Display for Position {
 
 /// What a problem or a warning is about. Empty for the request as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) item: Option<usize>,
-    pub(super) object: Option<String>,
-    pub(super) field: Option<String>,
-    pub(super) at: Option<Position>,
+pub struct Place {
+    /// The item of `objects`, counted from 1.
+    pub item: Option<usize>,
+    /// That item's `objectName`.
+    pub object: Option<String>,
+    /// The field or parameter, such as `objectAlias` or `jmesPath[2].path`.
+    pub field: Option<String>,
+    /// Where in `objects`.
+    pub at: Option<Position>,
 }
 
 impl Place {
@@ -57,11 +61,23 @@ impl Place {
             ..self.clone()
         }
     }
+
+    /// Item, object and field, as far as they are known, without the position.
+    pub fn subject(&self) -> String {
+        let mut parts = Vec::with_capacity(3);
+        match (self.item, &self.object) {
+            (Some(item), Some(name)) => parts.push(format!("item {item} {}", quoted(name))),
+            (Some(item), None) => parts.push(format!("item {item}")),
+            (None, _) => {}
+        }
+        parts.extend(self.field.clone());
+        parts.join(" ")
+    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let subject = subject(self.item, self.object.as_deref(), self.field.as_deref());
+        let subject = self.subject();
         f.write_str(&subject)?;
         match self.at {
             Some(at) if subject.is_empty() => write!(f, "{at}"),
@@ -71,51 +87,20 @@ impl fmt::Display for Place {
     }
 }
 
-/// Item, object and field, as far as they are known.
-fn subject(item: Option<usize>, object: Option<&str>, field: Option<&str>) -> String {
-    let mut parts = Vec::with_capacity(3);
-    match (item, object) {
-        (Some(item), Some(name)) => parts.push(format!("item {item} {}", quoted(name))),
-        (Some(item), None) => parts.push(format!("item {item}")),
-        (None, _) => {}
-    }
-    parts.extend(field.map(str::to_owned));
-    parts.join(" ")
-}
-
 /// One thing that is wrong with the parameters, or with a value that they ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The item of `objects`, counted from 1.
-    pub item: Option<usize>,
-    /// That item's `objectName`.
-    pub object: Option<String>,
-    /// The field or parameter, such as `objectAlias` or `jmesPath[2].path`.
-    pub field: Option<String>,
-    /// Where in `objects`.
-    pub at: Option<Position>,
+    /// What it is about.
+    pub place: Place,
     /// What is wrong.
     pub text: String,
     /// What to do about it.
     pub remedy: String,
 }
 
-impl Problem {
-    /// What it is about, without its position: item, object and field.
-    pub fn subject(&self) -> String {
-        subject(self.item, self.object.as_deref(), self.field.as_deref())
-    }
-}
-
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = Place {
-            item: self.item,
-            object: self.object.clone(),
-            field: self.field.clone(),
-            at: self.at,
-        }
-        .to_string();
+        let place = self.place.to_string();
         if !place.is_empty() {
             write!(f, "{place}: ")?;
         }
@@ -172,35 +157,16 @@ impl std::error::Error for Problems {}
 /// Something that works, but probably not as its author meant it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The item of `objects`, counted from 1.
-    pub item: Option<usize>,
-    /// That item's `objectName`.
-    pub object: Option<String>,
-    /// The field or parameter.
-    pub field: Option<String>,
-    /// Where in `objects`.
-    pub at: Option<Position>,
+    /// What it is about.
+    pub place: Place,
     /// What is meant.
     pub text: String,
-}
-
-impl Warning {
-    /// What it is about, without its position: item, object and field.
-    pub fn subject(&self) -> String {
-        subject(self.item, self.object.as_deref(), self.field.as_deref())
-    }
 }
 
 impl fmt::Display for Warning {
     /// The whole sentence, place included.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = Place {
-            item: self.item,
-            object: self.object.clone(),
-            field: self.field.clone(),
-            at: self.at,
-        };
-        write!(f, "{place}: {}", self.text)
+        write!(f, "{}: {}", self.place, self.text)
     }
 }
 
@@ -233,10 +199,7 @@ impl Report {
             return;
         }
         self.problems.push(Problem {
-            item: place.item,
-            object: place.object.clone(),
-            field: place.field.clone(),
-            at: place.at,
+            place: place.clone(),
             text: text.into(),
             remedy: remedy.into(),
         });
@@ -246,10 +209,7 @@ impl Report {
     pub(super) fn warn(&mut self, place: &Place, text: impl fmt::Display) {
         if self.warnings.len() < limits::PROBLEMS {
             self.warnings.push(Warning {
-                item: place.item,
-                object: place.object.clone(),
-                field: place.field.clone(),
-                at: place.at,
+                place: place.clone(),
                 text: text.to_string(),
             });
         }
@@ -278,7 +238,8 @@ impl Report {
 
     /// The problems, in the order of the text: those of the class first, then by position.
     pub(super) fn into_problems(mut self) -> Problems {
-        self.problems.sort_by_key(|problem| (problem.item, problem.at));
+        self.problems
+            .sort_by_key(|problem| (problem.place.item, problem.place.at));
         Problems {
             list: self.problems,
             dropped: self.dropped,

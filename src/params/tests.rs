@@ -157,7 +157,7 @@ fn all_problems_are_told_at_once_with_their_places() {
     let problems = plan_of(&[("objects", text), ("region", "CN Hangzhou")]).unwrap_err();
     let places: Vec<_> = problems
         .iter()
-        .map(|problem| (problem.item, problem.at.map(|at| at.line)))
+        .map(|problem| (problem.place.item, problem.place.at.map(|at| at.line)))
         .collect();
     assert_eq!(
         places,

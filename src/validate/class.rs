@@ -1,18 +1,16 @@
 //! One SecretProviderClass: its parameters read by the code that mounts, its `secretObjects` held against the files,
 //! and every place translated into the file's own lines and columns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::access::{Access, Checker};
 use super::manifest::{Document, text_of};
-use super::official;
-use super::scalar::converted;
-use super::source_map::SourceMap;
-use crate::limits;
+use super::parameters::Parameters;
+use super::{official, secret_objects};
 use crate::params::yaml::{self, Kind, Node};
-use crate::params::{Extracted, Input, Options, Plan, Position, UnknownKeys, examine, nearest, quoted};
+use crate::params::{Extracted, Input, Options, Plan, Position, UnknownKeys, examine};
 
 /// What comes of one class.
 #[derive(Debug, Serialize)]
@@ -144,14 +142,13 @@ impl Class {
             &options,
         );
         for warning in &warnings {
-            let at = parameters.place(warning.field.as_deref(), warning.at);
-            class
-                .warnings
-                .push(Finding::new(at, &warning.subject(), &warning.text, ""));
+            let at = parameters.place(warning.place.field.as_deref(), warning.place.at);
+            let subject = warning.place.subject();
+            class.warnings.push(Finding::new(at, &subject, &warning.text, ""));
         }
         match plan {
             Ok(plan) => {
-                class.secret_objects(document, root, &plan);
+                secret_objects::check(&mut class, document, root, &plan);
                 if class.errors.is_empty() {
                     class.files = files(&plan);
                     class.parameters = Some(plan.to_parameters());
@@ -162,9 +159,13 @@ impl Class {
             }
             Err(problems) => {
                 let told = |field: Option<&str>| field == Some("objects") && parameters.unreadable_objects;
-                for problem in problems.iter().filter(|problem| !told(problem.field.as_deref())) {
-                    let at = parameters.place(problem.field.as_deref(), problem.at);
-                    let subject = problem.subject();
+                for problem in problems.iter() {
+                    let field = problem.place.field.as_deref();
+                    if told(field) {
+                        continue;
+                    }
+                    let at = parameters.place(field, problem.place.at);
+                    let subject = problem.place.subject();
                     let text = parameters.relocated(&problem.text);
                     class
                         .errors
@@ -202,13 +203,8 @@ impl Class {
     }
 
     fn notes(&mut self, parameters: &Parameters<'_>) {
-        let texts = parameters
-            .texts
-            .iter()
-            .map(|(key, value)| (*key, value.text))
-            .collect();
-        let objects = parameters.texts.get("objects").map_or("", |value| value.text);
-        let root = yaml::parse(objects);
+        let texts = parameters.texts();
+        let root = yaml::parse(texts.get("objects").copied().unwrap_or_default());
         let items: Result<&[Node], &str> = match &root {
             Ok(root) => match &root.kind {
                 Kind::List(items) => Ok(items),
@@ -221,274 +217,10 @@ impl Class {
             self.notes.push(Finding::new(at, &note.subject, note.text, ""));
         }
     }
-
-    /// `secretObjects`: what the driver copies into Secrets. Each entry must name a file that the class mounts.
-    fn secret_objects(&mut self, document: Document<'_>, root: &Node, plan: &Plan) {
-        let Some(list) = root.get("spec").and_then(|spec| spec.get("secretObjects")) else {
-            return;
-        };
-        let files = plan.files();
-        let exact: BTreeMap<&str, bool> = files
-            .iter()
-            .filter(|file| file.part != Extracted::Keys)
-            .map(|file| (file.path, file.optional))
-            .collect();
-        let prefixes: Vec<&str> = files
-            .iter()
-            .filter(|file| file.part == Extracted::Keys)
-            .map(|file| file.path)
-            .collect();
-        let near: Vec<&str> = exact.keys().copied().take(limits::PROBLEMS).collect();
-        let mut told = Told {
-            document,
-            class: self,
-        };
-        for (number, secret) in (1..).zip(items(list)) {
-            let subject = format!("secretObjects[{number}]");
-            for (field, remedy) in [
-                ("secretName", "name the Secret to write"),
-                ("type", "write a type such as Opaque"),
-            ] {
-                told.required(secret, field, &subject, remedy);
-            }
-            let Some(data) = secret.get("data") else {
-                told.error(
-                    secret.at,
-                    &subject,
-                    "data is missing",
-                    "list objectName and key of each entry",
-                );
-                continue;
-            };
-            let mut keys = BTreeSet::new();
-            for (index, entry) in (1..).zip(items(data)) {
-                let subject = format!("{subject}.data[{index}]");
-                if let Some(key) = told.required(entry, "key", &subject, "name the key of the Secret")
-                    && !keys.insert(key.trim())
-                {
-                    let text = format!("the key {} stands twice in this Secret", quoted(key));
-                    told.error(entry.at, &subject, &text, "rename one of them");
-                }
-                let remedy = "name a file of the class";
-                let Some(name) = told.required(entry, "objectName", &subject, remedy) else {
-                    continue;
-                };
-                let at = entry.get("objectName").map_or(entry.at, |node| node.at);
-                let name = name.trim();
-                match exact.get(name) {
-                    Some(false) => {}
-                    Some(true) => told.warning(
-                        at,
-                        &subject,
-                        &format!(
-                            "the file {} is optional: without it the driver writes no Secret",
-                            quoted(name)
-                        ),
-                    ),
-                    None if prefixes.iter().any(|prefix| name.starts_with(prefix)) => told.warning(
-                        at,
-                        &subject,
-                        &format!(
-                            "whether there is a file {} depends on the keys of the value",
-                            quoted(name)
-                        ),
-                    ),
-                    None => {
-                        let remedy = match nearest(name, &near) {
-                            Some(file) => format!("did you mean {}?", quoted(file)),
-                            None => format!("the files are {}", listed(&near)),
-                        };
-                        let text = format!("objectName {} is no file of this class", quoted(name));
-                        told.error(at, &subject, &text, &remedy);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Where findings about `secretObjects` go.
-struct Told<'a> {
-    document: Document<'a>,
-    class: &'a mut Class,
-}
-
-impl Told<'_> {
-    fn error(&mut self, at: Position, subject: &str, text: &str, remedy: &str) {
-        if self.class.errors.len() < limits::PROBLEMS {
-            let at = self.document.in_file(at);
-            self.class.errors.push(Finding::new(at, subject, text, remedy));
-        }
-    }
-
-    fn warning(&mut self, at: Position, subject: &str, text: &str) {
-        if self.class.warnings.len() < limits::PROBLEMS {
-            let at = self.document.in_file(at);
-            self.class.warnings.push(Finding::new(at, subject, text, ""));
-        }
-    }
-
-    /// A field that must be text and not empty.
-    fn required<'n>(&mut self, node: &'n Node, field: &str, subject: &str, remedy: &str) -> Option<&'n str> {
-        match node.get(field) {
-            Some(value) => match (&value.kind, converted(value)) {
-                (Kind::Text(text), None) if !text.trim().is_empty() => return Some(text),
-                (Kind::Text(text), Some(converted)) => {
-                    let told = format!("{field} is {} to Kubernetes, and text is due", converted.as_what);
-                    self.error(value.at, subject, &told, &format!("write {field}: {text:?}"));
-                }
-                (Kind::Text(_) | Kind::Null, _) => {
-                    self.error(value.at, subject, &format!("{field} is empty"), remedy);
-                }
-                (other, _) => {
-                    let text = format!("{field} must be text, not {}", other.name());
-                    self.error(value.at, subject, &text, remedy);
-                }
-            },
-            None => self.error(node.at, subject, &format!("{field} is missing"), remedy),
-        }
-        None
-    }
-}
-
-/// The parameters of a class, as far as they are text, and where they stand.
-struct Parameters<'a> {
-    document: Document<'a>,
-    /// Where they begin, or the class if there are none.
-    at: Position,
-    /// Whether `objects` is there and no text, which is told already.
-    unreadable_objects: bool,
-    texts: BTreeMap<&'a str, Parameter<'a>>,
-}
-
-#[derive(Clone, Copy)]
-struct Parameter<'a> {
-    text: &'a str,
-    node: &'a Node,
-    key_at: Position,
-}
-
-impl<'a> Parameters<'a> {
-    fn read(document: Document<'a>, root: &'a Node, errors: &mut Vec<Finding>) -> Self {
-        let node = root.get("spec").and_then(|spec| spec.get("parameters"));
-        let mut parameters = Self {
-            document,
-            at: document.in_file(node.map_or(root.at, |node| node.at)),
-            unreadable_objects: false,
-            texts: BTreeMap::new(),
-        };
-        let entries = match node.map(|node| &node.kind) {
-            Some(Kind::Map(entries)) => entries.as_slice(),
-            None | Some(Kind::Null) => &[],
-            Some(other) => {
-                let text = format!("a mapping is due, not {}", other.name());
-                errors.push(Finding::new(
-                    parameters.at,
-                    "parameters",
-                    text,
-                    "write \"objects: |\" below it",
-                ));
-                &[]
-            }
-        };
-        for (key, value) in entries {
-            let Kind::Text(name) = &key.kind else { continue };
-            let is_list = matches!(value.kind, Kind::List(_) | Kind::Map(_));
-            parameters.unreadable_objects |= name == "objects" && is_list;
-            let wrong = match &value.kind {
-                Kind::Null => continue,
-                Kind::Text(text) => {
-                    let parameter = Parameter {
-                        text,
-                        node: value,
-                        key_at: key.at,
-                    };
-                    parameters.texts.insert(name, parameter);
-                    converted(value).map(|converted| {
-                        let told = format!("{} to Kubernetes, which takes text only", converted.as_what);
-                        (told, format!("write {name}: {text:?}"))
-                    })
-                }
-                other if name == "objects" => Some((
-                    format!("{}, and Kubernetes takes text only", other.name()),
-                    "write \"objects: |\" and the list below it, indented".to_owned(),
-                )),
-                other => Some((
-                    format!("{}, and Kubernetes takes text only", other.name()),
-                    "write one text".to_owned(),
-                )),
-            };
-            if let Some((text, remedy)) = wrong
-                && errors.len() < limits::PROBLEMS
-            {
-                errors.push(Finding::new(
-                    document.in_file(value.at),
-                    name,
-                    format!("this is {text}"),
-                    remedy,
-                ));
-            }
-        }
-        parameters
-    }
-
-    /// As the driver sends them.
-    fn attributes(&self) -> String {
-        let texts: BTreeMap<&str, &str> = self.texts.iter().map(|(key, value)| (*key, value.text)).collect();
-        serde_json::json!(texts).to_string()
-    }
-
-    /// A message that ends with a place in `objects`, with the place in the file instead.
-    fn relocated(&self, text: &str) -> String {
-        let place = || {
-            let (before, place) = text.rsplit_once("line ")?;
-            let (line, column) = place.split_once(", column ")?;
-            let end = column.find(|c: char| !c.is_ascii_digit()).unwrap_or(column.len());
-            let (column, after) = column.split_at_checked(end)?;
-            let at = Position {
-                line: line.parse().ok()?,
-                column: column.parse().ok()?,
-            };
-            Some(format!("{before}{}{after}", self.place(None, Some(at))))
-        };
-        place().unwrap_or_else(|| text.to_owned())
-    }
-
-    /// The place in the file of a place in `objects`, or of a parameter.
-    fn place(&self, field: Option<&str>, at: Option<Position>) -> Position {
-        if let (Some(at), Some(objects)) = (at, self.texts.get("objects")) {
-            let map = SourceMap {
-                document: self.document.text,
-                begin: objects.node.at,
-                style: objects.node.style,
-                text: objects.text,
-            };
-            return self.document.in_file(map.locate(at));
-        }
-        let field = field.unwrap_or_default();
-        let named = |name: &str| name == field || field == format!("parameter {}", quoted(name));
-        let found = self.texts.iter().find(|(name, _)| named(name));
-        found.map_or(self.at, |(_, value)| self.document.in_file(value.key_at))
-    }
 }
 
 /// What the driver sends when no pod asks for another mode: 0644.
 const DRIVERS_PERMISSION: &str = "420";
-
-fn items(node: &Node) -> &[Node] {
-    match &node.kind {
-        Kind::List(items) => items,
-        _ => &[],
-    }
-}
-
-fn listed(names: &[&str]) -> String {
-    let mut list: Vec<String> = names.iter().take(10).map(|name| quoted(name)).collect();
-    if names.len() > list.len() {
-        list.push("…".to_owned());
-    }
-    list.join(", ")
-}
 
 fn files(plan: &Plan) -> Vec<File> {
     let files = plan.files();

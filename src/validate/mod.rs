@@ -8,9 +8,11 @@ mod class;
 pub(crate) mod fuzz;
 pub(crate) mod manifest;
 mod official;
+mod parameters;
 mod pods;
 mod print;
 mod scalar;
+mod secret_objects;
 mod source_map;
 
 use std::fmt;

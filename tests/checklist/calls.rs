@@ -11,7 +11,7 @@ use csi_provider::server::Settings;
 use harness::{Fault, FaultRule};
 
 use crate::actor::{mount, mount_request, mount_response, stage, timeless_stage};
-use crate::raw::{MOUNT, Raw, Seen, VERSION, call, cancel, data, framed, head};
+use crate::raw::{MOUNT, Raw, Seen, VERSION, call, call_head, cancel, data, framed};
 use crate::world::World;
 use prost::Message as _;
 
@@ -243,7 +243,7 @@ fn item_17_unimplemented_for_unknown_methods_and_compressed_requests() {
     stream += 2;
     let mut flagged = framed(&mount_request("echo:x"));
     flagged[0] = 1;
-    client.send(&[head(stream, MOUNT, &[LONG]), data(stream, &flagged, true)].concat());
+    client.send(&[call_head(stream, MOUNT, &[LONG]), data(stream, &flagged, true)].concat());
     assert_eq!(Raw::status(&client.answer(stream)).0, 12);
     assert_eq!(
         stage.handle.counters().mounts.value(),

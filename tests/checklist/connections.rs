@@ -132,7 +132,7 @@ fn item_37_a_client_that_goes_away_or_is_idle_is_nothing_unusual() {
     // GOAWAY during a call: the call is finished.
     let mut client = Raw::connect(&stage.path);
     let goaway = raw(Kind::GoAway, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 0]);
-    client.send(&crate::raw::head(1, MOUNT, &[]));
+    client.send(&crate::raw::call_head(1, MOUNT, &[]));
     client.send(&goaway);
     client.send(&data(1, &framed(&mount_request("echo:x")), true));
     assert_eq!(Raw::status(&client.answer(1)).0, 0);

@@ -8,7 +8,7 @@ use csi_provider::server::Settings;
 use prost::Message as _;
 
 use crate::actor::{mount, mount_request, mount_response, mount_within, stage};
-use crate::raw::{MOUNT, Raw, Seen, call, data, framed, head, ping, settings, window_update};
+use crate::raw::{MOUNT, Raw, Seen, call, call_head, data, framed, ping, settings, window_update};
 
 /// tonic adds each `grpc-timeout` to its table, which overflows several times.
 #[test]
@@ -61,7 +61,7 @@ fn item_08_a_large_request_and_a_large_response_under_both_windows() {
 
     let body = framed(&mount_request(&format!("size:{SIZE};{}", "x".repeat(1 << 20))));
     let (mut sent, mut connection, mut on_stream) = (0, 65_535, 16_384);
-    client.send(&head(1, MOUNT, &[("grpc-timeout", "100S")]));
+    client.send(&call_head(1, MOUNT, &[("grpc-timeout", "100S")]));
     let mut frames = 0;
     while sent < body.len() {
         let room = connection.min(on_stream).min(MAX_FRAME_SIZE);

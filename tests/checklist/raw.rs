@@ -6,12 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use csi_provider::grpc::message;
 use csi_provider::h2::Reason;
 
 use crate::frames::{Client, headers, hello, reset};
 
-pub(crate) use crate::frames::{PREFACE, Seen, data, ping, raw, settings, settings_ack, window_update};
+pub(crate) use crate::frames::{
+    PREFACE, Seen, call, call_head, data, framed, ping, raw, settings, settings_ack, window_update,
+};
 
 pub(crate) const MOUNT: &str = "/v1alpha1.CSIDriverProvider/Mount";
 pub(crate) const VERSION: &str = "/v1alpha1.CSIDriverProvider/Version";
@@ -126,26 +127,4 @@ pub(crate) fn cancel(stream: u32) -> Vec<u8> {
 /// A header section of exactly these fields.
 pub(crate) fn section(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
     headers(stream, fields, false)
-}
-
-/// The header section of a gRPC call; `fields` come last.
-pub(crate) fn head(stream: u32, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
-    let common = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", path),
-        (":authority", "localhost"),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ];
-    section(stream, &[&common, fields].concat())
-}
-
-pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
-    [&message::prefix(message.len()).unwrap()[..], message].concat()
-}
-
-/// A call with one short message.
-pub(crate) fn call(stream: u32, path: &str, fields: &[(&str, &str)], message: &[u8]) -> Vec<u8> {
-    [head(stream, path, fields), data(stream, &framed(message), true)].concat()
 }

@@ -10,7 +10,7 @@ use harness::driver::{Code, Driver, Volume};
 use harness::process::ProviderBuilder;
 use harness::{FakeCloud, Service};
 
-use crate::{BINARY, builder};
+use crate::{BINARY, builder, directory};
 
 /// `--refresh-interval`
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -64,10 +64,7 @@ fn mount(driver: &Driver, uid: &str) -> Result<String, (Code, String)> {
 fn a_jump(seconds: i64, words: &str) {
     let Some(library) = libfaketime() else { return };
     let cloud = FakeCloud::start().expect("cloud");
-    let (files, sockets) = (
-        tempfile::tempdir().expect("directory"),
-        tempfile::tempdir().expect("directory"),
-    );
+    let (files, sockets) = (directory(), directory());
     let time = files.path().join("time");
     jump(&time, 0);
     let provider = on_clock(&cloud, sockets.path(), &library, &time)
@@ -75,13 +72,7 @@ fn a_jump(seconds: i64, words: &str) {
         .start()
         .expect("provider");
     let driver = Driver::new(provider.socket());
-    let asked_sts = || {
-        let requests = cloud.requests();
-        requests
-            .iter()
-            .filter(|request| request.service == Service::Sts)
-            .count()
-    };
+    let asked_sts = || cloud.requests_of(Service::Sts).len();
     for round in 0..2 {
         let (old, new) = (format!("before {round}"), format!("after {round}"));
         cloud.set_kms_text("told", &old);
@@ -124,10 +115,7 @@ fn a_clock_that_is_set_right_later() {
     for seconds in [3600, -3600] {
         let cloud = FakeCloud::start().expect("cloud");
         cloud.set_kms_text("told", "the value");
-        let (files, sockets) = (
-            tempfile::tempdir().expect("directory"),
-            tempfile::tempdir().expect("directory"),
-        );
+        let (files, sockets) = (directory(), directory());
         let time = files.path().join("time");
         jump(&time, seconds);
         let provider = on_clock(&cloud, sockets.path(), &library, &time)

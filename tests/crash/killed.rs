@@ -6,14 +6,14 @@ use std::time::Duration;
 use harness::FakeCloud;
 use harness::driver::Driver;
 
-use crate::{BINARY, mount, request, start};
+use crate::{BINARY, directory, mount, request, start};
 
 /// Killed in the middle of Mounts, many times over: each Mount gives all files or fails, and the same client goes on
 /// with the next process.
 #[test]
 fn killed_under_constant_mounts() {
     let cloud = FakeCloud::start().expect("cloud");
-    let sockets = tempfile::tempdir().expect("directory");
+    let sockets = directory();
     let driver = Driver::new(&sockets.path().join("alibabacloud.sock"));
     for round in 0..10 {
         let provider =
@@ -38,7 +38,7 @@ fn killed_under_constant_mounts() {
 #[test]
 fn a_second_instance() {
     let cloud = FakeCloud::start().expect("cloud");
-    let sockets = tempfile::tempdir().expect("directory");
+    let sockets = directory();
     let mut first = start(&cloud, Path::new(BINARY), sockets.path()).expect("the first");
     let of_the_first = Driver::new(first.socket());
     of_the_first.mount(request()).expect("by the first");

@@ -16,6 +16,7 @@ use std::time::Duration;
 use harness::FakeCloud;
 use harness::driver::{Driver, MountRequest, Volume};
 use harness::process::{ProviderBuilder, ProviderProcess};
+use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud");
 
@@ -33,6 +34,10 @@ fn builder(cloud: &FakeCloud, binary: &Path, sockets: &Path) -> ProviderBuilder 
         .variable("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .variable("ACCESS_KEY_ID", id)
         .variable("SECRET_ACCESS_KEY", secret)
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("directory")
 }
 
 fn start(cloud: &FakeCloud, binary: &Path, sockets: &Path) -> std::io::Result<ProviderProcess> {

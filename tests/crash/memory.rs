@@ -10,7 +10,7 @@ use harness::FakeCloud;
 use harness::driver::{Code, Driver, MountRequest, Volume};
 use harness::process::{is_root, shipped};
 
-use crate::{mount, start, wrapper};
+use crate::{directory, mount, start, wrapper};
 
 const LIMIT: u64 = 32 * 1024 * 1024;
 
@@ -99,10 +99,7 @@ fn a_limit_of_32_mib() {
     for at in 0..OBJECTS {
         cloud.set_kms_text(&format!("large-{at}"), &format!("{at:x<BYTES$}"));
     }
-    let (files, sockets) = (
-        tempfile::tempdir().expect("directory"),
-        tempfile::tempdir().expect("directory"),
-    );
+    let (files, sockets) = (directory(), directory());
     let line = format!(
         "echo $$ > {}/cgroup.procs\nexec {} --kms-max-pulls-per-second=0 \"$@\"",
         group.directory.display(),

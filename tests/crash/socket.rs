@@ -10,7 +10,7 @@ use harness::FakeCloud;
 use harness::driver::Driver;
 use harness::process::{ProviderProcess, is_root};
 
-use crate::{BINARY, mount, start, unprivileged, wrapper};
+use crate::{BINARY, directory, mount, start, unprivileged, wrapper};
 
 /// That it ended with exit code 1 and these words.
 fn assert_ended(result: std::io::Result<ProviderProcess>, words: &[&str]) {
@@ -27,7 +27,7 @@ fn assert_ended(result: std::io::Result<ProviderProcess>, words: &[&str]) {
 #[test]
 fn a_stale_socket() {
     let cloud = FakeCloud::start().expect("cloud");
-    let sockets = tempfile::tempdir().expect("directory");
+    let sockets = directory();
     let socket = sockets.path().join("alibabacloud.sock");
     drop(UnixListener::bind(&socket).expect("a socket that nobody serves"));
     let driver = Driver::new(&socket);
@@ -51,10 +51,7 @@ fn a_directory_that_it_may_not_write_to_ends_it_with_the_cause() {
         return;
     }
     let cloud = FakeCloud::start().expect("cloud");
-    let (files, sockets) = (
-        tempfile::tempdir().expect("directory"),
-        tempfile::tempdir().expect("directory"),
-    );
+    let (files, sockets) = (directory(), directory());
     let wrapper = unprivileged(files.path(), "--core=0");
     fs::set_permissions(sockets.path(), fs::Permissions::from_mode(0o555)).expect("chmod");
     assert_ended(
@@ -69,10 +66,7 @@ fn ends_on(options: &str, words: &[&str]) {
         return;
     }
     let cloud = FakeCloud::start().expect("cloud");
-    let (files, sockets) = (
-        tempfile::tempdir().expect("directory"),
-        tempfile::tempdir().expect("directory"),
-    );
+    let (files, sockets) = (directory(), directory());
     let wrapper = wrapper(
         files.path(),
         &format!(

@@ -8,12 +8,12 @@ use harness::FakeCloud;
 use harness::driver::Driver;
 use harness::process::is_root;
 
-use crate::{BINARY, crowd, mount, request, start, unprivileged, wrapper};
+use crate::{BINARY, crowd, directory, mount, request, start, unprivileged, wrapper};
 
 #[test]
 fn exhausted_descriptors() {
     let cloud = FakeCloud::start().expect("cloud");
-    let sockets = tempfile::tempdir().expect("directory");
+    let sockets = directory();
     let wrapper = wrapper(sockets.path(), &format!("ulimit -n 16\nexec {BINARY} \"$@\""));
     let provider = start(&cloud, &wrapper, sockets.path()).expect("provider");
     crowd(&provider);
@@ -29,10 +29,7 @@ fn exhausted_threads() {
         return;
     }
     let cloud = FakeCloud::start().expect("cloud");
-    let (files, sockets) = (
-        tempfile::tempdir().expect("directory"),
-        tempfile::tempdir().expect("directory"),
-    );
+    let (files, sockets) = (directory(), directory());
     fs::set_permissions(sockets.path(), fs::Permissions::from_mode(0o777)).expect("chmod");
     let wrapper = unprivileged(files.path(), "--nproc=14");
     let provider = start(&cloud, &wrapper, sockets.path()).expect("provider");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use harness::driver::{Code, Driver};
 use harness::process::{ProviderBuilder, ProviderProcess};
-use harness::{FakeCloud, RequestRecord, Service};
+use harness::{FakeCloud, Service};
 
 use crate::world::{binary, request};
 
@@ -34,20 +34,9 @@ fn mount(provider: &ProviderProcess, times: usize) {
     }
 }
 
-fn asked(cloud: &FakeCloud, service: Service) -> Vec<RequestRecord> {
-    cloud
-        .requests()
-        .into_iter()
-        .filter(|request| request.service == service)
-        .collect()
-}
-
 /// Everything that was read, was read as this role.
 fn assert_read_as(cloud: &FakeCloud, role: &str) {
-    let reads: Vec<RequestRecord> = asked(cloud, Service::Kms)
-        .into_iter()
-        .chain(asked(cloud, Service::Oos))
-        .collect();
+    let reads = [cloud.requests_of(Service::Kms), cloud.requests_of(Service::Oos)].concat();
     assert!(!reads.is_empty());
     for read in reads {
         let identity = read.identity.unwrap_or_default();
@@ -68,7 +57,7 @@ fn a_role_assumed_with_the_access_key_pair() {
         .expect("provider");
     mount(&provider, 20);
     assert_eq!(
-        asked(&cloud, Service::Sts).len(),
+        cloud.requests_of(Service::Sts).len(),
         1,
         "one call for one life of the credentials"
     );
@@ -129,7 +118,7 @@ fn a_role_assumed_with_the_providers_own_token() {
     .expect("token");
     cloud.clear_requests();
     mount(&provider, 20);
-    assert_eq!(asked(&cloud, Service::Sts).len(), 1);
+    assert_eq!(cloud.requests_of(Service::Sts).len(), 1);
     assert_read_as(&cloud, "demo-role-for-rrsa");
     assert!(
         !provider.log().contains("eyJ"),
@@ -144,7 +133,7 @@ fn the_worker_ram_role() {
     let provider = nobody(&cloud).start().expect("provider");
     mount(&provider, 20);
     assert_eq!(
-        asked(&cloud, Service::Metadata).len(),
+        cloud.requests_of(Service::Metadata).len(),
         3,
         "session token, role, credentials"
     );
@@ -179,5 +168,5 @@ fn a_role_that_is_refused_is_no_fallback() {
         status.message().contains("role/no-such-role") && status.message().contains("EntityNotExist.Role"),
         "{status}"
     );
-    assert!(asked(&cloud, Service::Kms).is_empty() && asked(&cloud, Service::Oos).is_empty());
+    assert!(cloud.requests_of(Service::Kms).is_empty() && cloud.requests_of(Service::Oos).is_empty());
 }

@@ -236,13 +236,7 @@ fn ended_credentials_are_replaced_once() {
         provider,
         driver,
     };
-    let sts = || {
-        let requests = world.cloud.requests();
-        requests
-            .iter()
-            .filter(|request| request.service == Service::Sts)
-            .count()
-    };
+    let sts = || world.cloud.requests_of(Service::Sts).len();
     world.driver.mount(request(KMS)).expect("mount");
     assert_eq!((sts(), reads(&world).len()), (1, 1));
 

@@ -319,7 +319,7 @@ fn one_object_under_several_names_is_fetched_once_per_version() {
     let objects = "\
 - {objectName: shared, objectAlias: a}
 - {objectName: shared, objectAlias: b}
-- {objectName: shared, objectAlias: c}
+- {objectName: shared, objectAlias: c, objectVersionLabel: ACSCurrent}
 - {objectName: shared, objectAlias: before, objectVersionLabel: ACSPrevious}
 - {objectName: shared, objectAlias: before-too, objectVersionLabel: ACSPrevious}
 ";

@@ -10,7 +10,7 @@ use crate::world::{ADMIN_ROLE, BOTH, Setup, World, volume};
 const INSTANCE: &str = "kst-hzz65f176a0ogplgq0000.cryptoservice.kms.aliyuncs.com";
 
 /// A provider with nothing but the cloud's own host names, behind a proxy.
-fn behind(world: &World, proxy: &Proxy) -> Setup {
+pub(crate) fn behind(world: &World, proxy: &Proxy) -> Setup {
     world.put("ca.pem", world.cloud.ca_pem());
     let (id, secret) = world.cloud.access_key();
     Setup::default()

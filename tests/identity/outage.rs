@@ -2,8 +2,10 @@
 //! identity is ever covered.
 
 use csi_provider::grpc::{Code, Status};
+use harness::proxy::Proxy;
 use harness::{Fault, FaultRule, Service};
 
+use crate::network::behind;
 use crate::world::{ADMIN_ROLE, BOTH, GUARDED, Provider, Setup, TARGET, World, volume};
 
 fn keeping(setup: Setup) -> Setup {
@@ -305,6 +307,40 @@ fn a_cross_account_role_that_is_refused() {
     outage(&world, &ALL);
     fails(&provider, &target);
     assert_eq!(provider.reads(&own), files);
+}
+
+/// An endpoint that a class names is not always the cloud's own: what it says of credentials that others share ends what
+/// was read there, and nothing else. What the provider's own endpoint says ends everything.
+#[test]
+fn a_refusal_at_an_endpoint_that_a_class_names() {
+    let world = World::new();
+    let proxy = Proxy::start(Some(world.cloud.https_address())).expect("proxy");
+    let provider = world.start(&keeping(behind(&world, &proxy)));
+    let own = volume("default", "web", BOTH);
+    let objects = "- objectName: test-kms\n  kmsEndpoint: kms.cn-hangzhou.aliyuncs.com\n";
+    let named = volume("tenant", "web", objects);
+    let files = provider.reads(&own);
+    provider.reads(&named);
+    assert_eq!(provider.mounter.engine.stale().0, 3);
+    let refuse = || {
+        world.cloud.clear_faults();
+        let refused = Fault::error(400, "SignatureDoesNotMatch", "m");
+        world
+            .cloud
+            .inject(FaultRule::new(refused).service(Service::Kms).times(1));
+    };
+    refuse();
+    provider.refuses(&named);
+    assert_eq!(provider.mounter.engine.stale().0, 2);
+    outage(&world, &ALL);
+    assert_eq!(provider.reads(&own), files);
+    fails(&provider, &named);
+
+    world.cloud.clear_faults();
+    provider.reads(&named);
+    refuse();
+    provider.refuses(&own);
+    assert_eq!(provider.mounter.engine.stale().0, 0);
 }
 
 /// The node's role by itself, named or not: metadata says which one it is, or the configuration.

@@ -39,13 +39,7 @@ fn a_thousand_mounts_are_one_sts_call() {
 fn two_pods_share_nothing() {
     let world = World::new();
     // Copies are shared for ten minutes, which makes them a path too.
-    let setup = {
-        let mut setup = world.for_pods();
-        setup
-            .arguments
-            .retain(|argument| !argument.starts_with("--refresh-interval"));
-        setup.argument("--refresh-interval=10m")
-    };
+    let setup = world.for_pods().argument("--refresh-interval=10m");
     let provider = world.start(&setup);
     let all = "- objectName: test-kms\n- objectName: test\n  objectType: oos\n";
     let mut demo = world.pod("rrsa-demo", "demo-sa", all);
@@ -176,13 +170,8 @@ fn cross_account_roles_are_not_lent() {
 #[test]
 fn a_pair_with_a_wrong_secret_gets_nothing() {
     let world = World::new();
-    let setup = {
-        let mut setup = world.for_pods();
-        setup
-            .arguments
-            .retain(|argument| !argument.starts_with("--refresh-interval"));
-        setup.argument("--refresh-interval=10m")
-    };
+    // Copies are shared for ten minutes, which makes them a path too.
+    let setup = world.for_pods().argument("--refresh-interval=10m");
     let provider = world.start(&setup);
     let (id, secret) = world.cloud.access_key();
     let with = |secret: &str| {

@@ -186,9 +186,7 @@ impl World {
     }
 
     pub(crate) fn asked(&self, service: Service) -> Vec<RequestRecord> {
-        let mut requests = self.cloud.requests();
-        requests.retain(|request| request.service == service);
-        requests
+        self.cloud.requests_of(service)
     }
 
     /// The ARNs of those who read values, each once.

@@ -66,18 +66,27 @@ func (d *driver) mount(attributes, target string) (map[string]string, error) {
 	return versions, err
 }
 
-// Mounts into a new directory, which the caller need not remove: it is below the stage's own.
-func mountNew(world *stage, attributes string) (target string, versions map[string]string, err error) {
-	target, err = os.MkdirTemp(world.volume, "target-")
+// A driver that has met the provider, and a new directory, which need not be removed: it is below the stage's own.
+func onTarget(world *stage, use func(d *driver, target string) error) error {
+	target, err := os.MkdirTemp(world.volume, "target-")
 	if err != nil {
-		return "", nil, err
+		return err
 	}
 	d, err := connect(world)
 	if err != nil {
-		return "", nil, err
+		return err
 	}
 	defer d.builder.Cleanup()
-	versions, err = d.mount(attributes, target)
+	return use(d, target)
+}
+
+// Mounts into a new directory.
+func mountNew(world *stage, attributes string) (target string, versions map[string]string, err error) {
+	err = onTarget(world, func(d *driver, directory string) (err error) {
+		target = directory
+		versions, err = d.mount(attributes, directory)
+		return err
+	})
 	return target, versions, err
 }
 
@@ -131,98 +140,77 @@ func mountFiles(world *stage) error {
 }
 
 func rotate(world *stage) error {
-	target, err := os.MkdirTemp(world.volume, "target-")
-	if err != nil {
-		return err
-	}
-	d, err := connect(world)
-	if err != nil {
-		return err
-	}
-	defer d.builder.Cleanup()
-	var seen []string
-	for _, day := range []string{"monday", "tuesday"} {
-		if err := world.setSecret("go-rotated", []byte(day)); err != nil {
-			return err
+	return onTarget(world, func(d *driver, target string) error {
+		var seen []string
+		for _, day := range []string{"monday", "tuesday"} {
+			if err := world.setSecret("go-rotated", []byte(day)); err != nil {
+				return err
+			}
+			versions, err := d.mount(objects("- objectName: go-rotated\n"), target)
+			if err != nil {
+				return err
+			}
+			if err := expectFile(target, "go-rotated", day); err != nil {
+				return err
+			}
+			data, err := os.Readlink(filepath.Join(target, "..data"))
+			if err != nil {
+				return err
+			}
+			seen = append(seen, data, versions["go-rotated"])
 		}
-		versions, err := d.mount(objects("- objectName: go-rotated\n"), target)
-		if err != nil {
-			return err
+		if seen[0] == seen[2] || seen[1] == seen[3] {
+			return fmt.Errorf("nothing moved: %v", seen)
 		}
-		if err := expectFile(target, "go-rotated", day); err != nil {
-			return err
-		}
-		data, err := os.Readlink(filepath.Join(target, "..data"))
-		if err != nil {
-			return err
-		}
-		seen = append(seen, data, versions["go-rotated"])
-	}
-	if seen[0] == seen[2] || seen[1] == seen[3] {
-		return fmt.Errorf("nothing moved: %v", seen)
-	}
-	return nil
+		return nil
+	})
 }
 
 func unchanged(world *stage) error {
 	if err := world.setSecret("go-same", []byte("same")); err != nil {
 		return err
 	}
-	target, err := os.MkdirTemp(world.volume, "target-")
-	if err != nil {
-		return err
-	}
-	d, err := connect(world)
-	if err != nil {
-		return err
-	}
-	defer d.builder.Cleanup()
-	class := "- objectName: go-same\n  objectAlias: b\n- objectName: go-same\n  objectAlias: a\n"
-	if _, err := d.mount(objects(class), target); err != nil {
-		return err
-	}
-	before, err := os.Readlink(filepath.Join(target, "..data"))
-	if err != nil {
-		return err
-	}
-	for range 3 {
+	return onTarget(world, func(d *driver, target string) error {
+		class := "- objectName: go-same\n  objectAlias: b\n- objectName: go-same\n  objectAlias: a\n"
 		if _, err := d.mount(objects(class), target); err != nil {
 			return err
 		}
-	}
-	if after, err := os.Readlink(filepath.Join(target, "..data")); err != nil || after != before {
-		return fmt.Errorf("the volume was written again: %s, %s, %v", before, after, err)
-	}
-	return nil
+		before, err := os.Readlink(filepath.Join(target, "..data"))
+		if err != nil {
+			return err
+		}
+		for range 3 {
+			if _, err := d.mount(objects(class), target); err != nil {
+				return err
+			}
+		}
+		if after, err := os.Readlink(filepath.Join(target, "..data")); err != nil || after != before {
+			return fmt.Errorf("the volume was written again: %s, %s, %v", before, after, err)
+		}
+		return nil
+	})
 }
 
 func removeFile(world *stage) error {
 	if err := world.setSecret("go-kept", []byte("kept")); err != nil {
 		return err
 	}
-	target, err := os.MkdirTemp(world.volume, "target-")
-	if err != nil {
-		return err
-	}
-	d, err := connect(world)
-	if err != nil {
-		return err
-	}
-	defer d.builder.Cleanup()
-	one := "- objectName: go-kept\n"
-	two := one + "- objectName: go-kept\n  objectAlias: dropped\n"
-	for _, class := range []string{two, one} {
-		if _, err := d.mount(objects(class), target); err != nil {
+	return onTarget(world, func(d *driver, target string) error {
+		one := "- objectName: go-kept\n"
+		two := one + "- objectName: go-kept\n  objectAlias: dropped\n"
+		for _, class := range []string{two, one} {
+			if _, err := d.mount(objects(class), target); err != nil {
+				return err
+			}
+		}
+		if err := expectFile(target, "go-kept", "kept"); err != nil {
 			return err
 		}
-	}
-	if err := expectFile(target, "go-kept", "kept"); err != nil {
-		return err
-	}
-	if _, err := os.Lstat(filepath.Join(target, "dropped")); !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("the file is still there: %v", err)
-	}
-	return nil
+		if _, err := os.Lstat(filepath.Join(target, "dropped")); !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("the file is still there: %v", err)
+		}
+		return nil
+	})
 }
 
 func directories(world *stage) error {
@@ -290,28 +278,16 @@ func manyVolumes(world *stage) error {
 		return err
 	}
 	defer d.builder.Cleanup()
-	var group sync.WaitGroup
-	failures := make(chan error, 100)
-	for range cap(failures) {
-		group.Go(func() {
-			target, err := os.MkdirTemp(world.volume, "target-")
-			if err == nil {
-				_, err = d.mount(objects("- objectName: go-many\n"), target)
-			}
-			if err == nil {
-				err = expectFile(target, "go-many", "many")
-			}
-			failures <- err
-		})
-	}
-	group.Wait()
-	close(failures)
-	for err := range failures {
-		if err != nil {
-			return err
+	return atOnce(100, func() error {
+		target, err := os.MkdirTemp(world.volume, "target-")
+		if err == nil {
+			_, err = d.mount(objects("- objectName: go-many\n"), target)
 		}
-	}
-	return nil
+		if err == nil {
+			err = expectFile(target, "go-many", "many")
+		}
+		return err
+	})
 }
 
 // So many files of 30,000 bytes each, all of one secret.
@@ -357,21 +333,14 @@ func noDeadline(world *stage) error {
 	if err := world.setSecret("go-old", []byte("old")); err != nil {
 		return err
 	}
-	d, err := connect(world)
-	if err != nil {
-		return err
-	}
-	defer d.builder.Cleanup()
-	target, err := os.MkdirTemp(world.volume, "target-")
-	if err != nil {
-		return err
-	}
-	old := map[string]string{"go-old": "some version"}
-	_, _, err = secretsstore.MountContent(context.Background(), d.client, objects("- objectName: go-old\n"), "{}", target, "420", old)
-	if err != nil {
-		return err
-	}
-	return expectFile(target, "go-old", "old")
+	return onTarget(world, func(d *driver, target string) error {
+		old := map[string]string{"go-old": "some version"}
+		_, _, err := secretsstore.MountContent(context.Background(), d.client, objects("- objectName: go-old\n"), "{}", target, "420", old)
+		if err != nil {
+			return err
+		}
+		return expectFile(target, "go-old", "old")
+	})
 }
 
 // What the driver sees while the provider's pod is replaced.

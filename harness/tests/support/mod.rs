@@ -219,6 +219,17 @@ pub(crate) fn signed(
     request
 }
 
+/// Reads the secret `test-kms`.
+pub(crate) fn read_kms(keys: &Keys) -> Request {
+    signed(
+        keys,
+        "127.0.0.1",
+        "2016-01-20",
+        "GetSecretValue",
+        &[("SecretName", "test-kms")],
+    )
+}
+
 /// Signs a request as it stands, over all its headers but an earlier `Authorization`.
 pub(crate) fn sign(request: &mut Request, keys: &Keys) {
     request.headers.retain(|(name, _)| name != "Authorization");

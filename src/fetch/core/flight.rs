@@ -31,7 +31,8 @@ pub(super) enum State {
     /// It waits for its next try.
     Paused { until: Instant },
     /// It is under way, and ends by when the last of those gives up who waited when it was sent. What it brings is
-    /// not kept if it is overruled: meanwhile the cloud has refused the same value.
+    /// not kept if it is overruled: meanwhile the cloud has refused the same value, or a call that was sent later has
+    /// brought it.
     Sent {
         at: Instant,
         until: Instant,

@@ -87,11 +87,19 @@ impl<D: Domain> Core<D> {
     /// The cloud has refused all keys that `is_meant`: nothing of them stands in from now on, not even what is under
     /// way. Shared copies are another matter.
     pub fn forget(&mut self, is_meant: impl Fn(&D::Key) -> bool) {
-        let Some(stale) = &mut self.stale else { return };
-        stale.forget(&is_meant);
-        for flight in self.flights.values_mut() {
-            if let State::Sent { is_overruled, .. } = &mut flight.state
-                && is_meant(&flight.key)
+        if let Some(stale) = &mut self.stale {
+            stale.forget(&is_meant);
+        }
+        self.overrule(|key, _| is_meant(key));
+    }
+
+    /// Whatever calls bring that are under way and `is_meant`, by key and by when they were sent, is kept for nobody
+    /// but those who wait for it.
+    pub(super) fn overrule(&mut self, is_meant: impl Fn(&D::Key, Instant) -> bool) {
+        for id in &self.under_way {
+            if let Some(flight) = self.flights.get_mut(id)
+                && let State::Sent { at, is_overruled, .. } = &mut flight.state
+                && is_meant(&flight.key, *at)
             {
                 *is_overruled = true;
             }

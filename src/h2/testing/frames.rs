@@ -5,6 +5,7 @@
 
 use std::ops::ControlFlow;
 
+use csi_provider::grpc::message;
 use csi_provider::h2::frame::{self, Frame, Head, Kind, Setting, Settings, Split, flag};
 use csi_provider::h2::{Reason, StreamId};
 use csi_provider::hpack;
@@ -184,6 +185,33 @@ pub(crate) fn ping(payload: [u8; 8]) -> Vec<u8> {
 
 pub(crate) fn window_update(stream: u32, increment: u32) -> Vec<u8> {
     raw(Kind::WindowUpdate, 0, stream, &increment.to_be_bytes())
+}
+
+/// The header section of a gRPC call; `fields` come last.
+pub(crate) fn call_head(stream: u32, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+    let common = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", path),
+        (":authority", "localhost"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ];
+    headers(stream, &[&common, fields].concat(), false)
+}
+
+/// A gRPC message behind its prefix.
+pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
+    [&message::prefix(message.len()).unwrap()[..], message].concat()
+}
+
+/// A gRPC call with one short message; `fields` come last in its header section.
+pub(crate) fn call(stream: u32, path: &str, fields: &[(&str, &str)], message: &[u8]) -> Vec<u8> {
+    [
+        call_head(stream, path, fields),
+        data(stream, &framed(message), true),
+    ]
+    .concat()
 }
 
 /// Preface, empty SETTINGS, acknowledgement of the server's.

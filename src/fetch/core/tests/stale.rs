@@ -396,6 +396,29 @@ fn what_is_too_large_to_keep_ends_what_was_kept() {
     assert_eq!(bench.core.stale(), (0, 0));
 }
 
+/// Nor is one that was asked for earlier and comes later.
+#[test]
+fn what_is_too_large_to_keep_keeps_out_what_is_older() {
+    let mut bench = Bench::keeping_for(HOUR, settings(100, 0, INTERVAL));
+    let known = bench.known("u");
+    let early = bench.mount(&["a"], None);
+    let slow = bench.call();
+    bench.pass(1);
+    let late = bench.mount(&["a"], None);
+    let call = bench.call();
+    bench
+        .core
+        .finish(call, Outcome::Value(2, 1 << 30), 0.0, bench.now);
+    bench.answer(slow, 1);
+    assert_eq!(
+        (bench.takes(early), bench.takes(late)),
+        (vec![New(1)], vec![New(2)])
+    );
+    assert_eq!((bench.core.copies(), bench.core.stale()), ((0, 0), (0, 0)));
+    let taken = bench.takes_in_an_outage(&["a"], Some(&known));
+    assert_eq!(taken, [Nothing("out of order")]);
+}
+
 /// Copies for sharing and those for outages have nothing to do with each other.
 #[test]
 fn beside_a_refresh_interval() {

@@ -218,8 +218,7 @@ impl Model {
         if let Some(refused) = self.refused.get(&key) {
             prop_assert!(*refused < event, "it was refused since it was asked for");
         }
-        let later = self.values.get(value as usize + 1..).unwrap_or_default();
-        let newer = later.iter().find(|(of, at, _)| *of == key && *at > sent);
+        let newer = self.values.iter().find(|(of, at, _)| *of == key && *at > sent);
         prop_assert!(newer.is_none(), "{newer:?} was read");
         Ok(())
     }

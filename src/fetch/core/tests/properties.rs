@@ -4,7 +4,6 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::tests::{Bench, Words, settings};
 use super::*;
 
 /// Something that happens.

@@ -1,0 +1,188 @@
+//! A try ends: with a value for all who wait, with another try, or with an error.
+
+use std::time::Instant;
+
+use super::flight::{Flight, State};
+use super::{Core, Domain, FlightId, Outcome, PartyId, Settled, Slot, deadline};
+use crate::fetch::retry::{self, Class, Failure};
+
+impl<D: Domain> Core<D> {
+    /// A try has ended. `fraction`, a random number from 0 to 1, spreads retries.
+    pub fn finish(&mut self, id: FlightId, outcome: Outcome<D>, fraction: f64, now: Instant) {
+        let Some(mut flight) = self.flights.remove(&id) else {
+            return;
+        };
+        self.under_way.remove(&id);
+        let State::Sent {
+            at: sent,
+            until,
+            is_overruled,
+        } = flight.state
+        else {
+            self.flights.insert(id, flight);
+            return;
+        };
+        if let Some(open) = self.open.get_mut(&flight.key)
+            && open.ended(id)
+        {
+            self.open.remove(&flight.key);
+        }
+        let is_answered = !matches!(
+            outcome,
+            Outcome::Failed {
+                class: Class::Interrupted | Class::Unavailable,
+                ..
+            }
+        );
+        let lane = self.lane(flight.service);
+        lane.done();
+        if is_answered {
+            lane.answered(flight.home);
+        }
+        match outcome {
+            Outcome::Value(value, bytes) => {
+                // Pods that start together on many nodes, and nodes that come out of an outage together, would
+                // otherwise ask again together, each interval.
+                let spreads = flight.is_first || self.lane(flight.service).is_recovering(now);
+                // Even if this answer cannot be kept, an older one that comes later is none.
+                self.overrule(|key, at| *key == flight.key && at < sent);
+                if let (Some(copies), false) = (&mut self.copies, is_overruled) {
+                    let life = copies.interval().mul_f64(if spreads {
+                        1.0 - fraction.clamp(0.0, 1.0)
+                    } else {
+                        1.0
+                    });
+                    copies.put(&flight.key, value.clone(), bytes, sent, life, now);
+                }
+                if let (Some(stale), false) = (&mut self.stale, is_overruled) {
+                    let life = stale.interval();
+                    stale.put(&flight.key, value.clone(), bytes, sent, life, now);
+                }
+                self.settle(&flight, || Slot::Settled(Settled::Value(value.clone())));
+            }
+            Outcome::Renewed(job) => {
+                flight.job = job;
+                self.again(id, flight, now);
+            }
+            // It had no more time than those who waited when it was sent. Others have come since, who have.
+            Outcome::Failed { class, .. }
+                if class.is_outage() && until <= now && deadline(&self.parties, &flight, now) > now =>
+            {
+                flight.attempts = flight.attempts.saturating_sub(1);
+                self.again(id, flight, now);
+            }
+            Outcome::Failed { error, class, hint } => {
+                if class == Class::Throttled {
+                    self.counts.throttled += 1;
+                    self.lane(flight.service).pace.throttled(sent, hint, now);
+                }
+                if class == Class::Unavailable {
+                    self.lane(flight.service).unavailable(now);
+                }
+                if class == Class::Definite {
+                    if let Some(copies) = &mut self.copies {
+                        copies.refused(&flight.key, sent);
+                    }
+                    if let Some(stale) = &mut self.stale {
+                        stale.refused(&flight.key, now);
+                    }
+                    self.overrule(|key, _| *key == flight.key);
+                }
+                let failure = Failure {
+                    class,
+                    hint,
+                    attempt: flight.attempts,
+                    remaining: deadline(&self.parties, &flight, now).saturating_duration_since(now),
+                };
+                match retry::pause(&failure, fraction) {
+                    Some(pause) if self.affords(class, now) => {
+                        flight.last_error = Some(error);
+                        self.again(id, flight, now + pause);
+                    }
+                    _ => self.fail(&flight, &error, class),
+                }
+            }
+        }
+    }
+
+    /// Whether the process can afford a retry. Throttled calls are held back by the pace instead.
+    fn affords(&mut self, class: Class, now: Instant) -> bool {
+        let affords = class == Class::Throttled || self.budget.spend(now);
+        self.counts.unaffordable += u64::from(!affords);
+        affords
+    }
+
+    /// Another try at `due`, together with a call of the same key that waits anyway.
+    fn again(&mut self, id: FlightId, mut flight: Flight<D>, due: Instant) {
+        if flight.waiters.is_empty() {
+            self.lane(flight.service).release(flight.home);
+            return;
+        }
+        if let Some(open) = self.open.get(&flight.key)
+            && let Some(unsent) = open.unsent
+            && let Some(other) = self.flights.get_mut(&unsent)
+        {
+            for (party, slot) in &flight.waiters {
+                if let Some(party) = self.parties.get_mut(party)
+                    && let Some(slot) = party.slots.get_mut(*slot)
+                {
+                    *slot = Slot::Pending(unsent);
+                }
+            }
+            other.is_first |= flight.is_first;
+            other.attempts = other.attempts.max(flight.attempts);
+            other.last_error = flight.last_error.take().or_else(|| other.last_error.take());
+            let moved = std::mem::take(&mut flight.waiters);
+            other.waiters.extend(moved.iter().copied());
+            self.lane(flight.service).release(flight.home);
+            self.abandon_outages(moved);
+            return;
+        }
+        flight.state = State::Paused { until: due };
+        self.lane(flight.service).pause(due, id);
+        self.open.entry(flight.key.clone()).or_default().unsent = Some(id);
+        let waiters = flight.waiters.clone();
+        self.flights.insert(id, flight);
+        self.abandon_outages(waiters);
+    }
+
+    /// Waiters whose Mount has failed for the state of the cloud do not wait for another try.
+    fn abandon_outages(&mut self, waiters: Vec<(PartyId, usize)>) {
+        for (party, _) in waiters {
+            if self.parties.get(&party).is_some_and(|party| party.is_outage) {
+                self.abandon(party);
+            }
+        }
+    }
+
+    fn fail(&mut self, flight: &Flight<D>, error: &D::Error, class: Class) {
+        self.settle(flight, || match class.is_outage() {
+            true => Slot::Lost(Some(error.clone())),
+            false => Slot::Settled(Settled::Failed(error.clone())),
+        });
+        if class.is_outage() {
+            for (party, _) in &flight.waiters {
+                if let Some(party) = self.parties.get_mut(party) {
+                    party.is_outage = true;
+                }
+                self.abandon(*party);
+            }
+        }
+        self.lane(flight.service).release(flight.home);
+    }
+
+    fn settle(&mut self, flight: &Flight<D>, result: impl Fn() -> Slot<D>) {
+        for (id, slot) in &flight.waiters {
+            let Some(party) = self.parties.get_mut(id) else {
+                continue;
+            };
+            if let Some(slot) = party.slots.get_mut(*slot) {
+                *slot = result();
+                party.pending -= 1;
+                if party.pending == 0 {
+                    self.complete.push(*id);
+                }
+            }
+        }
+    }
+}

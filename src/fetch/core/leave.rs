@@ -1,0 +1,101 @@
+//! A Mount leaves with what there is, and whoever gives up a call takes nothing from those who go on waiting for it.
+
+use std::time::Instant;
+
+use super::flight::State;
+use super::{Core, Domain, FlightId, PartyId, Settled, Slot, stale};
+
+impl<D: Domain> Core<D> {
+    /// The Mounts that became complete since the last time.
+    pub fn complete(&mut self) -> Vec<PartyId> {
+        std::mem::take(&mut self.complete)
+    }
+
+    /// Whether a Mount has all it can get.
+    pub fn is_complete(&self, id: PartyId) -> bool {
+        self.parties.get(&id).is_none_or(|party| party.pending == 0)
+    }
+
+    /// A Mount takes what there is, in the order of its wants, and is gone. Others go on waiting for what it leaves.
+    /// Where the cloud gives nothing, what is kept for that stands in.
+    pub fn leave(&mut self, id: PartyId, now: Instant) -> Vec<Settled<D>> {
+        let stand_ins = self.stand_ins(id, now);
+        let settled = self.cancel(id).into_iter().zip(stand_ins);
+        let settled: Vec<_> = settled
+            .map(|(settled, old)| stale::replace(settled, old))
+            .collect();
+        let stale = settled.iter().filter(|it| matches!(it, Settled::Stale { .. }));
+        self.counts.stale += stale.count() as u64;
+        settled
+    }
+
+    /// The same for a Mount that nobody waits for any more, so that nothing stands in.
+    pub fn cancel(&mut self, id: PartyId) -> Vec<Settled<D>> {
+        let Some(party) = self.parties.remove(&id) else {
+            return Vec::new();
+        };
+        let settle = |(at, slot)| match slot {
+            Slot::Settled(settled) => settled,
+            Slot::Lost(error) => error.map_or(Settled::Skipped, Settled::Failed),
+            Slot::Pending(flight) => match self.unwait(id, at, flight, true) {
+                Some(Some(error)) => Settled::Failed(error),
+                _ => Settled::Unfinished,
+            },
+        };
+        party.slots.into_iter().enumerate().map(settle).collect()
+    }
+
+    /// Takes a Mount out of all calls that are not under way.
+    pub(super) fn abandon(&mut self, id: PartyId) {
+        let Some(mut party) = self.parties.remove(&id) else {
+            return;
+        };
+        let was_pending = party.pending;
+        for (at, slot) in party.slots.iter_mut().enumerate() {
+            let Slot::Pending(flight) = *slot else { continue };
+            let Some(last_error) = self.unwait(id, at, flight, false) else {
+                continue;
+            };
+            *slot = Slot::Lost(last_error);
+            party.pending -= 1;
+        }
+        if was_pending > 0 && party.pending == 0 {
+            self.complete.push(id);
+        }
+        self.parties.insert(id, party);
+    }
+
+    /// A value is no longer waited for. A call that nobody waits for is not made. Calls under way are only left if
+    /// `even_sent`. Gives the last error of the call, or nothing if it was not left.
+    fn unwait(
+        &mut self,
+        party: PartyId,
+        slot: usize,
+        id: FlightId,
+        even_sent: bool,
+    ) -> Option<Option<D::Error>> {
+        let flight = self.flights.get_mut(&id)?;
+        let paused = match flight.state {
+            State::Sent { .. } if !even_sent => return None,
+            State::Sent { .. } => {
+                flight.waiters.retain(|waiter| *waiter != (party, slot));
+                return Some(flight.last_error.clone());
+            }
+            State::Queued => None,
+            State::Paused { until } => Some(until),
+        };
+        flight.waiters.retain(|waiter| *waiter != (party, slot));
+        let last_error = flight.last_error.clone();
+        if flight.waiters.is_empty()
+            && let Some(flight) = self.flights.remove(&id)
+        {
+            self.lane(flight.service).leave(flight.home, paused, id);
+            if let Some(open) = self.open.get_mut(&flight.key)
+                && open.ended(id)
+            {
+                self.open.remove(&flight.key);
+            }
+        }
+        Some(last_error)
+    }
+}

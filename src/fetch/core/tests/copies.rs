@@ -1,0 +1,197 @@
+//! How long what was read serves volumes that ask again.
+
+use super::*;
+
+#[test]
+fn copies_serve_known_volumes_for_the_interval_and_no_others() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    let first = bench.mount(&["a"], None);
+    let call = bench.call();
+    bench.pass(1);
+    bench.answer(call, 1);
+    bench.leave(first);
+
+    bench.pass(58);
+    let repeated = bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.results(repeated), [Ok(1)]);
+    assert_eq!(bench.core.counts().copies, 1);
+
+    let fresh = bench.mount(&["a"], Volume::new("other", "path").as_ref());
+    let call = bench.call();
+    bench.answer(call, 2);
+    bench.leave(fresh);
+    let repeated = bench.mount(&["a"], Some(&known));
+    assert_eq!(
+        bench.results(repeated),
+        [Ok(2)],
+        "a first Mount refreshes the copy for all"
+    );
+
+    bench.pass(60);
+    let repeated = bench.mount(&["a"], Some(&known));
+    let call = bench.call();
+    bench.answer(call, 3);
+    assert_eq!(bench.results(repeated), [Ok(3)]);
+    bench.assert_empty();
+}
+
+/// Pods of many nodes that start together do not ask together from then on: what a first Mount reads is shared for a
+/// random part of the interval, what a repeated one reads for all of it.
+#[test]
+fn what_starts_together_spreads() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    bench.mount(&["a"], None);
+    let call = bench.call();
+    bench.core.finish(call, Outcome::Value(1, 10), 0.75, bench.now);
+    bench.pass(14);
+    let repeated = bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.results(repeated), [Ok(1)]);
+    bench.pass(1);
+    bench.mount(&["a"], Some(&known));
+    let call = bench.call();
+    bench.core.finish(call, Outcome::Value(2, 10), 0.75, bench.now);
+    bench.pass(59);
+    let repeated = bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.results(repeated), [Ok(2)]);
+    bench.pass(1);
+    bench.mount(&["a"], Some(&known));
+    // The same after an outage.
+    let call = bench.call();
+    bench.fail(call, "out of order", Class::Unavailable);
+    let call = bench.call();
+    bench.core.finish(call, Outcome::Value(3, 10), 0.5, bench.now);
+    bench.pass(30);
+    bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.calls().len(), 1);
+}
+
+/// Its age counts from when the call was sent, not from when it was answered.
+#[test]
+fn a_slow_answer_is_old_when_it_arrives() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    bench.mount(&["a"], None);
+    let call = bench.call();
+    bench.pass(60);
+    bench.answer(call, 1);
+    bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.calls().len(), 1);
+}
+
+/// A refusal ends what is shared, also what was asked for before it and comes later.
+#[test]
+fn what_was_under_way_when_the_cloud_refused_is_not_shared() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    let early = bench.mount(&["a"], None);
+    let slow = bench.call();
+    bench.pass(1);
+    let late = bench.mount(&["a"], None);
+    let refused = bench.call();
+    bench.fail(refused, "denied", Class::Definite);
+    bench.answer(slow, 1);
+    assert_eq!(
+        (bench.results(early), bench.results(late)),
+        (vec![Ok(1)], vec![Err("denied")])
+    );
+    bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.calls().len(), 1);
+}
+
+/// After the machine has slept nobody knows how old an answer is that was asked for before.
+#[test]
+fn what_was_under_way_when_copies_are_forgotten_is_not_shared() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    let party = bench.mount(&["a"], None);
+    let call = bench.call();
+    bench.core.forget_copies();
+    bench.answer(call, 1);
+    assert_eq!(bench.results(party), [Ok(1)]);
+    bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.calls().len(), 1);
+}
+
+#[test]
+fn without_an_interval_every_mount_reads() {
+    let mut bench = Bench::new(&settings(100, 0, Duration::ZERO));
+    let known = bench.known("u");
+    for value in 0..3 {
+        let party = bench.mount(&["a"], Some(&known));
+        let call = bench.call();
+        bench.answer(call, value);
+        assert_eq!(bench.results(party), [Ok(value)]);
+    }
+    let under_way = bench.mount(&["a"], Some(&known));
+    let call = bench.call();
+    let later = bench.mount(&["a"], Some(&known));
+    let later_call = bench.call();
+    bench.answer(later_call, 9);
+    bench.answer(call, 8);
+    assert_eq!(
+        (bench.results(under_way), bench.results(later)),
+        (vec![Ok(8)], vec![Ok(9)])
+    );
+    assert_eq!(bench.core.copies(), (0, 0));
+    bench.assert_empty();
+}
+
+#[test]
+fn a_definite_refusal_ends_the_copy() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    bench.mount(&["a"], None);
+    let call = bench.call();
+    bench.answer(call, 1);
+    bench.pass(1);
+    bench.mount(&["a"], None);
+    let call = bench.call();
+    bench.fail(call, "denied", Class::Definite);
+    bench.mount(&["a"], Some(&known));
+    assert_eq!(bench.calls().len(), 1, "it asks the cloud again");
+}
+
+/// The figure that SPECIFICATION.md promises: a node of 110 pods that share 5 values, republished for ten minutes.
+#[test]
+fn a_node_reads_each_value_once_per_interval() {
+    const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
+    let mut bench = Bench::new(&settings(10, 50, INTERVAL));
+    let volumes: Vec<Volume> = (0..110)
+        .map(|pod| Volume::new(&format!("pod-{pod}"), "path").expect("a volume"))
+        .collect();
+    let start = bench.now;
+    let round = |bench: &mut Bench, apart: Duration| {
+        for volume in &volumes {
+            bench.now += apart;
+            let party = bench.mount(&KEYS, Some(volume));
+            while !bench.core.is_complete(party) {
+                for call in bench.calls() {
+                    bench.now += Duration::from_millis(20);
+                    bench.answer(call.flight, 1);
+                }
+            }
+            assert_eq!(bench.results(party), [Ok(1); 5]);
+            bench.core.mounted(volume, bench.now);
+        }
+    };
+    // A node that starts: every pod reads for itself, as the values may have changed since the pod before.
+    round(&mut bench, Duration::ZERO);
+    let after_start = bench.core.counts().calls;
+    let republished = bench.now;
+    // kubelet asks about every volume each 75 s, at different times.
+    while bench.now < republished + Duration::from_secs(600) {
+        round(&mut bench, Duration::from_secs(75) / 110);
+    }
+    let calls = bench.core.counts().calls - after_start;
+    let seconds = (bench.now - start).as_secs();
+    assert!(seconds >= 600);
+    assert!(calls <= 5 * (600 / 60 + 1), "{calls} calls");
+    assert!(calls >= 5 * 8, "{calls} calls: values are read anew at all");
+    let (copies, bytes) = bench.core.copies();
+    assert!(
+        copies == 5 && bytes < 5 * 1024,
+        "{copies} copies of {bytes} bytes"
+    );
+}

@@ -1,0 +1,152 @@
+//! The engine's decisions on a clock that stands still until a test moves it.
+
+mod copies;
+mod failures;
+mod leaving;
+mod properties;
+mod sharing;
+mod stale;
+mod stale_properties;
+
+use super::*;
+use crate::clock::{Clock as _, SystemClock};
+use crate::fetch::retry::Class;
+use crate::limits;
+
+/// Keys and errors are words, values are numbers, a job is the number of its credentials.
+#[derive(Debug)]
+struct Words;
+
+impl Domain for Words {
+    type Key = &'static str;
+    type Job = u32;
+    type Value = u32;
+    type Error = &'static str;
+
+    /// `identity/secret@version`
+    fn is_same_secret(one: &&'static str, other: &&'static str) -> bool {
+        let secret = |key: &&'static str| -> &'static str {
+            let named = key.rsplit('/').next().unwrap_or_default();
+            named.split('@').next().unwrap_or_default()
+        };
+        secret(one) == secret(other)
+    }
+}
+
+struct Bench {
+    core: Core<Words>,
+    now: Instant,
+}
+
+const INTERVAL: Duration = Duration::from_secs(60);
+const OLD_JOB: u32 = 1;
+
+fn settings(pulls: usize, per_second: u32, refresh_interval: Duration) -> Settings {
+    let lane = LaneSettings { pulls, per_second };
+    Settings {
+        kms: lane,
+        oos: lane,
+        refresh_interval,
+        copies_bytes: 1 << 20,
+        serve_stale_for: Duration::ZERO,
+        stale_bytes: 1 << 20,
+    }
+}
+
+impl Bench {
+    fn new(settings: &Settings) -> Self {
+        let now = SystemClock.now();
+        Self {
+            core: Core::new(settings, now),
+            now,
+        }
+    }
+
+    fn wide() -> Self {
+        Self::new(&settings(100, 0, INTERVAL))
+    }
+
+    fn narrow(pulls: usize) -> Self {
+        Self::new(&settings(pulls, 0, INTERVAL))
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+    }
+
+    fn mount(&mut self, keys: &[&'static str], volume: Option<&Volume>) -> PartyId {
+        self.mount_within(keys, volume, 100)
+    }
+
+    fn mount_within(&mut self, keys: &[&'static str], volume: Option<&Volume>, seconds: u64) -> PartyId {
+        let wants = keys.iter().map(|key| Want {
+            service: Service::Kms,
+            key: *key,
+            job: Ok(OLD_JOB),
+        });
+        let deadline = self.now + Duration::from_secs(seconds);
+        self.core.mount(wants.collect(), volume, deadline, self.now).party
+    }
+
+    /// A volume that has been mounted.
+    fn known(&mut self, uid: &str) -> Volume {
+        let volume = Volume::new(uid, "path").expect("a volume");
+        self.core.mounted(&volume, self.now);
+        volume
+    }
+
+    /// Every call that may be made now.
+    fn calls(&mut self) -> Vec<Attempt<Words>> {
+        let mut calls = Vec::new();
+        while let Next::Call(call) = self.core.next(self.now) {
+            calls.push(call);
+        }
+        calls
+    }
+
+    fn call(&mut self) -> FlightId {
+        let calls = self.calls();
+        assert_eq!(calls.len(), 1, "exactly one call");
+        calls[0].flight
+    }
+
+    fn answer(&mut self, flight: FlightId, value: u32) {
+        self.core.finish(flight, Outcome::Value(value, 10), 0.0, self.now);
+    }
+
+    fn fail(&mut self, flight: FlightId, error: &'static str, class: Class) {
+        let outcome = Outcome::Failed {
+            error,
+            class,
+            hint: None,
+        };
+        self.core.finish(flight, outcome, 0.0, self.now);
+    }
+
+    /// The results of a Mount that is complete.
+    fn results(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
+        assert!(self.core.is_complete(party), "the Mount still waits");
+        self.leave(party)
+    }
+
+    fn leave(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
+        let settled = self.core.leave(party, self.now);
+        let result = |settled| match settled {
+            Settled::Value(value) | Settled::Stale { value, .. } => Ok(value),
+            Settled::Failed(error) => Err(error),
+            Settled::Skipped => Err("skipped"),
+            Settled::Unfinished => Err("unfinished"),
+        };
+        settled.into_iter().map(result).collect()
+    }
+
+    /// Nothing is left of anything, shared copies aside.
+    fn assert_empty(&mut self) {
+        let core = &self.core;
+        assert!(core.flights.is_empty() && core.open.is_empty() && core.parties.is_empty());
+        assert_eq!(
+            (core.load(Service::Kms), core.load(Service::Oos)),
+            ((0, 0), (0, 0))
+        );
+    }
+}
