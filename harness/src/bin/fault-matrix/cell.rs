@@ -268,7 +268,8 @@ impl Cell {
         rule.times = self.column.once.then_some(1);
         let fault = world.cloud.inject(rule);
         if !self.column.rotated {
-            let outcomes = if self.phase.is_of_outages() {
+            // What strikes once strikes one of two.
+            let outcomes = if self.phase.is_of_outages() && !self.column.once {
                 world.mount_both()?
             } else {
                 vec![world.mount()?]

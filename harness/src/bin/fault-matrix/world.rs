@@ -1,6 +1,6 @@
 //! The cloud, the provider and the volume of one cell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -214,19 +214,19 @@ impl World {
         if files != expected || response.files.len() != expected.len() {
             return Err(wrong());
         }
-        let versions: BTreeSet<&str> = response
+        let [[kms_version, _], [_, oos_version]] = [kms_versions, oos_versions];
+        let versions: BTreeMap<&str, &String> = response
             .object_version
             .iter()
-            .map(|object| object.version.as_str())
+            .map(|object| (object.id.as_str(), &object.version))
             .collect();
-        let [[expected_kms, _], [_, expected_oos]] = [kms_versions, oos_versions];
-        if response.object_version.len() < 4
-            || versions != BTreeSet::from([expected_kms.as_str(), expected_oos.as_str()])
-        {
-            return Err(format!(
-                "{kms} and {oos} with the versions {:?}",
-                response.object_version
-            ));
+        let expected = expected.keys().map(|path| {
+            let is_oos = path.starts_with("oos");
+            (*path, if is_oos { oos_version } else { kms_version })
+        });
+        if response.object_version.len() != versions.len() || versions != expected.collect() {
+            let versions = &response.object_version;
+            return Err(format!("{kms} and {oos} with the versions {versions:?}"));
         }
         Ok(Generations { kms, oos })
     }
