@@ -60,7 +60,10 @@ impl fmt::Display for Error {
             Self::Forbidden => f.write_str(
                 "the provider may not read it (403 Forbidden); grant the provider's ServiceAccount get on serviceaccounts by a ClusterRole",
             ),
-            Self::Http(error) => write!(f, "the Kubernetes API is out of reach: {error}"),
+            Self::Http(error) => write!(
+                f,
+                "the Kubernetes API is out of reach: {error}; check the API server and network policies; kubelet tries again"
+            ),
             Self::Name => f.write_str("the driver gave no usable namespace and name; set podInfoOnMount in the CSIDriver object"),
             Self::NotFound => f.write_str("it does not exist (404 NotFound)"),
             Self::NotInCluster => f.write_str(

@@ -46,4 +46,5 @@ pub mod clock;
 pub mod file;
 pub mod limits;
 pub mod metrics;
+pub mod question;
 pub mod secret;

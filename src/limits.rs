@@ -20,6 +20,10 @@ pub const CONFIG_MIN_RESPONSE_BYTES: usize = 4_096;
 /// From this size on, encoded, the driver can no longer sync a volume into a Kubernetes Secret; worth a warning.
 pub const MOUNT_RESPONSE_WARN_BYTES: usize = 1_048_576;
 
+/// Most objects that a message names as having failed in the same way as the one it tells about: what a pod event has
+/// room for.
+pub const OBJECTS_NAMED: usize = 8;
+
 /// Most bytes of a pod event's message that we fill; kubelet cuts events at 1 KiB, logs keep the whole.
 pub const ERROR_MESSAGE_BYTES: usize = 4_096;
 
@@ -79,6 +83,10 @@ pub const FETCH_MARGIN: Duration = Duration::from_millis(500);
 /// How long before a Mount's deadline it no longer waits for memory: there would be no time to ask for anything, and
 /// the answer would name the cloud for what memory is to blame for.
 pub const MEMORY_MARGIN: Duration = Duration::from_secs(1);
+
+/// Most bytes of all different values that one Mount gets: as many as its files may have, [`RENDERED_BYTES`]. Any secret
+/// alone may be mounted, and so may parts of some hundred of the largest.
+pub const VALUES_BYTES: usize = RENDERED_BYTES;
 
 /// What a pull is taken to need of the memory budget: the largest KMS secret as it arrives, as a value, as a file
 /// and as part of the response.
@@ -225,6 +233,10 @@ pub const MEMORY_BESIDE_BUDGET: usize = 12 * 1024 * 1024;
 
 /// And for each pull that may be under way: a thread's stack, a connection's buffers, its TLS.
 pub const MEMORY_PER_PULL: usize = 192 * 1024;
+
+/// Part of the memory budget that a single volume leaves to requests, as a divisor. The requests of a small node's
+/// volumes take some hundred kilobytes, and a small budget has two megabytes then.
+pub const REQUESTS_BUDGET_DIVISOR: usize = 8;
 
 /// Part of a memory limit that the budget gets even if the above leave less, as a divisor.
 pub const LEAST_BUDGET_DIVISOR: usize = 4;
@@ -448,13 +460,14 @@ pub const WORKER_IDLE: Duration = Duration::from_secs(10);
 /// A worker's stack: TLS, JSON and YAML of bounded depth take a fraction.
 pub const WORKER_STACK: usize = 512 * 1024;
 
-/// The stack of a connection's reader and of its writer.
+/// The stack of a connection's reader and of its writer. The deepest is a message of unknown groups within groups, a
+/// hundred at most, which takes more than 32 KiB in a debug build.
 pub const CONNECTION_STACK: usize = 256 * 1024;
 
-/// Octets that one read of the socket takes at most.
+/// Octets that one read of the socket takes at most: a full frame and more, so that most frames are read at once.
 pub const READ_BYTES: usize = 32_768;
 
-/// Octets that one write to the socket is given at most, plus one frame.
+/// Octets that one write to the socket is given at most, plus one frame: so much of a response lies twice in memory.
 pub const WRITE_BYTES: usize = 49_152;
 
 /// A write that the peer's full socket blocks is looked at this often, to notice what else is due.

@@ -12,6 +12,7 @@ use crate::file;
 use crate::limits;
 use crate::mount::{Mounter, PolicyFile, Verdict};
 use crate::once::class::{self, Class};
+use crate::once::hint;
 use crate::params::{self, Input, Plan};
 use crate::secret::Secret;
 use crate::validate::Source;
@@ -68,6 +69,9 @@ impl Settings {
                     writeln!(output, "source:   {source}")?;
                 }
                 writeln!(output, "missing:  {}", failure.error)?;
+                if let Some(hint) = hint::token(&plan, self.token_file.as_deref(), mounter.clock.wall()) {
+                    writeln!(output, "hint:     {hint}")?;
+                }
                 false
             }
         };

@@ -221,6 +221,100 @@ fn identities_come_from_flags_and_environment() {
     );
 }
 
+/// A class's own region and endpoint lead where they would lead in the cloud: by `fake-cloud run`'s proxy for the real
+/// host names.
+#[test]
+fn regions_and_endpoints_by_the_real_names() {
+    let stage = Stage::new();
+    let world = "region: cn-hangzhou\naccount: \"1\"\naccounts:\n  \"1\":\n    users: {ci: {access_keys: [{id: LTAI1, secret: s}], \
+                 policies: [read]}}\n    policies: {read: {Version: \"1\", Statement: [{Effect: Allow, Action: \"kms:*\", Resource: \
+                 \"*\"}]}}\n    regions:\n      cn-hangzhou: {secrets: {here: {text: hangzhou}}}\n      cn-beijing: {secrets: {here: \
+                 {text: beijing}}}\n";
+    let world = stage.written("world.yaml", world);
+    let class = "kind: SecretProviderClass\nmetadata: {name: regions}\nspec:\n  provider: alibabacloud\n  parameters:\n    region: \
+                 cn-beijing\n    objects: |\n      - objectName: here\n      - {objectName: here, objectAlias: home, region: cn-hangzhou}\n      \
+                 - {objectName: here, objectAlias: instance, kmsEndpoint: kst-x.cryptoservice.kms.aliyuncs.com}\n      - \
+                 {objectName: here, objectAlias: nowhere, region: cn-shenzhen, optional: true}\n";
+    let class = stage.written("regions.yaml", class);
+    let script = r#"HTTPS_PROXY=$FAKE_CLOUD_PROXY "$0" mount $FAKE_CLOUD_PROVIDER_FLAGS_BY_NAMES --class "$1" --target "$2""#;
+    let arguments: Vec<std::ffi::OsString> = ["run", "--state", &world, "--", "sh", "-euc", script]
+        .map(Into::into)
+        .into_iter()
+        .chain([
+            env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud").into(),
+            class.into(),
+            stage.target().into(),
+        ])
+        .collect();
+    let mut remarks = Vec::new();
+    let code = harness::cli::main(arguments, &mut std::io::sink(), &mut remarks);
+    assert_eq!(
+        format!("{code:?}"),
+        format!("{:?}", std::process::ExitCode::SUCCESS),
+        "{}",
+        String::from_utf8_lossy(&remarks)
+    );
+    let files: Vec<(String, String)> = stage
+        .tree()
+        .into_iter()
+        .map(|(name, (_, text))| (name, text))
+        .collect();
+    let expected = [
+        ("here", "beijing"),
+        ("home", "hangzhou"),
+        ("instance", "hangzhou"),
+    ];
+    assert_eq!(
+        files,
+        expected.map(|(name, text)| (name.to_owned(), text.to_owned()))
+    );
+}
+
+/// Where the event's words are about kubelet and the CSIDriver object, a hint is about the flags.
+#[test]
+fn a_token_that_the_flags_give_wrongly_is_told_in_terms_of_the_flags() {
+    let stage = Stage::new();
+    let ended = jiff::SignedDuration::from_mins(-10);
+    let living = jiff::SignedDuration::from_mins(10);
+    let token = |namespace, lifetime| {
+        let token = stage
+            .cloud
+            .mint_token(namespace, "web", "sts.aliyuncs.com", lifetime);
+        stage.written("token", &token)
+    };
+    let pod = "kind: SecretProviderClass\nmetadata: {name: pod}\nspec:\n  provider: alibabacloud\n  parameters: \
+               {usePodServiceAccountToken: \"true\", objects: \"- objectName: ssh-key\"}\n";
+    let pod = PathBuf::from(stage.written("pod.yaml", pod));
+    let variables = [(
+        "ALICLOUD_OIDC_PROVIDER_ARN",
+        "acs:ram::1234567890120000:oidc-provider/ack-rrsa-example",
+    )];
+    let ask = |more: &[&str]| {
+        let mut arguments = vec!["--service-account=web"];
+        arguments.extend(more);
+        let outcome = stage.mount_as(&pod, &arguments, &variables);
+        assert_eq!(outcome.code, Some(1), "{}", outcome.remarks);
+        let (event, hint) = outcome.remarks.split_once("\nhint: ").expect("a hint");
+        assert!(event.contains("code = Unauthenticated"), "{event}");
+        hint.to_owned()
+    };
+    let hint = ask(&[]);
+    assert!(
+        hint.contains("--token-file") && hint.contains("kubectl create token web -n default"),
+        "{hint}"
+    );
+    let hint = ask(&["--token-file", &token("other", living)]);
+    assert!(
+        hint.contains("holds a token of \"system:serviceaccount:other:web\""),
+        "{hint}"
+    );
+    assert!(hint.contains("--namespace"), "{hint}");
+    let hint = ask(&["--token-file", &token("default", ended)]);
+    assert!(hint.contains("ended at 20"), "{hint}");
+    let hint = ask(&["--token-file", &token("default", living)]);
+    assert!(hint.contains("KUBERNETES_SERVICE_HOST"), "{hint}");
+}
+
 #[test]
 fn a_class_on_standard_input_and_manifests_that_are_wrong() {
     let stage = Stage::new();
@@ -230,7 +324,7 @@ fn a_class_on_standard_input_and_manifests_that_are_wrong() {
     );
     for (arguments, words) in [
         (
-            &[][..],
+            &["--class-name=b"][..],
             "b: spec.provider is \"gcp\"; this one is \"alibabacloud\"",
         ),
         (&["--class=/no/such/file"], "cannot read /no/such/file: "),

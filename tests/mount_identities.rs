@@ -140,6 +140,70 @@ fn every_way_to_authenticate_mounts_its_example() {
     }
 }
 
+/// The init container of docs/install.md, with the paths of this machine and the roles of the fake.
+#[test]
+fn the_init_container_of_the_guide_mounts() {
+    let guide = include_str!("../docs/install.md");
+    let section = guide
+        .split_once("## Where no DaemonSet runs")
+        .expect("the section")
+        .1;
+    let pod = section.split_once("```yaml\n").expect("a pod").1;
+    let line = |begin: &str| {
+        let mut lines = pod.lines().map(str::trim);
+        lines
+            .find_map(|line| line.strip_prefix(begin))
+            .expect("the line")
+            .to_owned()
+    };
+    let value = |name: &str| {
+        let mut lines = pod.lines().map(str::trim);
+        lines
+            .find(|line| *line == format!("- name: {name}"))
+            .expect("the variable");
+        lines
+            .next()
+            .and_then(|line| line.strip_prefix("value: "))
+            .expect("its value")
+            .to_owned()
+    };
+    let stage = Stage::new();
+    let token = stage.token("kube-system", "csi-secrets-store-provider-alibabacloud");
+    let class = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/authentication/provider-rrsa.yaml");
+    let arguments = line("args: [").trim_end_matches(']').to_owned();
+    let (first, rest) = arguments.split_once(", ").expect("arguments");
+    assert_eq!(first, "mount");
+    let named = |path: &str, flag: &str| {
+        let name = flag.strip_prefix(path).expect("a file in the volume").to_owned();
+        assert!(!name.is_empty() && !name.contains('/'), "{flag}");
+    };
+    let mut region = Vec::new();
+    for flag in rest.split(", ") {
+        match flag.split_once('=').expect("a flag with its value") {
+            ("--class", path) => named("/class/", path),
+            ("--target", path) => assert!(pod.contains(&format!("mountPath: {path} }}")), "{path}"),
+            ("--region", _) => region.push(flag.to_owned()),
+            other => panic!("{other:?}"),
+        }
+    }
+    named("/token/", &value("ALICLOUD_OIDC_TOKEN_FILE"));
+    assert_eq!(value("ALICLOUD_ROLE_ARN"), "acs:ram::<account id>:role/<role>");
+    let provider = value("ALICLOUD_OIDC_PROVIDER_ARN");
+    let provider = provider
+        .replace("<account id>", "1234567890120000")
+        .replace("<cluster id>", "c0fake0cloud0cluster0000000001");
+    let variables = [
+        (
+            "ALICLOUD_ROLE_ARN",
+            "acs:ram::1234567890120000:role/demo-role-for-rrsa".to_owned(),
+        ),
+        ("ALICLOUD_OIDC_PROVIDER_ARN", provider),
+        ("ALICLOUD_OIDC_TOKEN_FILE", token),
+    ];
+    let files = stage.mount(&class, &region, &variables).expect("mounts");
+    assert_eq!(files["test"], "hello from OOS");
+}
+
 /// What each example needs beside itself. An example that is not listed fails the test.
 fn case<'a>(stage: &Stage, example: &'a str, proxy: &Proxy) -> Case<'a> {
     let (id, secret) = stage.cloud.access_key();

@@ -40,8 +40,9 @@ recipe() {
     block() { awk -v from="$1" -v kind="\`\`\`$2" 'index($0, from) { on = 1 } on && $1 == kind { take = 1; next } take && $1 == "```" { exit } take { sub(/^   /, ""); print }' "$doc"; }
     block 'The least that there can be' yaml >"$work/state.yaml"
     block '3. Mount and compare' sh >"$work/recipe.sh"
+    block '**Regions and endpoints.**' sh >"$work/by-names.sh"
     awk '/^```yaml/ { take = 1; next } take && /^```/ { exit } take' README.md >"$work/class.yaml"
-    (cd "$work" && export PATH=$binaries:$PATH && fake-cloud check --state state.yaml && bash -eu recipe.sh && find -L out -type f -not -path '*/..*')
+    (cd "$work" && export PATH=$binaries:$PATH && fake-cloud check --state state.yaml && bash -eu recipe.sh && fake-cloud run --state state.yaml -- bash -eu by-names.sh && find -L out -type f -not -path '*/..*')
     result=$?
     # It must be able to fail: another value, and the comparison ends it.
     if [ $result = 0 ]; then

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The aarch64 binary, built here and run by an emulator: Version, and one Mount from each service over TLS.
+# The aarch64 binary, built here and run by an emulator: Version, and one Mount from each service over TLS. Resident
+# memory is measured by the gate, on x86_64 only: here most of it would be the emulator's.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -276,7 +276,9 @@ impl Cluster<'_> {
         for settled in core.leave(party, now) {
             match settled {
                 Settled::Value(version) | Settled::Stale { value: version, .. } => stale |= version == 0,
-                Settled::Failed(()) | Settled::Skipped | Settled::Unfinished => failed = true,
+                Settled::Failed(()) | Settled::Skipped | Settled::TooMuch | Settled::Unfinished => {
+                    failed = true;
+                }
             }
         }
         if let (false, Some(volume)) = (failed, volume(pod)) {

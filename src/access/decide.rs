@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Grant, Identity, Pattern, Policy, Rule, Subject};
+use crate::limits;
 use crate::params::problem::quoted;
 use crate::params::{Object, Plan, Service};
 
@@ -292,9 +293,23 @@ impl fmt::Display for Denied {
             quoted(&self.service_account),
             self.identity
         )?;
-        for (at, (object, missing)) in self.refused.iter().enumerate() {
+        // What lacks the same is named together: an event has little room.
+        let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+        for (object, missing) in &self.refused {
+            let missing = missing.to_string();
+            match groups.iter_mut().find(|(known, _)| *known == missing) {
+                Some((_, objects)) => objects.push(object),
+                None => groups.push((missing, vec![object])),
+            }
+        }
+        for (at, (missing, objects)) in groups.iter().enumerate() {
             let separator = if at == 0 { "" } else { "; " };
-            write!(f, "{separator}{object}: {missing}")?;
+            let (named, more) = objects.split_at(objects.len().min(limits::OBJECTS_NAMED));
+            write!(f, "{separator}{}", named.join(", "))?;
+            if !more.is_empty() {
+                write!(f, " and {} more", more.len())?;
+            }
+            write!(f, ": {missing}")?;
         }
         Ok(())
     }

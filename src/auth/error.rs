@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::key_files::KeyFilesError;
-use super::pod::PodError;
-use super::sessions::RoleSession;
+use super::pod::{AUDIENCE, PodError};
+use super::sessions::{Federated, RoleSession};
 use super::{Skipped, Source};
 use crate::cloud::metadata;
 use crate::cloud::{self, error::Kind};
@@ -78,6 +78,8 @@ pub enum Error {
         error: Box<cloud::Error>,
         /// What decided for this STS endpoint.
         sts: String,
+        /// Who asked, if it was by a token.
+        federated: Option<Box<Federated>>,
     },
     /// The provider's own ServiceAccount token cannot be read.
     TokenFile {
@@ -92,10 +94,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KeyFiles(error) => error.fmt(f),
-            Self::Metadata(error) => write!(
-                f,
-                "the provider has no credentials of its own, and the node's cannot be had: {error}"
-            ),
+            Self::Metadata(error) => {
+                write!(f, "the provider has no credentials of its own, and the node's cannot be had: {error}")?;
+                match error {
+                    metadata::Error::Http(_) => f.write_str(
+                        "; configure another identity (docs/install.md), or let the provider's pod use the node's network (chart: linux.hostNetwork)",
+                    ),
+                    _ => Ok(()),
+                }
+            }
             Self::NoSource => f.write_str(
                 "nothing gives Alibaba Cloud credentials; configure one source in the SecretProviderClass or in the provider's environment",
             ),
@@ -110,9 +117,14 @@ impl fmt::Display for Error {
             Self::PublishSecretUnreadable => {
                 f.write_str("the driver's secrets are not a JSON object of texts; check the pod's nodePublishSecretRef")
             }
-            Self::Role { session, error, sts } => {
+            Self::Role {
+                session,
+                error,
+                sts,
+                federated,
+            } => {
                 write!(f, "{session} cannot be assumed: {error}")?;
-                role_advice(f, error, sts)
+                role_advice(f, error, sts, federated.as_deref())
             }
             Self::TokenFile { path, problem } => write!(
                 f,
@@ -122,31 +134,63 @@ impl fmt::Display for Error {
     }
 }
 
-fn role_advice(f: &mut fmt::Formatter<'_>, error: &cloud::Error, sts: &str) -> fmt::Result {
+fn role_advice(
+    f: &mut fmt::Formatter<'_>,
+    error: &cloud::Error,
+    sts: &str,
+    federated: Option<&Federated>,
+) -> fmt::Result {
     let code = match error {
         cloud::Error::Api(error) => error.code.as_str(),
         _ => "",
     };
-    match error.kind() {
-        _ if error.is_about_time() => f.write_str("; set the node's clock (NTP); the driver will try again"),
-        Kind::Unavailable | Kind::Broken if matches!(error, cloud::Error::Http(_)) => write!(
+    match (error.kind(), federated) {
+        _ if error.is_about_time() => f.write_str("; set the node's clock (NTP); kubelet tries again"),
+        (Kind::Unavailable | Kind::Broken, _) if matches!(error, cloud::Error::Http(_)) => write!(
             f,
             "; this STS endpoint is {sts}: choose another by --sts-endpoint, or by ALIBABA_CLOUD_STS_REGION with ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"
         ),
-        Kind::NotFound => f.write_str("; check the ARN of the role"),
-        Kind::Denied => f.write_str(
-            "; the role's trust policy must name who asks (sts:ExternalId included, if it has that condition), and who asks by AssumeRole needs sts:AssumeRole on the role",
-        ),
-        _ if code == "AuthenticationFail.NoPermission" => f.write_str(
-            "; check that the role's trust policy names this OIDC provider, oidc:aud sts.aliyuncs.com and oidc:sub system:serviceaccount:<namespace>:<name>",
-        ),
-        _ if code.starts_with("AuthenticationFail.OIDCToken") => {
-            f.write_str("; check the OIDC provider's ARN, and that RRSA is enabled for this cluster")
-        }
+        (Kind::Unavailable, _) => f.write_str("; STS is out of order; kubelet tries again"),
+        (Kind::Throttled, _) => f.write_str("; the account's quota of STS is used up; kubelet tries again"),
+        (Kind::NotFound, _) => f.write_str("; check the ARN of the role"),
         _ if code == "InvalidParameter.DurationSeconds" => f.write_str(
             "; ALICLOUD_ROLE_SESSION_EXPIRATION is longer than the role's MaxSessionDuration",
         ),
+        (_, Some(federated)) if code.starts_with("AuthenticationFail.OIDCToken") => {
+            token_advice(f, code, &federated.provider_arn)
+        }
+        (kind, Some(Federated { provider_arn, subject }))
+            if kind == Kind::Denied || code == "AuthenticationFail.NoPermission" =>
+        {
+            write!(
+                f,
+                "; its trust policy must let in Federated {provider_arn}, which must exist, with oidc:aud {AUDIENCE} and oidc:sub {}",
+                subject.as_deref().unwrap_or("system:serviceaccount:<namespace>:<name>")
+            )
+        }
+        (Kind::Credentials, _) => f.write_str("; check the AccessKey pair that it is assumed with"),
+        (Kind::Denied, None) => f.write_str(
+            "; the role's trust policy must name who asks (sts:ExternalId included, if it has that condition), and who asks needs sts:AssumeRole on the role",
+        ),
         _ => Ok(()),
+    }
+}
+
+/// STS has looked at a token and does not take it.
+fn token_advice(f: &mut fmt::Formatter<'_>, code: &str, provider_arn: &str) -> fmt::Result {
+    match code.rsplit('.').next().unwrap_or_default() {
+        "Expired" => f.write_str("; kubelet renews the token before it ends: check the node's clock"),
+        "AudienceNotMatch" => write!(
+            f,
+            "; the token must be of audience {AUDIENCE}, and {provider_arn} must have that as a client id"
+        ),
+        "PublicKeyFingerprintMismatch" => {
+            write!(f, "; renew the fingerprint of {provider_arn} in the RAM console")
+        }
+        _ => write!(
+            f,
+            "; check that {provider_arn} is this cluster's OIDC provider, and that RRSA is enabled"
+        ),
     }
 }
 

@@ -146,15 +146,14 @@ impl Kept {
 
     /// Forgets `refused`, if they are what is kept: whoever comes next renews. Fresh ones, which somebody else got
     /// in the meantime, stay.
-    pub(super) fn forget(&self, refused: &Arc<Credentials>) {
-        let mut state = self.state();
-        if state
-            .lent
-            .as_ref()
-            .is_some_and(|lent| Arc::ptr_eq(&lent.credentials, refused))
-        {
-            state.lent = None;
-        }
+    pub(super) fn forget(&self, refused: &Arc<Credentials>) -> Option<Lent> {
+        let is_refused = |lent: &mut Lent| Arc::ptr_eq(&lent.credentials, refused);
+        self.state().lent.take_if(is_refused)
+    }
+
+    /// Keeps what was forgotten after all, unless somebody else got fresh ones in the meantime.
+    pub(super) fn restore(&self, forgotten: Lent) {
+        self.state().lent.get_or_insert(forgotten);
     }
 
     /// Whether getting them takes a renewal.
@@ -254,6 +253,7 @@ mod tests {
                 detail: String::new(),
             })),
             sts: String::new(),
+            federated: None,
         }
     }
 

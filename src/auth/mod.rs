@@ -24,11 +24,11 @@ pub use cross_account::CrossAccounts;
 pub use error::{Error, Failure};
 pub use key::{IdentityKey, SecretHasher};
 pub use key_files::{KeyFiles, KeyFilesError};
-pub use pod::{AUDIENCE, PodError, PodIdentity, TOKENS_KEY};
+pub use pod::{AUDIENCE, Claims, PodError, PodIdentity, TOKENS_KEY};
 pub use publish_secret::{brings_pair, is_plausible};
 pub use resolved::Resolved;
 pub use role::{AssumedRole, OidcRole, TokenFile};
-pub use sessions::{RoleSession, Sessions, Sts};
+pub use sessions::{Federated, RoleSession, Sessions, Sts};
 pub use worker::WorkerRole;
 
 use resolved::Lender;

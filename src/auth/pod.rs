@@ -1,9 +1,9 @@
 //! Pod identity: RRSA of the pod's ServiceAccount. The token comes with the request and stays in memory; the role
 //! stands in an annotation of the ServiceAccount; who the pod is, kubelet says.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -19,6 +19,7 @@ use crate::kube::{self, Kubernetes};
 use crate::limits;
 use crate::metrics;
 use crate::params::RoleArn;
+use crate::question::Question;
 use crate::secret::Secret;
 
 /// The audience that STS asks of a token.
@@ -32,20 +33,12 @@ pub struct PodIdentity {
     provider_arn: Option<String>,
     kubernetes: Kubernetes,
     sessions: Arc<Sessions>,
-    roles: Table<(String, String), Role>,
+    roles: Table<(String, String), Question<Annotation, PodError>>,
     kept: Table<IdentityKey, Kept>,
 }
 
-/// What is known of the role that a ServiceAccount names.
-#[derive(Default)]
-struct Role {
-    /// How often it was asked for.
-    answers: AtomicU64,
-    /// What came of the last time; held while it is asked for.
-    last: Mutex<Option<Result<Annotation, PodError>>>,
-}
-
 /// The role that a ServiceAccount names, and when that was read.
+#[derive(Clone)]
 struct Annotation {
     read: Instant,
     role_arn: String,
@@ -183,7 +176,10 @@ impl PodIdentity {
             return Err(Error::Pod(PodError::NoAccount));
         }
         let token = token(request).map_err(Error::Pod)?;
-        if subject(&token).map_err(Error::Pod)? != format!("system:serviceaccount:{namespace}:{account}") {
+        let claims = Claims::of(&token).ok_or(Error::Pod(PodError::Token(
+            "the token is not a JWT with a subject",
+        )))?;
+        if claims.subject != format!("system:serviceaccount:{namespace}:{account}") {
             let account = format!("{namespace}/{account}");
             return Err(Error::Pod(PodError::Subject { account }));
         }
@@ -214,54 +210,43 @@ impl PodIdentity {
         Resolved::lent(Source::Pod, Some(session), Arc::new(lender), remaining)
     }
 
-    /// The role that the ServiceAccount names. Those who ask at the same time wait for one answer, and take it if it
-    /// is that Kubernetes is out of reach: one by one they would be late for their callers.
+    /// The role that the ServiceAccount names. Those who ask at the same time wait for one answer, or for one silence.
     fn role(&self, namespace: &str, name: &str, remaining: Duration) -> Result<String, PodError> {
-        let account = format!("{namespace}/{name}");
         let entry = self
             .roles
-            .get(&(namespace.to_owned(), name.to_owned()), Role::default);
-        let before = entry.answers.load(Ordering::Acquire);
-        let mut last = entry.last.lock().unwrap_or_else(PoisonError::into_inner);
+            .get(&(namespace.to_owned(), name.to_owned()), Question::default);
         let now = self.sessions.clock.now();
-        match &*last {
-            Some(Ok(known)) if now.saturating_duration_since(known.read) < limits::ANNOTATION_AGE => {
-                return Ok(known.role_arn.clone());
-            }
-            Some(Err(error)) if error.is_outage() && entry.answers.load(Ordering::Acquire) != before => {
-                return Err(error.clone());
-            }
-            _ => {}
-        }
+        let is_young =
+            |known: &Annotation| now.saturating_duration_since(known.read) < limits::ANNOTATION_AGE;
+        let known = entry.put(is_young, PodError::is_outage, || {
+            self.annotation(namespace, name, remaining)
+        })?;
+        Ok(known.role_arn)
+    }
+
+    fn annotation(&self, namespace: &str, name: &str, remaining: Duration) -> Result<Annotation, PodError> {
+        let account = format!("{namespace}/{name}");
+        let clock = &self.sessions.clock;
+        let read = clock.now();
         let answer = self.kubernetes.role_annotation(namespace, name, remaining);
         let outcome = match &answer {
             Ok(_) => Some(metrics::Outcome::Ok),
             Err(error) => error.outcome(),
         };
         if let Some(outcome) = outcome {
-            let clock = &self.sessions.clock;
-            let elapsed = clock.now().saturating_duration_since(now);
+            let elapsed = clock.now().saturating_duration_since(read);
             let wall = clock.wall().as_second();
             self.sessions
                 .api
                 .metrics()
                 .backend_call("GetServiceAccount", outcome, elapsed, wall);
         }
-        let role = match answer {
-            Ok(Some(role)) if RoleArn::new(&role).is_some() => Ok(role),
+        match answer {
+            Ok(Some(role_arn)) if RoleArn::new(&role_arn).is_some() => Ok(Annotation { read, role_arn }),
             Ok(Some(_)) => Err(PodError::AnnotationMalformed { account }),
             Ok(None) => Err(PodError::Annotation { account }),
             Err(error) => Err(PodError::Kubernetes { account, error }),
-        };
-        *last = Some(match &role {
-            Ok(role) => Ok(Annotation {
-                read: now,
-                role_arn: role.clone(),
-            }),
-            Err(error) => Err(error.clone()),
-        });
-        entry.answers.fetch_add(1, Ordering::Release);
-        role
+        }
     }
 }
 
@@ -311,7 +296,7 @@ fn token(request: &Request<'_>) -> Result<Secret, PodError> {
             &from_secrets
         }
     };
-    let tokens: std::collections::BTreeMap<String, Token> = serde_json::from_slice(text.expose())
+    let tokens: BTreeMap<String, Token> = serde_json::from_slice(text.expose())
         .map_err(|_| PodError::Token("they are not the JSON object that kubelet writes"))?;
     let mut present = Vec::new();
     for (audience, token) in tokens {
@@ -345,25 +330,31 @@ struct Token {
     token: String,
 }
 
-/// Whom the token claims to be. It proves nothing, as nobody has checked the signature; STS does. It only keeps a
-/// token out that is plainly somebody else's.
-fn subject(token: &Secret) -> Result<String, PodError> {
-    #[derive(Deserialize)]
-    struct Claims {
-        sub: String,
+/// What a token says of itself. It proves nothing, as nobody has checked the signature; STS does. It keeps a token out
+/// that is plainly somebody else's, and tells people what they gave.
+#[derive(Deserialize)]
+pub struct Claims {
+    /// `system:serviceaccount:<namespace>:<name>`
+    #[serde(rename = "sub")]
+    pub subject: String,
+    /// When it ends, in seconds since 1970.
+    #[serde(rename = "exp")]
+    pub ends: Option<i64>,
+}
+
+impl Claims {
+    /// Those of a token; none if it is no JWT with a subject.
+    pub(super) fn of(token: &Secret) -> Option<Self> {
+        let payload = token.expose().split(|byte| *byte == b'.').nth(1)?;
+        let payload = URL_SAFE_NO_PAD.decode(payload).map(Secret::new).ok()?;
+        serde_json::from_slice(payload.expose()).ok()
     }
-    let wrong = || PodError::Token("the token is not a JWT with a subject");
-    let payload = token
-        .expose()
-        .split(|byte| *byte == b'.')
-        .nth(1)
-        .ok_or_else(wrong)?;
-    let payload = URL_SAFE_NO_PAD
-        .decode(payload)
-        .map(Secret::new)
-        .map_err(|_| wrong())?;
-    let claims: Claims = serde_json::from_slice(payload.expose()).map_err(|_| wrong())?;
-    Ok(claims.sub)
+
+    /// Those of the token for STS among the tokens of a Mount's attributes.
+    pub fn among(tokens: &Secret) -> Option<Self> {
+        let mut tokens: BTreeMap<String, Token> = serde_json::from_slice(tokens.expose()).ok()?;
+        Self::of(&Secret::from(tokens.remove(AUDIENCE)?.token))
+    }
 }
 
 impl fmt::Debug for PodIdentity {

@@ -111,9 +111,22 @@ impl Resolved {
         }))
     }
 
+    /// The source and its role.
+    pub fn whom(&self) -> impl fmt::Display + '_ {
+        Whom(self)
+    }
+
+    /// The sources that were passed over, as the end of a sentence.
+    pub fn skips(&self) -> impl fmt::Display + '_ {
+        Skips(&self.skipped)
+    }
+
     /// Fresh credentials of the same source, if `error` says that the cloud no longer knows these; `None` if it
     /// says anything else, or if they are a pair that cannot be renewed. The refused ones are forgotten for all,
     /// and asked for anew once, however many Mounts hold them. To be called once for a call.
+    ///
+    /// If nobody can be asked, they are kept after all: it may be that a single endpoint does not know them, and others
+    /// go on with them until they end.
     ///
     /// # Errors
     /// There are none to be had.
@@ -126,9 +139,15 @@ impl Resolved {
             "{}: temporary credentials are refused, and renewed: {error}",
             self.source
         );
-        lender.kept().forget(credentials);
+        let forgotten = lender.kept().forget(credentials);
         let fresh = Self::lent(self.source, self.session.clone(), Arc::clone(lender), remaining);
-        Some(fresh.and_then(Self::usable).map(|fresh| Self {
+        let fresh = fresh.and_then(Self::usable);
+        if let (Err(error), Some(forgotten)) = (&fresh, forgotten)
+            && error.is_outage()
+        {
+            lender.kept().restore(forgotten);
+        }
+        Some(fresh.map(|fresh| Self {
             skipped: self.skipped.clone(),
             ..fresh
         }))
@@ -138,11 +157,20 @@ impl Resolved {
 impl fmt::Display for Resolved {
     /// `source, role … session …; skipped …`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)?;
-        if let Some(session) = &self.session {
-            write!(f, ", {session}")?;
+        write!(f, "{}{}", self.whom(), self.skips())
+    }
+}
+
+/// `source, role … session …`
+struct Whom<'a>(&'a Resolved);
+
+impl fmt::Display for Whom<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(Resolved { source, session, .. }) = self;
+        match session {
+            Some(session) => write!(f, "{source}, {session}"),
+            None => source.fmt(f),
         }
-        write!(f, "{}", Skips(&self.skipped))
     }
 }
 

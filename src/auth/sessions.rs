@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use super::pod::Claims;
 use super::{Error, Resolved};
 use crate::clock::Clock;
 use crate::cloud::region::has_sts_in_vpc;
@@ -54,6 +55,18 @@ pub struct RoleSession {
     pub role_arn: String,
     /// As the audit trail shows it.
     pub session_name: String,
+}
+
+/// Kubernetes' names make none that is longer.
+const SUBJECT_BYTES: usize = 600;
+
+/// Who asks for a role by a token: what the role's trust policy must let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Federated {
+    /// `acs:ram::<account>:oidc-provider/<name>`
+    pub provider_arn: String,
+    /// The token's subject, as it claims; none if it is not to be read.
+    pub subject: Option<String>,
 }
 
 impl fmt::Display for RoleSession {
@@ -116,7 +129,15 @@ impl Sessions {
             duration_seconds: self.duration_seconds,
         }
         .call(&self.api, &endpoint, remaining)
-        .map_err(|error| refused(session, error, why))
+        .map_err(|error| {
+            let federated = Federated {
+                provider_arn: provider_arn.to_owned(),
+                subject: Claims::of(token).map(|claims| claims.subject).filter(|subject| {
+                    subject.len() <= SUBJECT_BYTES && subject.bytes().all(|it| it.is_ascii_graphic())
+                }),
+            };
+            refused(session, error, why, Some(Box::new(federated)))
+        })
     }
 
     /// A role, by other credentials.
@@ -129,7 +150,7 @@ impl Sessions {
     ) -> Result<Temporary, Error> {
         let (endpoint, why) = self.sts.endpoint();
         self.assume(base, session, external_id, &endpoint, remaining)
-            .map_err(|error| refused(session, error, why))
+            .map_err(|error| refused(session, error, why, None))
     }
 
     /// The same by an identity, whose credentials are renewed once if STS no longer knows them.
@@ -152,7 +173,7 @@ impl Sessions {
             },
             done => done,
         }
-        .map_err(|error| refused(session, error, why))
+        .map_err(|error| refused(session, error, why, None))
     }
 
     /// Who signs with `credentials`.
@@ -193,11 +214,17 @@ impl Sessions {
     }
 }
 
-fn refused(session: &RoleSession, error: cloud::Error, sts: String) -> Error {
+fn refused(
+    session: &RoleSession,
+    error: cloud::Error,
+    sts: String,
+    federated: Option<Box<Federated>>,
+) -> Error {
     Error::Role {
         session: session.clone(),
         error: Box::new(error),
         sts,
+        federated,
     }
 }
 

@@ -26,6 +26,8 @@ pub fn is_kms_instance(host: &str) -> bool {
 pub enum EndpointError {
     /// Not of the form `[scheme://]host[:port]`.
     Malformed(String),
+    /// Not a host whose last two labels stand in full.
+    Pattern(String),
     /// Plain `http` to a host that is neither loopback nor the metadata service.
     PlainText(String),
     /// A scheme other than `http` and `https`.
@@ -137,6 +139,10 @@ impl fmt::Display for EndpointError {
                 f,
                 "\"{text}\" is no endpoint; write host, host:port or https://host:port"
             ),
+            Self::Pattern(text) => write!(
+                f,
+                "\"{text}\" is no host to allow; write host names such as kms.example.com or *.kms.example.com, without scheme and port"
+            ),
             Self::PlainText(text) => write!(
                 f,
                 "\"{text}\" would send secrets in plain text; http:// is for loopback and {METADATA_HOST} only, use https://"
@@ -178,7 +184,7 @@ impl FromStr for EndpointTemplate {
             EndpointError::Malformed(_) => EndpointError::Malformed(text.to_owned()),
             EndpointError::PlainText(_) => EndpointError::PlainText(text.to_owned()),
             EndpointError::Scheme(_) => EndpointError::Scheme(text.to_owned()),
-            error @ EndpointError::NotAllowed { .. } => error,
+            error @ (EndpointError::NotAllowed { .. } | EndpointError::Pattern(_)) => error,
         })?;
         Ok(template)
     }
@@ -244,7 +250,7 @@ impl FromStr for AllowedHosts {
             {
                 Ok(pattern)
             } else {
-                Err(EndpointError::Malformed(entry.to_owned()))
+                Err(EndpointError::Pattern(entry.to_owned()))
             }
         });
         patterns.collect::<Result<_, _>>().map(Self)

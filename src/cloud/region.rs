@@ -8,13 +8,14 @@ use super::metadata::Metadata;
 use crate::clock::Clock;
 use crate::limits;
 use crate::params::Region;
+use crate::question::Question;
 
 /// The default region.
 pub struct NodeRegion {
     configured: Option<Region>,
     metadata: Option<Arc<Metadata>>,
     clock: Arc<dyn Clock>,
-    known: Mutex<Option<Region>>,
+    known: Question<Region, String>,
     unknown_since: Mutex<Option<Instant>>,
 }
 
@@ -26,7 +27,7 @@ impl NodeRegion {
             configured,
             metadata,
             clock,
-            known: Mutex::new(None),
+            known: Question::default(),
             unknown_since: Mutex::new(None),
         }
     }
@@ -47,7 +48,7 @@ impl NodeRegion {
     }
 
     /// The default region. The node is asked until it has answered once: its metadata service may come up late.
-    /// Those who ask at the same time wait for one answer.
+    /// Those who ask at the same time wait for one answer, or for one silence.
     ///
     /// # Errors
     /// Why there is none, in words.
@@ -55,10 +56,10 @@ impl NodeRegion {
         if let Some(region) = &self.configured {
             return Ok(region.clone());
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(region) = &*known {
-            return Ok(region.clone());
-        }
+        self.known.put(|_| true, |_| true, || self.ask())
+    }
+
+    fn ask(&self) -> Result<Region, String> {
         let metadata = self
             .metadata
             .as_ref()
@@ -66,7 +67,6 @@ impl NodeRegion {
         let text = metadata.region().map_err(|error| error.to_string())?;
         let region = Region::new(&text).ok_or("instance metadata: the region it gives is no region name")?;
         log::info!("region of the node: {region}");
-        *known = Some(region.clone());
         Ok(region)
     }
 }

@@ -102,6 +102,7 @@ const REASONS: &[(&str, &[&str])] = &[
             "access::decide::Question",
             "access::decide::Wish",
             "access::pattern::Pattern",
+            "auth::sessions::Federated",
             "auth::sessions::RoleSession",
             "cli::args::Args",
             "cli::config::Health",

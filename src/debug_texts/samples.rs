@@ -21,7 +21,7 @@ use crate::grpc::proto::{File, MountRequest, MountResponse};
 use crate::grpc::{Call, Cancellation};
 use crate::http::{CaFile, Client, Method, Proxies, Request, Roots, Timeouts, Trust};
 use crate::metrics::Metrics;
-use crate::mount::Mounter;
+use crate::mount::{Asked, Failed, Mounter};
 use crate::params::{self, Input, Object, Options, Plan};
 use crate::secret::Secret;
 use crate::{once, run};
@@ -288,6 +288,15 @@ fn fails(texts: &mut Texts, cloud: &FakeCloud, mounter: &Mounter, key: &str) {
                 }
                 texts.add(of_cloud);
                 texts.add(&error);
+                texts.add(&Failed {
+                    object: object.describe(),
+                    asked: Asked {
+                        service: object.service,
+                        is_pinned: false,
+                        source: base.source,
+                    },
+                    error,
+                });
             }
         }
         cloud.release(fault);

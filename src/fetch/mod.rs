@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, PoisonError};
 use std::time::Duration;
 
 use self::core::{Core, Domain, Entered, Outcome, PartyId, Settled, Source, Want};
-pub use self::core::{Counts, LaneSettings, Settings};
+pub use self::core::{LaneSettings, Settings};
 use retry::Class;
 use threads::Threads;
 pub use volumes::Volume;
@@ -88,6 +88,8 @@ pub enum Error {
     Cloud(cloud::Error),
     /// Not asked for: others of the same Mount found the cloud out of reach.
     Skipped,
+    /// Too many bytes, together with the others of the same Mount.
+    TooMuch,
     /// The caller's time ran out before there was an outcome.
     Waited,
 }
@@ -222,6 +224,7 @@ impl Engine {
             }
             Settled::Failed(error) => Err(error),
             Settled::Skipped => Err(Error::Skipped),
+            Settled::TooMuch => Err(Error::TooMuch),
             Settled::Unfinished => Err(unfinished.clone()),
         };
         let results: Vec<_> = settled.into_iter().map(result).collect();
@@ -258,25 +261,9 @@ impl Engine {
         self.0.lock().core.stale()
     }
 
-    /// What has been counted since the start.
-    pub fn counts(&self) -> Counts {
-        self.0.lock().core.counts()
-    }
-
     /// Shared copies that are kept: how many, and their bytes.
     pub fn copies(&self) -> (usize, usize) {
         self.0.lock().core.copies()
-    }
-
-    /// Calls of a service: how many wait, and how many are under way.
-    pub fn load(&self, service: Service) -> (usize, usize) {
-        self.0.lock().core.load(service)
-    }
-
-    /// Whether a service has throttled and is asked more slowly than configured.
-    pub fn is_slow(&self, service: Service) -> bool {
-        let now = self.0.clock.now();
-        self.0.lock().core.is_slow(service, now)
     }
 }
 

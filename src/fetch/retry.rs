@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock as _, SystemClock};
     use crate::cloud::ApiError;
-    use crate::http::Error as HttpError;
+    use crate::http::{Certificate, Error as HttpError};
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -186,6 +186,10 @@ mod tests {
             (http(ErrorKind::Protocol), Class::Unavailable),
             (http(ErrorKind::Interrupted), Class::Interrupted),
             (http(ErrorKind::Tls), Class::Definite),
+            (
+                http(ErrorKind::Certificate(Certificate::Authority)),
+                Class::Definite,
+            ),
             (http(ErrorKind::TooLarge), Class::Definite),
             (http(ErrorKind::Request), Class::Definite),
             (api(404, "Forbidden.ResourceNotFound"), Class::Definite),

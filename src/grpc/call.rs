@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::status::{Code, Status};
 use crate::budget::{Budget, Exhausted, Share};
 use crate::clock::Clock;
+use crate::limits;
 
 /// One call, as its handler sees it.
 #[derive(Clone, Debug)]
@@ -66,8 +67,14 @@ impl Call {
     }
 
     /// The same, but waits only until `margin` before the deadline.
+    ///
+    /// Who needs nearly the whole budget gets somewhat less: calls hold their requests while they wait in line, so that
+    /// the whole would never be free, and everybody behind would wait for nothing.
     pub fn reserve_before(&self, bytes: usize, margin: Duration) -> Result<(), Status> {
         if let Some(account) = &self.account {
+            let total = account.budget.total();
+            let most = total - total / limits::REQUESTS_BUDGET_DIVISOR;
+            let bytes = if bytes > total { bytes } else { bytes.min(most) };
             let until = self.deadline.checked_sub(margin).unwrap_or(self.deadline);
             let share = account
                 .budget
@@ -170,6 +177,34 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
+    use crate::clock::SystemClock;
+
+    /// A volume of full size in the least budget, beside its own request and that of another call that waits behind it.
+    #[test]
+    fn nobody_waits_for_what_requests_hold() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let soon = clock.now() + Duration::from_secs(1);
+        let budget = Budget::new(1_600);
+        let call = |request| {
+            let share = budget
+                .request(request, || ())
+                .expect("room")
+                .take()
+                .expect("at once");
+            let clock = Arc::clone(&clock);
+            Call::with_budget(soon, Cancellation::new(), budget.clone(), share, clock)
+        };
+        let (first, second) = (call(150), call(50));
+        first.reserve(1_600).expect("the first");
+        assert_eq!(budget.used(), 1_600);
+        drop(first);
+        second.reserve(1_600).expect("the second");
+        let too_large = second.reserve(1_601).expect_err("more than there is");
+        assert!(
+            too_large.message.contains("1601 bytes do not fit"),
+            "{too_large:?}"
+        );
+    }
 
     #[test]
     fn wakes_once_before_and_after() {

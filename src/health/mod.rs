@@ -66,14 +66,6 @@ impl HealthServer {
         })
     }
 
-    /// The port that was taken.
-    ///
-    /// # Errors
-    /// The operating system does not say.
-    pub fn port(&self) -> io::Result<u16> {
-        Ok(self.listener.local_addr()?.port())
-    }
-
     /// Answers probes for as long as the process lives, on a thread of its own.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use rustls::pki_types::UnixTime;
+
 use super::lookup::LookupError;
 use super::{Request, RootError, proxy};
 
@@ -21,6 +23,8 @@ pub struct Error {
 /// What kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
+    /// The certificate.
+    Certificate(Certificate),
     /// The connection could not be made.
     Connect,
     /// The answer broke off, or the connection was closed before it.
@@ -33,10 +37,23 @@ pub enum ErrorKind {
     Resolve,
     /// Out of time.
     Timeout,
-    /// The certificate, or the handshake.
+    /// The handshake, or our own authorities.
     Tls,
     /// More bytes than an answer may have.
     TooLarge,
+}
+
+/// Why a certificate is not trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// Nobody whom we trust has signed it.
+    Authority,
+    /// It is of another name.
+    Name,
+    /// Anything else.
+    Other,
+    /// It has ended, or has not begun.
+    Time,
 }
 
 impl Error {
@@ -58,7 +75,7 @@ impl Error {
             | ErrorKind::Protocol
             | ErrorKind::Resolve
             | ErrorKind::Timeout => true,
-            ErrorKind::Request | ErrorKind::Tls | ErrorKind::TooLarge => false,
+            ErrorKind::Certificate(_) | ErrorKind::Request | ErrorKind::Tls | ErrorKind::TooLarge => false,
         }
     }
 }
@@ -82,7 +99,9 @@ impl fmt::Display for Error {
             ErrorKind::Request => write!(f, "the request to {host} cannot be sent: {detail}"),
             ErrorKind::Resolve => write!(f, "cannot resolve {host}: {detail}"),
             ErrorKind::Timeout => write!(f, "no answer from {host} in time: {detail}"),
-            ErrorKind::Tls => write!(f, "no trusted TLS connection to {host}: {detail}"),
+            ErrorKind::Certificate(_) | ErrorKind::Tls => {
+                write!(f, "no trusted TLS connection to {host}: {detail}")
+            }
             ErrorKind::TooLarge => write!(f, "the answer of {host} is too large: {detail}"),
         }
     }
@@ -114,7 +133,7 @@ fn classify_io(error: &io::Error) -> (ErrorKind, String) {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
     {
-        return (ErrorKind::Tls, tls.to_string());
+        return classify_tls(tls);
     }
     if let Some(roots) = error
         .get_ref()
@@ -145,6 +164,38 @@ fn classify_io(error: &io::Error) -> (ErrorKind, String) {
         _ => ErrorKind::Interrupted,
     };
     (kind, error.to_string())
+}
+
+fn classify_tls(error: &rustls::Error) -> (ErrorKind, String) {
+    use rustls::CertificateError as Refused;
+    let rustls::Error::InvalidCertificate(refused) = error else {
+        return (ErrorKind::Tls, error.to_string());
+    };
+    // To the day, so that the same trouble is the same text.
+    let day = |time: &UnixTime| {
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let day = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX);
+        day.strftime("%F").to_string()
+    };
+    let (why, detail) = match refused {
+        Refused::ExpiredContext { time, not_after } => {
+            let (ended, now) = (day(not_after), day(time));
+            let detail = format!("its certificate ended on {ended}, and this node's clock says {now}");
+            (Certificate::Time, detail)
+        }
+        Refused::NotValidYetContext { time, not_before } => {
+            let (begins, now) = (day(not_before), day(time));
+            let detail = format!("its certificate begins on {begins}, and this node's clock says {now}");
+            (Certificate::Time, detail)
+        }
+        Refused::Expired | Refused::NotValidYet => (Certificate::Time, error.to_string()),
+        Refused::NotValidForName | Refused::NotValidForNameContext { .. } => {
+            (Certificate::Name, error.to_string())
+        }
+        Refused::UnknownIssuer => (Certificate::Authority, error.to_string()),
+        _ => (Certificate::Other, error.to_string()),
+    };
+    (ErrorKind::Certificate(why), detail)
 }
 
 fn is_lookup(error: &io::Error) -> bool {

@@ -18,7 +18,7 @@ use ureq::config::Config;
 use ureq::http;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 
-pub use error::{Error, ErrorKind};
+pub use error::{Certificate, Error, ErrorKind};
 pub use proxy::{Proxies, ProxyError};
 pub use trust::{CaFile, RootError, Roots, Trust};
 

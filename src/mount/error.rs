@@ -1,15 +1,15 @@
 //! Why a Mount failed, and the one place where that becomes a gRPC status.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use super::advice::{Asked, advice};
 use crate::access::REMEDY;
 use crate::auth;
 use crate::cloud;
-use crate::cloud::endpoint::is_kms_instance;
 use crate::cloud::error::Kind;
 use crate::fetch;
 use crate::grpc::{Code, Status};
-use crate::http::ErrorKind;
 use crate::limits;
 use crate::params::Problems;
 
@@ -36,10 +36,12 @@ pub enum Error {
     },
     /// Values that were not obtained.
     Fetch {
-        /// Objects, as messages name them, with what happened to each.
-        failures: Vec<(String, fetch::Error)>,
+        /// The objects.
+        failures: Vec<Failed>,
         /// The identity they were asked for with.
         identity: String,
+        /// The sources that were passed over before it, as messages tell them.
+        skipped: String,
     },
     /// Parameters or values that make no files.
     Parameters(Problems),
@@ -47,6 +49,8 @@ pub enum Error {
     NoPolicy(String),
     /// No region.
     Region(String),
+    /// Values that together take more memory than a volume may.
+    TooMuch,
     /// More than the driver accepts.
     TooLarge {
         /// Encoded size in bytes.
@@ -56,6 +60,17 @@ pub enum Error {
         /// The largest files with their sizes, largest first.
         largest: Vec<(String, usize)>,
     },
+}
+
+/// An object that was not obtained.
+#[derive(Debug)]
+pub struct Failed {
+    /// The object, as messages name it.
+    pub object: String,
+    /// What was asked for.
+    pub asked: Asked,
+    /// What came of it.
+    pub error: fetch::Error,
 }
 
 impl Error {
@@ -81,12 +96,12 @@ impl Error {
                 // The gravest failure gives the code: what only a person can mend comes before what may pass.
                 failures
                     .iter()
-                    .map(|(_, error)| code_of(error))
+                    .map(|failed| code_of(&failed.error))
                     .max_by_key(|code| gravity(*code))
                     .unwrap_or(Code::Internal)
             }
             Self::Empty => Code::NotFound,
-            Self::Region(_) | Self::TooLarge { .. } => Code::FailedPrecondition,
+            Self::Region(_) | Self::TooLarge { .. } | Self::TooMuch => Code::FailedPrecondition,
         }
     }
 }
@@ -103,14 +118,21 @@ fn code_of(error: &fetch::Error) -> Code {
         fetch::Error::Broken | fetch::Error::Cancelled | fetch::Error::Skipped | fetch::Error::Waited => {
             Code::Internal
         }
+        fetch::Error::TooMuch => Code::FailedPrecondition,
         fetch::Error::Cloud(error) => match error.kind() {
             Kind::Credentials => Code::Unauthenticated,
             Kind::Denied => Code::PermissionDenied,
             Kind::NotFound => Code::NotFound,
+            // Not what was asked for, but the state that it is in: a key that is disabled, a secret that is to be deleted.
+            Kind::Refused if is_rejected(error) => Code::FailedPrecondition,
             Kind::Refused => Code::InvalidArgument,
             Kind::Broken | Kind::Throttled | Kind::Unavailable => Code::Internal,
         },
     }
+}
+
+fn is_rejected(error: &cloud::Error) -> bool {
+    matches!(error, cloud::Error::Api(error) if error.code.starts_with("Rejected."))
 }
 
 const fn gravity(code: Code) -> u8 {
@@ -118,7 +140,7 @@ const fn gravity(code: Code) -> u8 {
         Code::Unauthenticated => 4,
         Code::PermissionDenied => 3,
         Code::NotFound => 2,
-        Code::InvalidArgument => 1,
+        Code::FailedPrecondition | Code::InvalidArgument => 1,
         _ => 0,
     }
 }
@@ -133,25 +155,25 @@ impl fmt::Display for Error {
                 "none of the objects exists, and the driver cannot mount a volume without a file; create one of them or make one that exists not optional",
             ),
             Self::Endpoint { object, problem } => write!(f, "{object}: {problem}"),
-            Self::Fetch { failures, identity } => {
-                let is_skipped = |error: &fetch::Error| matches!(error, fetch::Error::Skipped);
-                let skipped = failures.iter().filter(|(_, error)| is_skipped(error)).count();
-                let told = failures.iter().filter(|(_, error)| !is_skipped(error));
-                for (at, (object, error)) in told.enumerate() {
-                    let separator = if at == 0 { "" } else { "; " };
-                    write!(f, "{separator}{object}: {}", Fetched(error))?;
-                    // Before the others, for a long message is cut.
-                    if at == 0 && skipped > 0 {
-                        write!(f, "; {skipped} more not asked for, as the service did not answer for others")?;
-                    }
-                }
-                write!(f, " (read as: {identity})")
+            Self::Fetch {
+                failures,
+                identity,
+                skipped,
+            } => {
+                Told::of(failures).fmt(f)?;
+                // Which sources were passed over is of use only where the identity is what is wrong.
+                let skipped = match self.code() {
+                    Code::PermissionDenied | Code::Unauthenticated => skipped,
+                    _ => "",
+                };
+                write!(f, " (read as: {identity}{skipped})")
             }
             Self::Parameters(problems) => problems.fmt(f),
             Self::Region(problem) => write!(
                 f,
                 "no region: {problem}; name one in the SecretProviderClass (parameters.region) or start the provider with --region"
             ),
+            Self::TooMuch => TOO_MUCH.fmt(f),
             Self::TooLarge {
                 bytes,
                 max_bytes,
@@ -172,56 +194,129 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// What [`Error::TooMuch`] says.
+const TOO_MUCH: TooMuch = TooMuch(limits::VALUES_BYTES);
+
+struct TooMuch(usize);
+
+impl fmt::Display for TooMuch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the values of this volume's objects take more than {} bytes together; split the objects over several SecretProviderClasses",
+            self.0
+        )
+    }
+}
+
+/// Failures as a reader of an event needs them, who sees some 800 bytes: the gravest first, and what befell many
+/// objects told once.
+struct Told<'a> {
+    groups: Vec<Group<'a>>,
+    /// How many objects were not asked for.
+    not_asked: usize,
+}
+
+/// Objects of one fate.
+struct Group<'a> {
+    first: &'a Failed,
+    others: Vec<&'a str>,
+}
+
+impl<'a> Told<'a> {
+    fn of(failures: &'a [Failed]) -> Self {
+        let is_asked = |failed: &&Failed| !matches!(failed.error, fetch::Error::Skipped);
+        let asked: Vec<&Failed> = failures.iter().filter(is_asked).collect();
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        let mut groups: Vec<Group<'a>> = Vec::new();
+        for failed in &asked {
+            let place = *places.entry(failed.fate()).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(group) => group.others.push(&failed.object),
+                None => groups.push(Group {
+                    first: failed,
+                    others: Vec::new(),
+                }),
+            }
+        }
+        groups.sort_by_key(|group| std::cmp::Reverse(gravity(code_of(&group.first.error))));
+        let not_asked = failures.len().saturating_sub(asked.len());
+        Self { groups, not_asked }
+    }
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Group { first, others }) in self.groups.iter().enumerate() {
+            let separator = if at == 0 { "" } else { "; " };
+            write!(f, "{separator}{}: {}", first.object, first.told())?;
+            let (named, more) = others.split_at(others.len().min(limits::OBJECTS_NAMED));
+            if !named.is_empty() {
+                write!(f, "; the same for {}", named.join(", "))?;
+            }
+            if !more.is_empty() {
+                write!(f, " and {} more", more.len())?;
+            }
+            // Before the others, for a long message is cut.
+            if at == 0 && self.not_asked > 0 {
+                write!(
+                    f,
+                    "; {} more not asked for, as the service did not answer for others",
+                    self.not_asked
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Failed {
+    /// The same for those whose difference is of no use to anybody: the request id, or the object's name in the
+    /// cloud's words.
+    fn fate(&self) -> String {
+        match &self.error {
+            fetch::Error::Cloud(error @ cloud::Error::Api(api)) if !api.code.is_empty() => {
+                let remedy = advice(error, self.asked).unwrap_or(&api.message);
+                format!("{} {} {} {remedy}", api.host, api.status, api.code)
+            }
+            _ => self.told().to_string(),
+        }
+    }
+
+    fn told(&self) -> Fetched<'_> {
+        Fetched {
+            error: &self.error,
+            asked: self.asked,
+        }
+    }
+}
+
 /// A failed pull with advice.
-pub(super) struct Fetched<'a>(pub(super) &'a fetch::Error);
+pub(super) struct Fetched<'a> {
+    pub(super) error: &'a fetch::Error,
+    pub(super) asked: Asked,
+}
 
 impl fmt::Display for Fetched<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.error {
             fetch::Error::Auth(error) => error.fmt(f),
             fetch::Error::Broken => f.write_str("internal error; the provider's log shows where"),
             fetch::Error::Cancelled => f.write_str("the driver took the call back"),
-            fetch::Error::Skipped => f.write_str(
-                "not asked for, as the service did not answer for others; the driver will try again",
-            ),
+            fetch::Error::TooMuch => TOO_MUCH.fmt(f),
+            fetch::Error::Skipped => {
+                f.write_str("not asked for, as the service did not answer for others; kubelet tries again")
+            }
             fetch::Error::Waited => {
-                f.write_str("the driver's deadline passed before there was an answer; it will try again")
+                f.write_str("the driver's deadline passed before there was an answer; kubelet tries again")
             }
             fetch::Error::Cloud(error) => {
                 write!(f, "{error}")?;
-                match advice(error) {
+                match advice(error, self.asked) {
                     Some(advice) => write!(f, "; {advice}"),
                     None => Ok(()),
                 }
             }
         }
-    }
-}
-
-/// What the reader can do about it, where the cloud's own words do not say.
-fn advice(error: &cloud::Error) -> Option<&'static str> {
-    if let cloud::Error::Http(http) = error
-        && http.kind == ErrorKind::Tls
-    {
-        return Some(if is_kms_instance(&http.host) {
-            "a KMS instance has a certificate of its own CA: download it in the KMS console (Instances, the instance's details) and name the file by --kms-ca-file (see docs/migrate.md)"
-        } else {
-            "trust a private CA by SSL_CERT_FILE if the endpoint has one"
-        });
-    }
-    if error.is_about_time() {
-        return Some("set the node's clock (NTP); the driver will try again");
-    }
-    match error.kind() {
-        Kind::Credentials => Some("check the provider's AccessKey pair and the node's clock"),
-        Kind::Denied => Some(
-            "grant the identity kms:GetSecretValue, and oos:GetSecretParameter for OOS parameters (a new policy takes up to 5 minutes)",
-        ),
-        Kind::NotFound => Some("check objectName, objectType and region"),
-        Kind::Throttled => Some("the quota of the account and region is used up; the driver will try again"),
-        Kind::Unavailable => Some(
-            "check the node's way to this endpoint (VPC, DNS, security group); the driver will try again",
-        ),
-        Kind::Broken | Kind::Refused => None,
     }
 }

@@ -3,6 +3,7 @@
 //! A straight line. Everything is validated before anything is asked; one failed object fails the call.
 
 mod access;
+mod advice;
 mod error;
 mod journal;
 mod response;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 pub use access::PolicyFile;
 pub(crate) use access::Verdict;
-pub use error::Error;
+pub use advice::Asked;
+pub use error::{Error, Failed};
 pub use journal::Journal;
 
 use crate::access::Identity;
@@ -152,14 +154,17 @@ impl Mounter {
             })
             .collect();
         let fetched = settle(plan, self.engine.fetch(&pulls, volume, call), &identities)?;
-        let old = OldValues::among(plan, &fetched);
+        let old = OldValues::among(plan, &fetched, &identities);
         let values: Vec<Option<Arc<Value>>> = fetched.into_iter().map(|it| Some(it?.value)).collect();
         let contents: Vec<Option<&Secret>> = values
             .iter()
             .map(|value| value.as_ref().map(|value| &value.contents))
             .collect();
         let files = plan.render(&contents).map_err(Error::Parameters)?;
-        let response = response::encode(&files, &values, self.max_response_bytes)?;
+        let version = |value: &Option<Arc<Value>>| Some(value.as_ref()?.version.clone());
+        let versions: Vec<Option<String>> = values.iter().map(version).collect();
+        drop(values); // as files and as a response they take the memory that there is
+        let response = response::encode(&files, &versions, self.max_response_bytes)?;
         if let Some(old) = old {
             self.journal.warn(mount, &old);
             mount.serves_old(old.services.len(), old.age);
@@ -211,14 +216,17 @@ impl Mounter {
             let is_admitted = |it: &Resolved| object.cross_account.is_none() || self.admits(it);
             match identity.and_then(|it| if is_admitted(&it) { Ok(it) } else { it.usable() }) {
                 Ok(identity) => of_objects.push(identity),
-                Err(error) => failures.push((object.describe(), fetch::Error::Auth(error))),
+                Err(error) => failures.push(Failed {
+                    object: object.describe(),
+                    asked: asked(object, &base),
+                    error: fetch::Error::Auth(error),
+                }),
             }
         }
         if failures.is_empty() {
             Ok(Identities { base, of_objects })
         } else {
-            let identity = base.to_string();
-            Err(Error::Fetch { failures, identity })
+            Err(not_obtained(failures, &base))
         }
     }
 
@@ -356,6 +364,7 @@ fn settle(
                 values.push(Some(value));
                 error
             }
+            Err(fetch::Error::TooMuch) => return Err(Error::TooMuch),
             Err(error) if object.optional && error::is_not_found(&error) => {
                 values.push(None);
                 None
@@ -373,7 +382,11 @@ fn settle(
             let whom = other
                 .map(|session| format!(" (as {session})"))
                 .unwrap_or_default();
-            failures.push((format!("{}{whom}", object.describe()), error));
+            failures.push(Failed {
+                object: format!("{}{whom}", object.describe()),
+                asked: asked(object, identity),
+                error,
+            });
         }
     }
     if !is_failed {
@@ -381,8 +394,24 @@ fn settle(
     } else if let Some(failure) = identities.base.failure() {
         Err(Error::Auth(failure))
     } else {
-        let identity = identities.base.to_string();
-        Err(Error::Fetch { failures, identity })
+        Err(not_obtained(failures, &identities.base))
+    }
+}
+
+/// What was asked for, as `identity`.
+fn asked(object: &Object, identity: &Resolved) -> Asked {
+    Asked {
+        service: object.service,
+        is_pinned: object.version.is_some() || object.stage.is_some(),
+        source: identity.source,
+    }
+}
+
+fn not_obtained(failures: Vec<Failed>, base: &Resolved) -> Error {
+    Error::Fetch {
+        failures,
+        identity: base.whom().to_string(),
+        skipped: base.skips().to_string(),
     }
 }
 

@@ -1,12 +1,9 @@
 //! Files and versions become one encoded `MountResponse`, within what the driver accepts.
 
-use std::sync::Arc;
-
 use prost::Message as _;
 use zeroize::Zeroize as _;
 
 use super::Error;
-use crate::cloud::Value;
 use crate::grpc::proto::{File, MountResponse, ObjectVersion};
 use crate::params::RenderedFile;
 use crate::secret::Secret;
@@ -17,7 +14,7 @@ const LARGEST: usize = 3;
 /// Encodes the response. Every file is listed with the backend's revision of the object it comes from.
 pub(super) fn encode(
     files: &[RenderedFile],
-    values: &[Option<Arc<Value>>],
+    versions: &[Option<String>],
     max_bytes: usize,
 ) -> Result<Secret, Error> {
     if files.is_empty() {
@@ -25,13 +22,10 @@ pub(super) fn encode(
     }
     let mut response = MountResponse::default();
     for file in files {
-        let version = values
-            .get(file.object)
-            .and_then(Option::as_ref)
-            .map_or("", |value| value.version.as_str());
+        let version = versions.get(file.object).cloned().flatten();
         response.object_version.push(ObjectVersion {
             id: file.path.as_str().to_owned(),
-            version: version.to_owned(),
+            version: version.unwrap_or_default(),
         });
         response.files.push(File {
             path: file.path.as_str().to_owned(),

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::advice::Asked;
 use super::error::Fetched as Told;
+use super::{Identities, asked};
 use crate::fetch::{self, Fetched};
 use crate::params::{Plan, Service};
 
@@ -15,19 +17,20 @@ pub(super) struct OldValues {
     pub(super) age: Duration,
     objects: usize,
     /// The first one that a call has failed for, and why.
-    why: Option<(String, fetch::Error)>,
+    why: Option<(String, Asked, fetch::Error)>,
 }
 
 impl OldValues {
     /// Those among the values of a plan's objects, if there are any.
-    pub(super) fn among(plan: &Plan, values: &[Option<Fetched>]) -> Option<Self> {
-        let objects = plan.objects.iter().zip(values);
+    pub(super) fn among(plan: &Plan, values: &[Option<Fetched>], identities: &Identities) -> Option<Self> {
+        let objects = plan.objects.iter().zip(&identities.of_objects).zip(values);
         let old = objects.filter_map(|(object, value)| Some((object, value.as_ref()?.stale.as_ref()?)));
-        let why = old
-            .clone()
-            .find_map(|(object, stale)| Some((object.describe(), stale.error.clone()?)));
+        let why = old.clone().find_map(|((object, identity), stale)| {
+            let error = stale.error.clone()?;
+            Some((object.describe(), asked(object, identity), error))
+        });
         Some(Self {
-            services: old.clone().map(|(object, _)| object.service).collect(),
+            services: old.clone().map(|((object, _), _)| object.service).collect(),
             age: old.map(|(_, stale)| stale.age).max()?,
             objects: plan.objects.len(),
             why,
@@ -44,7 +47,7 @@ impl fmt::Display for OldValues {
             "{count} of {objects} values are served as they were read before the outage, as --serve-stale-for allows"
         )?;
         match &self.why {
-            Some((object, error)) => write!(f, ": {object}: {}", Told(error)),
+            Some((object, asked, error)) => write!(f, ": {object}: {}", Told { error, asked: *asked }),
             None => f.write_str(": the cloud has not answered in time"),
         }
     }

@@ -17,25 +17,36 @@ pub(crate) struct Class {
     pub(crate) parameters: BTreeMap<String, String>,
 }
 
-/// The class of that name among a manifest's documents; without a name the only one.
+/// The class of that name among a manifest's documents; without a name the only one. Those of other providers do not
+/// count, but where there is no other.
 pub(crate) fn find(text: &str, name: Option<&str>) -> Result<Class, String> {
     let mut found = Vec::new();
+    let mut others = Vec::new();
     for document in Document::split(text)
         .into_iter()
         .filter(Document::may_hold_a_class)
     {
         let root = parse(&document)?;
         for resource in resources(&root).into_iter().filter(|resource| is_class(resource)) {
-            let class = class(resource)?;
-            if name.is_none_or(|name| name == class.name) {
-                found.push(class);
+            let called = resource
+                .get("metadata")
+                .and_then(|metadata| text_of(metadata, "name"));
+            if name.is_some() && name != called {
+                continue;
+            }
+            match other_provider(resource) {
+                Some(other) => others.push(other),
+                None => found.push(class(resource)?),
             }
         }
     }
     match (found.len(), name) {
         (1, _) => found.pop().ok_or_else(String::new),
-        (0, None) => Err("no SecretProviderClass in it".to_owned()),
-        (0, Some(name)) => Err(format!("no SecretProviderClass {name:?} in it")),
+        (0, name) => Err(match (others.pop(), name) {
+            (Some(other), _) => other,
+            (None, None) => "no SecretProviderClass in it".to_owned(),
+            (None, Some(name)) => format!("no SecretProviderClass {name:?} in it"),
+        }),
         (_, None) => {
             let names: Vec<_> = found.iter().map(|class| class.name.as_str()).collect();
             Err(format!(
@@ -46,6 +57,15 @@ pub(crate) fn find(text: &str, name: Option<&str>) -> Result<Class, String> {
         (_, Some(name)) => Err(format!("several classes {name:?} in it")),
     }
 }
+
+/// What to say of a class of another provider.
+fn other_provider(root: &Node) -> Option<String> {
+    let provider = text_of(root.get("spec")?, "provider")?;
+    let name = text_of(root.get("metadata")?, "name")?;
+    (provider != PROVIDER).then(|| format!("{name}: spec.provider is {provider:?}; this one is {PROVIDER:?}"))
+}
+
+const PROVIDER: &str = "alibabacloud";
 
 /// The data of a manifest's Secret.
 pub(super) fn secret(text: &str) -> Result<BTreeMap<String, String>, String> {
@@ -81,14 +101,8 @@ fn class(root: &Node) -> Result<Class, String> {
     let name = text_of(metadata, "name").ok_or("a SecretProviderClass without metadata.name")?;
     let name = name.to_owned();
     let spec = root.get("spec").ok_or_else(|| format!("{name}: no spec"))?;
-    match text_of(spec, "provider") {
-        Some("alibabacloud") => {}
-        Some(other) => {
-            return Err(format!(
-                "{name}: spec.provider is {other:?}; this one is \"alibabacloud\""
-            ));
-        }
-        None => return Err(format!("{name}: no spec.provider; write \"alibabacloud\"")),
+    if text_of(spec, "provider").is_none() {
+        return Err(format!("{name}: no spec.provider; write {PROVIDER:?}"));
     }
     let parameters = spec
         .get("parameters")
@@ -156,6 +170,14 @@ mod tests {
         );
         assert_eq!(find(&listed, Some("l")).expect("in a list").name, "l");
         assert_eq!(error("kind: Pod\n", None), "no SecretProviderClass in it");
+        let mixed = format!(
+            "kind: SecretProviderClass\nmetadata: {{name: v}}\nspec: {{provider: vault, parameters: {{o: []}}}}\n---\n{TWO}"
+        );
+        assert_eq!(find(&mixed, Some("a")).expect("beside another's").name, "a");
+        assert_eq!(
+            error(&mixed, Some("v")),
+            "v: spec.provider is \"vault\"; this one is \"alibabacloud\""
+        );
         assert_eq!(
             error(
                 "kind: SecretProviderClass\nmetadata: {name: a}\nspec: {provider: aws}\n",

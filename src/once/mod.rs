@@ -3,6 +3,7 @@
 
 pub(crate) mod class;
 mod files;
+pub(crate) mod hint;
 mod remarks;
 
 use std::fmt;
@@ -18,8 +19,9 @@ use zeroize::Zeroize as _;
 use crate::cli::{Config, Logger};
 use crate::clock::{Clock, SystemClock};
 use crate::grpc::proto::{MountRequest, MountResponse};
-use crate::grpc::{Call, Cancellation, Status};
+use crate::grpc::{Call, Cancellation, Code, Status};
 use crate::limits;
+use crate::params::{self, Input};
 use crate::run::{SystemEntropy, mounter_for};
 
 use class::Class;
@@ -40,7 +42,7 @@ pub struct Settings {
     pub token_file: Option<PathBuf>,
     /// A manifest with the Secret that `nodePublishSecretRef` names.
     pub publish_secret: Option<PathBuf>,
-    /// The mode of files that name none, as the volume's `defaultMode`.
+    /// The mode of files that name none; the driver of today always asks for 0644.
     pub mode: u32,
     /// How the provider is configured.
     pub config: Box<Config>,
@@ -72,6 +74,8 @@ pub enum Error {
         pod: String,
         /// The provider's answer.
         status: Status,
+        /// What the flags have to do with it.
+        hint: Option<String>,
     },
     /// The provider's answer is not one that the driver takes.
     Answer(String),
@@ -84,14 +88,18 @@ impl fmt::Display for Error {
         match self {
             Self::Read(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             Self::Manifest(path, problem) => write!(f, "{}: {problem}", path.display()),
-            Self::Mount { pod, status } => {
+            Self::Mount { pod, status, hint } => {
                 let code = go_name(status.code.name());
                 write!(
                     f,
                     "rpc error: code = {code} desc = failed to mount secrets store objects for pod {pod}, err: rpc error: \
                      code = {code} desc = {}",
                     status.message
-                )
+                )?;
+                match hint {
+                    Some(hint) => write!(f, "\nhint: {hint}"),
+                    None => Ok(()),
+                }
             }
             Self::Answer(problem) => write!(f, "the provider's answer is broken: {problem}"),
             Self::Write(path, error) => write!(f, "cannot write below {}: {error}", path.display()),
@@ -125,12 +133,17 @@ impl Settings {
         let request = self.request(&class, input)?;
         let namespace = self.namespace(&class);
         let pod = format!("{namespace}/{}", self.pod.name);
+        let hint = self.hint(&request);
         let Self { config, target, .. } = self;
 
         let call = Call::new(SystemClock.now() + CALL, Cancellation::new());
         let answer = mounter_for(*config)
             .mount(&request, &call)
-            .map_err(|status| Error::Mount { pod, status })?;
+            .map_err(|status| Error::Mount {
+                pod,
+                hint: hint.filter(|_| status.code == Code::Unauthenticated),
+                status,
+            })?;
         let response =
             MountResponse::decode(answer.expose()).map_err(|error| Error::Answer(error.to_string()))?;
         let response = Wiped(response);
@@ -138,6 +151,17 @@ impl Settings {
         files::write(&target, &response.0, &stamp).map_err(|error| Error::Write(target.clone(), error))?;
         report(&response.0, output);
         Ok(())
+    }
+
+    /// What to look at among the flags if nobody may read.
+    fn hint(&self, request: &MountRequest) -> Option<String> {
+        let input = Input {
+            attributes: &request.attributes,
+            permission: &request.permission,
+        };
+        let plan = params::parse(&input, &self.config.options).ok()?;
+        hint::token(&plan, self.token_file.as_deref(), SystemClock.wall())
+            .or_else(|| hint::cluster(&plan, &self.config.cluster))
     }
 
     fn namespace<'a>(&'a self, class: &'a Class) -> &'a str {

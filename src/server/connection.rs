@@ -220,6 +220,12 @@ const FRAME_BYTES: usize = h2::frame::MAX_FRAME_SIZE + h2::frame::Head::LENGTH;
 /// One read takes the largest frame there may be, and the next one's head.
 const _: () = assert!(limits::READ_BYTES >= FRAME_BYTES + h2::frame::Head::LENGTH);
 
+/// The buffers of all connections, full, are a third of what is left beside the memory budget.
+const _: () = assert!(
+    limits::CONNECTIONS * (limits::READ_BYTES + limits::WRITE_BYTES + FRAME_BYTES)
+        <= limits::MEMORY_BESIDE_BUDGET / 3
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

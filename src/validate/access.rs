@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::class::{Class, Finding};
 use super::manifest::{Document, resources};
-use super::pods;
+use super::pods::{self, Mount};
 use crate::access::{Decision, Identity, Policy, Question, REMEDY};
 use crate::file;
 use crate::limits;
-use crate::params::{Plan, Pod, Position, Region, quoted};
+use crate::params::{self, Input, Options, Plan, Pod, Position, Problems, Region, UnknownKeys, quoted};
 
 /// Which policy, and what the manifests leave open.
 #[derive(Debug)]
@@ -36,6 +36,9 @@ pub struct Access {
     pub namespace: String,
     /// Their ServiceAccount.
     pub service_account: String,
+    /// Parameters of the class whose place their `volumeAttributes` take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<String>,
     /// As whom they read: `provider`, `podIdentity` or `nodePublishSecret`.
     pub identity: &'static str,
     /// `permitted`, `denied`, `exempt`, or `unknown` where it depends on a region that is not known.
@@ -64,8 +67,8 @@ pub struct Verdict {
 pub(super) struct Checker<'a> {
     settings: &'a Settings,
     policy: Policy,
-    /// By namespace and class; then by ServiceAccount and whether a Secret comes along, with the first one's name.
-    users: BTreeMap<(String, String), BTreeMap<(String, bool), String>>,
+    /// By namespace and class; then by how it is mounted, with the name of the first that does it so.
+    users: BTreeMap<(String, String), BTreeMap<Mount, String>>,
 }
 
 impl<'a> Checker<'a> {
@@ -111,9 +114,7 @@ impl<'a> Checker<'a> {
         for user in users {
             let namespace = self.namespace(user.namespace);
             let of_class = self.users.entry((namespace, user.class)).or_default();
-            of_class
-                .entry((user.service_account, user.has_secret))
-                .or_insert(user.name);
+            of_class.entry(user.mount).or_insert(user.name);
         }
     }
 
@@ -125,35 +126,64 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Judges a class for everybody who mounts it.
-    pub(super) fn judge(&self, class: &mut Class, mut plan: Plan) {
+    /// Judges a class for everybody who mounts it: with its own parameters, but for those that a pod's volume gives.
+    pub(super) fn judge(&self, class: &mut Class, parameters: &BTreeMap<&str, &str>, plan: Plan) {
         let key = (self.namespace(class.namespace.clone()), class.name.clone());
-        let nobody = BTreeMap::from([((self.settings.service_account.clone(), false), String::new())]);
+        let unnamed = Mount {
+            service_account: self.settings.service_account.clone(),
+            ..Mount::default()
+        };
+        let nobody = BTreeMap::from([(unnamed, String::new())]);
         let users = self.users.get(&key).unwrap_or(&nobody);
         let at = Position {
             line: class.line,
             column: class.column,
         };
         let subject = format!("access policy {}", self.settings.policy.display());
-        for ((service_account, has_secret), name) in users.iter().take(limits::PROBLEMS) {
+        let mut own = plan;
+        for (mount, name) in users.iter().take(limits::PROBLEMS) {
+            let mut merged;
+            let plan = if mount.overrides.is_empty() {
+                &mut own
+            } else {
+                match mount.plan(parameters) {
+                    Ok(plan) => {
+                        merged = plan;
+                        &mut merged
+                    }
+                    Err(problems) => {
+                        let subject = format!("as {} mounts it", quoted(name));
+                        let remedy = "mend the volumeAttributes of its volume";
+                        class
+                            .errors
+                            .push(Finding::new(at, &subject, problems.to_string(), remedy));
+                        continue;
+                    }
+                }
+            };
             plan.pod = Pod {
                 namespace: key.0.clone(),
-                service_account: service_account.clone(),
+                service_account: mount.service_account.clone(),
                 ..Pod::default()
             };
-            let identity = match (plan.pod_identity, has_secret) {
+            let identity = match (plan.pod_identity, mount.has_secret) {
                 (true, _) => Identity::Pod,
                 (false, true) => Identity::NodePublishSecret,
                 (false, false) => Identity::Provider,
             };
-            let (access, problem) = self.ask(&plan, identity, name);
+            let (access, problem) = self.ask(plan, identity, mount, name);
             class.access.push(access);
             if let Some((text, remedy)) = problem {
+                let subject = if mount.overrides.is_empty() {
+                    subject.clone()
+                } else {
+                    format!("{subject}, as {} mounts it", quoted(name))
+                };
                 class.errors.push(Finding::new(at, &subject, text, remedy));
             }
         }
         if let Some(left) = users.len().checked_sub(limits::PROBLEMS).filter(|left| *left > 0) {
-            let text = format!("{left} more ServiceAccounts that mount it are not checked");
+            let text = format!("{left} more kinds of pods that mount it are not checked");
             class
                 .errors
                 .push(Finding::new(at, &subject, text, "check them in another run"));
@@ -161,7 +191,13 @@ impl<'a> Checker<'a> {
     }
 
     /// What the policy says, and what is wrong with that.
-    fn ask(&self, plan: &Plan, identity: Identity, name: &str) -> (Access, Option<(String, &'static str)>) {
+    fn ask(
+        &self,
+        plan: &Plan,
+        identity: Identity,
+        mount: &Mount,
+        name: &str,
+    ) -> (Access, Option<(String, &'static str)>) {
         let region = self.settings.region.as_ref().map(Region::as_str);
         let question = Question::new(plan, identity, region);
         let (decision, problem) = match self.policy.decide(&question) {
@@ -189,11 +225,28 @@ impl<'a> Checker<'a> {
             pods: name.to_owned(),
             namespace: question.namespace.to_owned(),
             service_account: question.service_account.to_owned(),
+            overrides: mount.overrides.keys().cloned().collect(),
             identity: identity.name(),
             decision,
             objects: objects.collect(),
         };
         (access, problem)
+    }
+}
+
+impl Mount {
+    /// What the driver asks for: the class's parameters, with the volume's own in their place.
+    fn plan(&self, parameters: &BTreeMap<&str, &str>) -> Result<Plan, Problems> {
+        let mut attributes = parameters.clone();
+        attributes.extend(self.overrides.iter().map(|(key, value)| (&**key, &**value)));
+        let input = Input {
+            attributes: &serde_json::json!(attributes).to_string(),
+            permission: "",
+        };
+        let options = Options {
+            unknown_keys: UnknownKeys::Error,
+        };
+        params::parse(&input, &options)
     }
 }
 
@@ -208,8 +261,13 @@ impl Access {
             "" => String::new(),
             name => format!("{}, ", quoted(name)),
         };
+        let keys: Vec<String> = self.overrides.iter().map(|key| quoted(key)).collect();
+        let own = match &*keys {
+            [] => String::new(),
+            keys => format!(" and volumeAttributes of its own ({})", keys.join(", ")),
+        };
         let mut lines = vec![format!(
-            "access for {pods}service account {} of namespace {}, with {identity}: {}",
+            "access for {pods}service account {} of namespace {}, with {identity}{own}: {}",
             quoted(&self.service_account),
             quoted(&self.namespace),
             self.decision

@@ -154,7 +154,7 @@ impl Class {
                     class.parameters = Some(plan.to_parameters());
                 }
                 if let Some(policy) = policy {
-                    policy.judge(&mut class, plan);
+                    policy.judge(&mut class, &parameters.texts(), plan);
                 }
             }
             Err(problems) => {

@@ -108,6 +108,15 @@ impl<'a> Reading<'a> {
             .filter(|node| !matches!(node.kind, Kind::Null))
     }
 
+    /// The first key that stands there in a second spelling, and where.
+    fn spelt_twice(&self) -> Option<(String, Position)> {
+        let mut seen = BTreeSet::new();
+        self.entries.iter().find_map(|(key, _)| match &key.kind {
+            Kind::Text(text) if !seen.insert(text.to_ascii_lowercase()) => Some((text.clone(), key.at)),
+            _ => None,
+        })
+    }
+
     /// The text of a field as read there; empty when there is none.
     fn text(&self, name: &str) -> String {
         match self.node(name) {
@@ -174,6 +183,10 @@ impl Notes {
                 _ => continue,
             };
             let reading = Reading { entries, at: item.at };
+            if let Some((field, at)) = reading.spelt_twice() {
+                let text = "of a key in two spellings the official provider takes the last in the order of their bytes";
+                self.item(&field, at, text.to_owned());
+            }
             let name = reading.text("objectName");
             if name.is_empty() {
                 if entries.len() == 1 && reading.node("objectType").is_some() {

@@ -1,5 +1,7 @@
 //! Which pods of the manifests mount which class, as whom: for the access policy, which is about pods.
 
+use std::collections::BTreeMap;
+
 use super::manifest::text_of;
 use crate::params::yaml::{Kind, Node};
 
@@ -12,10 +14,18 @@ pub(super) struct User {
     pub(super) name: String,
     /// Empty when the manifest leaves it open.
     pub(super) namespace: String,
-    pub(super) service_account: String,
     pub(super) class: String,
+    pub(super) mount: Mount,
+}
+
+/// How a class is mounted: pods that do it alike get the same.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Mount {
+    pub(super) service_account: String,
     /// Whether the volume has a `nodePublishSecretRef`.
     pub(super) has_secret: bool,
+    /// What else stands in the volume's `volumeAttributes`: the driver lets it take the place of the class's parameters.
+    pub(super) overrides: BTreeMap<String, String>,
 }
 
 /// Where a resource has its pods' spec: a pod itself, whatever has a template of pods, and what makes such by the clock.
@@ -35,10 +45,10 @@ pub(super) fn users(root: &Node, found: &mut Vec<User>) {
         };
         for volume in volumes {
             let Some(csi) = volume.get("csi") else { continue };
-            let class = csi
-                .get("volumeAttributes")
-                .and_then(|attributes| text_of(attributes, CLASS));
-            let (Some("secrets-store.csi.k8s.io"), Some(class)) = (text_of(csi, "driver"), class) else {
+            let attributes = csi.get("volumeAttributes").map(texts).unwrap_or_default();
+            let (Some("secrets-store.csi.k8s.io"), Some(class)) =
+                (text_of(csi, "driver"), attributes.get(CLASS))
+            else {
                 continue;
             };
             let metadata = |key| root.get("metadata").and_then(|metadata| text_of(metadata, key));
@@ -49,13 +59,37 @@ pub(super) fn users(root: &Node, found: &mut Vec<User>) {
             found.push(User {
                 name: format!("{kind} {}", metadata("name").unwrap_or_default()),
                 namespace: metadata("namespace").unwrap_or_default().to_owned(),
-                service_account: account
-                    .filter(|name| !name.is_empty())
-                    .unwrap_or("default")
-                    .to_owned(),
-                class: class.to_owned(),
-                has_secret: csi.get("nodePublishSecretRef").is_some(),
+                class: (*class).to_owned(),
+                mount: Mount {
+                    service_account: account
+                        .filter(|name| !name.is_empty())
+                        .unwrap_or("default")
+                        .to_owned(),
+                    has_secret: csi.get("nodePublishSecretRef").is_some(),
+                    overrides: attributes
+                        .into_iter()
+                        .filter(|(key, _)| *key != CLASS && !key.starts_with(KUBELETS))
+                        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                        .collect(),
+                },
             });
         }
     }
+}
+
+/// What such keys begin with is kubelet's to say.
+const KUBELETS: &str = "csi.storage.k8s.io/";
+
+/// The entries of a mapping that are texts; Kubernetes takes no others.
+fn texts(node: &Node) -> BTreeMap<&str, &str> {
+    let Kind::Map(entries) = &node.kind else {
+        return BTreeMap::new();
+    };
+    entries
+        .iter()
+        .filter_map(|(key, value)| match (&key.kind, &value.kind) {
+            (Kind::Text(key), Kind::Text(value)) => Some((key.as_str(), value.as_str())),
+            _ => None,
+        })
+        .collect()
 }

@@ -4,6 +4,7 @@
 mod clock;
 mod killed;
 mod memory;
+mod names;
 mod socket;
 mod starved;
 

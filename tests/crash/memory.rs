@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use harness::FakeCloud;
 use harness::driver::{Code, Driver, MountRequest, Volume};
-use harness::process::{is_root, shipped};
+use harness::process::{ProviderProcess, is_root, shipped};
+use tempfile::TempDir;
 
 use crate::{directory, mount, start, wrapper};
 
@@ -76,8 +77,39 @@ impl Drop for Group {
     }
 }
 
-fn large(uid: u32) -> MountRequest {
-    let objects: String = (0..OBJECTS)
+/// A provider under the limit.
+struct Bounded {
+    provider: ProviderProcess,
+    group: Group,
+    _directories: [TempDir; 2],
+}
+
+/// A provider that may read `objects` large secrets; nothing where there is no control group to be had.
+fn bounded(cloud: &FakeCloud, objects: usize, name: &str) -> Option<Bounded> {
+    if !is_root() {
+        return None;
+    }
+    let binary = shipped()?;
+    let group = Group::new(name)?;
+    for at in 0..objects {
+        cloud.set_kms_text(&format!("large-{at}"), &format!("{at:x<BYTES$}"));
+    }
+    let (files, sockets) = (directory(), directory());
+    let line = format!(
+        "echo $$ > {}/cgroup.procs\nexec {} --kms-max-pulls-per-second=0 \"$@\"",
+        group.directory.display(),
+        binary.display()
+    );
+    let provider = start(cloud, &wrapper(files.path(), &line), sockets.path()).expect("provider");
+    Some(Bounded {
+        provider,
+        group,
+        _directories: [files, sockets],
+    })
+}
+
+fn large(uid: u32, objects: usize) -> MountRequest {
+    let objects: String = (0..objects)
         .map(|at| format!("- objectName: large-{at}\n"))
         .collect();
     let mut volume = Volume::new([("objects", objects.as_str()), ("region", "cn-hangzhou")]);
@@ -88,31 +120,18 @@ fn large(uid: u32) -> MountRequest {
 /// A flood of large volumes: each is right, or is refused with a word about memory; the kernel ends nobody.
 #[test]
 fn a_limit_of_32_mib() {
-    if !is_root() {
-        return;
-    }
-    let Some(binary) = shipped() else { return };
-    let Some(group) = Group::new("provider-test") else {
+    let cloud = FakeCloud::start().expect("cloud");
+    let Some(mut bounded) = bounded(&cloud, OBJECTS, "provider-flood") else {
         return;
     };
-    let cloud = FakeCloud::start().expect("cloud");
-    for at in 0..OBJECTS {
-        cloud.set_kms_text(&format!("large-{at}"), &format!("{at:x<BYTES$}"));
-    }
-    let (files, sockets) = (directory(), directory());
-    let line = format!(
-        "echo $$ > {}/cgroup.procs\nexec {} --kms-max-pulls-per-second=0 \"$@\"",
-        group.directory.display(),
-        binary.display()
-    );
-    let mut provider = start(&cloud, &wrapper(files.path(), &line), sockets.path()).expect("provider");
+    let Bounded { provider, group, .. } = &mut bounded;
     let (right, refused, late) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
     let driver = Driver::new(provider.socket());
     std::thread::scope(|scope| {
         for caller in 0..60 {
             let (driver, right, refused, late) = (&driver, &right, &refused, &late);
             scope.spawn(move || {
-                match driver.mount_within(large(caller), Some(Duration::from_millis(2_500))) {
+                match driver.mount_within(large(caller, OBJECTS), Some(Duration::from_millis(2_500))) {
                     Ok(response) => {
                         assert_eq!(response.files.len(), OBJECTS);
                         for file in response.files {
@@ -145,6 +164,34 @@ fn a_limit_of_32_mib() {
         io::stderr(),
         "{right} Mounts of 3 MB right, {refused} refused, {} late; at its peak {} of {} KiB",
         late.into_inner(),
+        group.peak() / 1024,
+        LIMIT / 1024
+    );
+    assert!(provider.terminate().expect("it is still there").success());
+}
+
+/// One volume whose values alone take as much as there is: it is refused with a word about them, and nobody else
+/// notices.
+#[test]
+fn one_volume_of_too_many_large_values() {
+    let cloud = FakeCloud::start().expect("cloud");
+    let Some(mut bounded) = bounded(&cloud, 10 * OBJECTS, "provider-volume") else {
+        return;
+    };
+    let Bounded { provider, group, .. } = &mut bounded;
+    let driver = Driver::new(provider.socket());
+    let minute = Duration::from_secs(60);
+    for uid in 0..3 {
+        let status = driver
+            .mount_within(large(uid, 10 * OBJECTS), Some(minute))
+            .expect_err("thirty megabytes");
+        assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+        assert!(status.message().contains("bytes together"), "{status}");
+    }
+    assert!(mount(&driver, minute));
+    let _ = writeln!(
+        io::stderr(),
+        "volumes of 30 MB refused; at its peak {} of {} KiB",
         group.peak() / 1024,
         LIMIT / 1024
     );

@@ -1,7 +1,11 @@
 //! The deepest that anybody may send, on the threads that must bear it: a stack that is too small ends the process.
 
+use std::time::Duration;
+
 use harness::driver::{Code, Driver, MountRequest};
 use harness::{FakeCloud, Fault, FaultRule, Service};
+use prost::bytes::{Buf, BufMut};
+use prost::encoding::{DecodeContext, WireType};
 
 use crate::world::{World, provider_of, request};
 
@@ -110,4 +114,66 @@ fn a_pullers_stack_bears_tls_and_the_deepest_answer() {
         }
     }
     driver.mount(request(objects)).expect("the same provider");
+}
+
+/// A message of these octets, whatever they are.
+#[derive(Debug, Default)]
+struct Octets(Vec<u8>);
+
+impl prost::Message for Octets {
+    fn encode_raw(&self, out: &mut impl BufMut) {
+        out.put_slice(&self.0);
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What is answered is of no interest.
+    fn merge_field(
+        &mut self,
+        _: u32,
+        wire: WireType,
+        from: &mut impl Buf,
+        context: DecodeContext,
+    ) -> Result<(), prost::DecodeError> {
+        prost::encoding::skip_field(wire, 1, from, context)
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// Fields that nobody knows are passed over, groups within groups: of Mounts on a worker's stack, of all else on that
+/// of the connection's reader.
+#[test]
+fn a_readers_stack_bears_the_deepest_message() {
+    let world = World::start();
+    for path in [
+        "/v1alpha1.CSIDriverProvider/Mount",
+        "/v1alpha1.CSIDriverProvider/Version",
+        "/grpc.health.v1.Health/Check",
+    ] {
+        for levels in LEVELS {
+            // Field 15 begins as a group, and ends.
+            let groups = [vec![0x7b; levels], vec![0x7c; levels]].concat();
+            let answer: Result<Octets, _> =
+                world
+                    .driver
+                    .call(path, Octets(groups), Some(Duration::from_secs(60)));
+            let is_mount = path.ends_with("Mount");
+            match answer {
+                Ok(_) => assert!(levels <= 100 && !is_mount, "{path}: {levels} levels"),
+                // A Mount has no attributes here.
+                Err(status) if levels <= 100 => {
+                    assert!(
+                        is_mount && status.code() == Code::InvalidArgument,
+                        "{path}: {levels} levels: {status}"
+                    );
+                }
+                Err(status) => assert_eq!(status.code(), Code::Internal, "{path}: {levels} levels: {status}"),
+            }
+        }
+    }
 }

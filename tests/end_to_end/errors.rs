@@ -1,8 +1,8 @@
 //! What goes wrong, and what the reader of the pod's events is told.
 
-use harness::FakeCloud;
 use harness::driver::Code;
 use harness::driver::{MountRequest, Volume};
+use harness::{FakeCloud, Fault, FaultRule, Service};
 
 use crate::world::{World, provider_of, request};
 
@@ -139,6 +139,60 @@ fn one_failed_object_fails_the_mount() {
         status.message()
     );
     assert!(!status.message().contains("item 1"), "{}", status.message());
+}
+
+/// A pod's event holds 1,024 bytes, some 200 of them the driver's and kubelet's: the gravest failure comes first, and
+/// what befell many objects is told once.
+#[test]
+fn many_failures_fit_into_an_event() {
+    let world = World::start();
+    let mut objects: Vec<String> = (1..=12).map(|at| format!("- objectName: gone-{at}\n")).collect();
+    objects.push("- objectName: forbidden\n".to_owned());
+    let status = world.mount(&objects.concat()).expect_err("nothing is there");
+    let message = status.message();
+    assert_eq!(status.code(), Code::PermissionDenied, "{message}");
+    assert!(
+        message.starts_with("item 13 \"forbidden\" (kms): ") && message.contains("kms:GetSecretValue"),
+        "{message}"
+    );
+    assert_eq!(
+        message.matches("Forbidden.ResourceNotFound").count(),
+        1,
+        "{message}"
+    );
+    assert_eq!(message.matches("request id").count(), 2, "{message}");
+    assert!(
+        message.contains("; the same for item 2 \"gone-2\" (kms), ")
+            && message.contains("\"gone-9\" (kms) and 3 more"),
+        "{message}"
+    );
+    // Who read, and which sources were passed over, may be cut.
+    let (essential, _) = message.split_once(" (read as: ").expect("the identity");
+    assert!(essential.len() <= 800, "{} bytes: {essential}", essential.len());
+    assert!(message.contains("skipped"), "{message}");
+
+    let status = world.mount("- objectName: gone\n").expect_err("missing");
+    assert!(!status.message().contains("skipped"), "{}", status.message());
+    assert!(status.message().contains("read as: "), "{}", status.message());
+}
+
+/// What is there and cannot be read for the state it is in is nobody's bad parameter.
+#[test]
+fn a_key_that_is_disabled() {
+    let world = World::start();
+    let disabled = Fault::Error {
+        status: 409,
+        code: "Rejected.Disabled".to_owned(),
+        message: "The key is disabled.".to_owned(),
+        dialect: None,
+    };
+    world.cloud.inject(FaultRule::new(disabled).service(Service::Kms));
+    let status = world.mount("- objectName: test-kms\n").expect_err("refused");
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    assert!(
+        status.message().contains("enable the KMS key that encrypts it"),
+        "{status}"
+    );
 }
 
 #[test]

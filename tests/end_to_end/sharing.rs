@@ -310,6 +310,38 @@ fn a_response_above_a_mebibyte_is_mounted_with_a_warning() {
     assert!(world.provider.logs(words), "{}", world.provider.log());
 }
 
+/// Parts of so many large values would make a small volume, but the values alone take more memory than a volume may.
+#[test]
+fn values_that_are_too_much_together() {
+    let world = World::with(|provider, _| {
+        provider
+            .argument("--kms-max-pulls-per-second=0")
+            .argument("--oos-max-pulls-per-second=0")
+    });
+    let mut objects = String::new();
+    for at in 0..281 {
+        let value = format!(r#"{{"key":"{at}","rest":"{}"}}"#, "v".repeat(29_970));
+        world.cloud.set_kms_text(&format!("large-{at}"), &value);
+        objects += &format!(
+            "- objectName: large-{at}\n  mountWholeSecret: false\n  jmesPath: [{{path: key, objectAlias: key-{at}}}]\n"
+        );
+    }
+    let fits: String = objects
+        .lines()
+        .take(3 * 270)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(world.mount(&fits).expect("mount").files.len(), 270);
+    let status = world.mount(&objects).expect_err("8.4 MB");
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(
+        status
+            .message()
+            .contains("take more than 8388608 bytes together; split the objects"),
+        "{status}"
+    );
+}
+
 /// One secret under several aliases, versions and stages is asked for once per version, also within one Mount.
 #[test]
 fn one_object_under_several_names_is_fetched_once_per_version() {

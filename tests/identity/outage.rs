@@ -207,6 +207,29 @@ fn sts_is_out_of_reach_in_the_middle() {
     assert_eq!(provider.reads(&volume), files);
 }
 
+/// It may be one endpoint alone that does not know them: while nobody can be asked for others, they stay good elsewhere.
+#[test]
+fn credentials_are_kept_if_there_are_no_others_to_be_had() {
+    let world = World::new();
+    let (id, secret) = world.cloud.access_key();
+    let setup = world
+        .nobody()
+        .variable("ACCESS_KEY_ID", id)
+        .variable("SECRET_ACCESS_KEY", secret)
+        .variable("ALICLOUD_ROLE_ARN", ADMIN_ROLE);
+    let provider = world.start(&setup);
+    let both = volume("default", "web", BOTH);
+    let files = provider.reads(&both);
+    outage(&world, &[Service::Sts]);
+    let unknown = Fault::error(404, "InvalidAccessKeyId.NotFound", "m");
+    world.cloud.inject(FaultRule::new(unknown).name("db-credentials"));
+    fails(
+        &provider,
+        &volume("tenant", "web", "- objectName: db-credentials\n"),
+    );
+    assert_eq!(provider.reads(&both), files);
+}
+
 /// A pod is who kubelet says, and what it has read is its ServiceAccount's; a token that is plainly another's, or none,
 /// gets nothing.
 #[test]

@@ -260,6 +260,27 @@ fn a_forged_token_gets_nowhere() {
     );
 }
 
+/// A role that does not let this ServiceAccount in is told with what its trust policy must say.
+#[test]
+fn a_trust_policy_that_does_not_fit() {
+    let world = World::new();
+    let provider = world.start(&world.for_pods());
+    let denied = Fault::Error {
+        status: 403,
+        code: "AuthenticationFail.NoPermission".to_owned(),
+        message: "no".to_owned(),
+        dialect: None,
+    };
+    world.cloud.inject(FaultRule::new(denied).service(Service::Sts));
+    let message = provider.refuses(&world.pod(DEMO.0, DEMO.1, BOTH));
+    for words in [
+        "let in Federated acs:ram::1234567890120000:oidc-provider/ack-rrsa-",
+        "oidc:aud sts.aliyuncs.com and oidc:sub system:serviceaccount:rrsa-demo:demo-sa",
+    ] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+}
+
 /// With the flag the next source takes over, as the official provider does, and each use is a warning; what is wrong
 /// rather than missing stays refused.
 #[test]

@@ -2,7 +2,7 @@
 
 use harness::Service;
 
-use crate::world::{ADMIN_ROLE, OIDC_PROVIDER, PROVIDER_ROLE, Setup, TARGET, World, volume};
+use crate::world::{ADMIN_ROLE, PROVIDER_ROLE, Setup, TARGET, World, volume};
 
 const OURS: [(&str, &str); 2] = [("test", "hello from OOS"), ("test-kms", "hello from KMS")];
 const THEIRS: [(&str, &str); 2] = [
@@ -206,7 +206,6 @@ fn modes_of_the_metadata_service() {
         "{message}"
     );
     assert!(world.asked(Service::Metadata).is_empty());
-    let _ = OIDC_PROVIDER;
 }
 
 /// Where session tokens never arrive, as a hop too far away, one question in a minute waits for them.

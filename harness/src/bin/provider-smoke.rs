@@ -1,8 +1,8 @@
 //! Runs a built provider as it ships: in an empty root directory, over TLS, one Mount from OOS and one from KMS.
 //!
-//! `provider-smoke [--emulated] BINARY [ROOT]` prints what it saw and fails past the promised resident memory, unless
-//! the binary is emulated. With ROOT the provider is started by chroot into that directory, which then holds the
-//! binary, a certificate and `/etc/hosts`.
+//! `provider-smoke [--emulated] BINARY [ROOT]` prints what it saw and fails past the promised resident memory. That of an
+//! emulated binary is not measured, as most of it would be the emulator's. With ROOT the provider is started by chroot
+//! into that directory, which then holds the binary, a certificate and `/etc/hosts`.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -65,8 +65,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         version.runtime_name, version.runtime_version
     )?;
 
-    let idle = lowest(|| provider.resident_kib())?;
-    writeln!(out, "idle resident memory: {idle} KiB (at most {IDLE_KIB})")?;
+    let idle = match is_emulated {
+        true => None,
+        false => Some(lowest(|| provider.resident_kib())?),
+    };
+    match idle {
+        None => writeln!(
+            out,
+            "resident memory: not measured, most of it would be the emulator's"
+        )?,
+        Some(idle) => writeln!(out, "idle resident memory: {idle} KiB (at most {IDLE_KIB})")?,
+    }
 
     let response = driver
         .mount(Volume::new([("objects", OBJECTS)]).request())
@@ -81,13 +90,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("unexpected files: {files:?}").into());
     }
     writeln!(out, "mounted over TLS: {}", files.join(", "))?;
-    writeln!(out, "resident memory after it: {} KiB", provider.resident_kib()?)?;
+    if !is_emulated {
+        writeln!(out, "resident memory after it: {} KiB", provider.resident_kib()?)?;
+    }
 
     let status = provider.terminate()?;
     if !status.success() {
         return Err(format!("ended with {status}: {}", provider.log()).into());
     }
-    if idle > IDLE_KIB && !is_emulated {
+    if let Some(idle) = idle
+        && idle > IDLE_KIB
+    {
         return Err(format!("{idle} KiB are more than the promised {IDLE_KIB}").into());
     }
     Ok(())

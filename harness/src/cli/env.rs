@@ -14,6 +14,16 @@ pub struct Place {
     https: String,
     https_port: u16,
     ca: Option<PathBuf>,
+    by_names: Option<ByNames>,
+}
+
+/// The way to a running cloud by the real one's host names.
+#[derive(Clone, Debug)]
+pub(super) struct ByNames {
+    /// A proxy that leads all of them to the cloud.
+    pub(super) proxy: SocketAddr,
+    /// A file with the authority of KMS instances.
+    pub(super) kms_ca: PathBuf,
 }
 
 impl Place {
@@ -23,8 +33,11 @@ impl Place {
     }
 
     /// Where a running cloud is.
-    pub(super) fn of_cloud(cloud: &FakeCloud, ca: Option<PathBuf>) -> Self {
-        Self::at(cloud.http_address(), cloud.https_address(), ca)
+    pub(super) fn of_cloud(cloud: &FakeCloud, ca: PathBuf, by_names: ByNames) -> Self {
+        Self {
+            by_names: Some(by_names),
+            ..Self::at(cloud.http_address(), cloud.https_address(), Some(ca))
+        }
     }
 
     fn at(http: SocketAddr, https: SocketAddr, ca: Option<PathBuf>) -> Self {
@@ -33,6 +46,7 @@ impl Place {
             https: crate::cloud::url(true, https),
             https_port: https.port(),
             ca: ca.map(|path| std::path::absolute(&path).unwrap_or(path)),
+            by_names: None,
         }
     }
 }
@@ -72,6 +86,16 @@ pub fn variables(state: &State, place: &Place) -> Vec<Variable> {
         https = place.https
     );
     add(PROVIDER, "FAKE_CLOUD_PROVIDER_FLAGS", &flags);
+    if let Some(ByNames { proxy, kms_ca }) = &place.by_names {
+        let flags = format!(
+            "--region={} --metadata-endpoint={} --kms-ca-file={}",
+            state.region,
+            place.http,
+            kms_ca.display()
+        );
+        add(PROVIDER, "FAKE_CLOUD_PROXY", &format!("http://{proxy}"));
+        add(PROVIDER, "FAKE_CLOUD_PROVIDER_FLAGS_BY_NAMES", &flags);
+    }
     if let Some(key) = key {
         add(PROVIDER, "ACCESS_KEY_ID", &key.id);
         add(PROVIDER, "SECRET_ACCESS_KEY", &key.secret);

@@ -136,7 +136,8 @@ usage: fake-cloud [COMMAND] [OPTIONS]
 
 commands:
   serve              serve until told to stop (the default)
-  run -- PROGRAM …   serve on free ports while PROGRAM runs, with the variables of `env` in its environment
+  run -- PROGRAM …   serve on free ports while PROGRAM runs, with the variables of `env` in its environment,
+                     and a proxy for the real host names: HTTPS_PROXY=$FAKE_CLOUD_PROXY
   env                print the variables and flags that point a provider, an SDK or the aliyun CLI here
   check              check a state file and say what is odd about it
   world              print the built-in world, to begin a state file from

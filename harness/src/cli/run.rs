@@ -10,10 +10,11 @@ use std::sync::Arc;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::env::Place;
+use super::env::{ByNames, Place};
 use super::{Error, Options, env, read_state, watch};
 use crate::cloud::FakeCloud;
 use crate::lint;
+use crate::proxy::Proxy;
 use crate::state::State;
 
 /// Serves until SIGTERM or SIGINT.
@@ -55,7 +56,14 @@ pub(super) fn run(
         ..options.clone()
     };
     let (cloud, state) = start(&options, remarks)?;
-    let variables = env::variables(&state, &Place::of_cloud(&cloud, Some(ca)));
+    let kms_ca = directory.path().join("kms-ca.pem");
+    std::fs::write(&kms_ca, cloud.kms_instances_pem())
+        .map_err(|error| Error::Io("cannot write the authority of KMS instances".into(), error))?;
+    let proxy = Proxy::start(Some(cloud.https_address()))
+        .map_err(|error| Error::Io("cannot start a proxy".into(), error))?
+        .address();
+    let place = Place::of_cloud(&cloud, ca, ByNames { proxy, kms_ca });
+    let variables = env::variables(&state, &place);
     let (program, arguments) = command
         .split_first()
         .map_or((OsString::new(), &[][..]), |(p, a)| (p.clone(), a));

@@ -32,9 +32,13 @@ pub(super) fn from_yaml(text: &str) -> Result<State, LoadError> {
         let at = error
             .location()
             .map(|location| (location.line(), location.column()));
+        let text = error.without_snippet().to_string();
+        // The library says the place once more, at the end.
+        let again = at.map(|(line, column)| format!(" at line {line}, column {column}"));
+        let problem = again.and_then(|again| text.strip_suffix(&again).map(str::to_owned));
         LoadError {
             at,
-            problem: error.without_snippet().to_string(),
+            problem: problem.unwrap_or(text),
         }
     })?;
     match first_problem(&state) {
@@ -151,6 +155,18 @@ mod tests {
 
     fn error(text: &str) -> LoadError {
         from_yaml(text).expect_err("a wrong state file")
+    }
+
+    #[test]
+    fn a_place_is_said_once() {
+        let error = State::from_yaml("regionn: x\n")
+            .expect_err("no such field")
+            .to_string();
+        assert!(
+            error.starts_with("state file, line 1, column 1: unknown field"),
+            "{error}"
+        );
+        assert_eq!(error.matches("line 1").count(), 1, "{error}");
     }
 
     #[test]

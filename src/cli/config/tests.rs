@@ -67,6 +67,10 @@ fn everything_has_a_default() {
             stale_bytes: 0,
         }
     );
+    assert_eq!(
+        (config.max_response_bytes, config.memory_budget),
+        (limits::MOUNT_RESPONSE_BYTES, limits::MEMORY_BUDGET_BYTES)
+    );
     assert!(config.region.is_none() && config.identity.access_key.is_none() && config.warnings.is_empty());
     assert_eq!(
         config.endpoints.oos.to_string(),

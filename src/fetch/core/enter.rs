@@ -56,6 +56,7 @@ impl<D: Domain> Core<D> {
             keys,
             slots,
             pending,
+            bytes: 0,
             is_outage: false,
         };
         self.parties.insert(party, entry);

@@ -134,6 +134,8 @@ pub enum Settled<D: Domain> {
     Unfinished,
     /// Not asked for, as the cloud is out of reach for others of the same Mount.
     Skipped,
+    /// It has been read, and is too much beside the others of the same Mount.
+    TooMuch,
 }
 
 /// What has been counted since the start.

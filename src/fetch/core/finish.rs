@@ -1,10 +1,12 @@
 //! A try ends: with a value for all who wait, with another try, or with an error.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::flight::{Flight, State};
 use super::{Core, Domain, FlightId, Outcome, PartyId, Settled, Slot, deadline};
 use crate::fetch::retry::{self, Class, Failure};
+use crate::limits;
 
 impl<D: Domain> Core<D> {
     /// A try has ended. `fraction`, a random number from 0 to 1, spreads retries.
@@ -58,7 +60,7 @@ impl<D: Domain> Core<D> {
                     let life = stale.interval();
                     stale.put(&flight.key, value.clone(), bytes, sent, life, now);
                 }
-                self.settle(&flight, || Slot::Settled(Settled::Value(value.clone())));
+                self.settle(&flight, bytes, || Settled::Value(value.clone()).into());
             }
             Outcome::Renewed(job) => {
                 flight.job = job;
@@ -156,9 +158,9 @@ impl<D: Domain> Core<D> {
     }
 
     fn fail(&mut self, flight: &Flight<D>, error: &D::Error, class: Class) {
-        self.settle(flight, || match class.is_outage() {
+        self.settle(flight, 0, || match class.is_outage() {
             true => Slot::Lost(Some(error.clone())),
-            false => Slot::Settled(Settled::Failed(error.clone())),
+            false => Settled::Failed(error.clone()).into(),
         });
         if class.is_outage() {
             for (party, _) in &flight.waiters {
@@ -171,13 +173,23 @@ impl<D: Domain> Core<D> {
         self.lane(flight.service).release(flight.home);
     }
 
-    fn settle(&mut self, flight: &Flight<D>, result: impl Fn() -> Slot<D>) {
+    /// Tells those who wait, each Mount as far as `bytes` more are not too much for it. A value is the same bytes
+    /// however often a Mount names it.
+    fn settle(&mut self, flight: &Flight<D>, bytes: usize, result: impl Fn() -> Slot<D>) {
+        let mut counted = BTreeSet::new();
         for (id, slot) in &flight.waiters {
             let Some(party) = self.parties.get_mut(id) else {
                 continue;
             };
+            if counted.insert(*id) {
+                party.bytes = party.bytes.saturating_add(bytes);
+            }
             if let Some(slot) = party.slots.get_mut(*slot) {
-                *slot = result();
+                *slot = if bytes > 0 && party.bytes > limits::VALUES_BYTES {
+                    Settled::TooMuch.into()
+                } else {
+                    result()
+                };
                 party.pending -= 1;
                 if party.pending == 0 {
                     self.complete.push(*id);

@@ -78,6 +78,8 @@ struct Party<D: Domain> {
     keys: Vec<D::Key>,
     slots: Vec<Slot<D>>,
     pending: usize,
+    /// What the values take that it has got from calls.
+    bytes: usize,
     /// One of its values failed for the state of the cloud: what has not started is not started any more.
     is_outage: bool,
 }
@@ -87,6 +89,12 @@ enum Slot<D: Domain> {
     Settled(Settled<D>),
     /// Not read, or not even asked for, for the state of the cloud.
     Lost(Option<D::Error>),
+}
+
+impl<D: Domain> From<Settled<D>> for Slot<D> {
+    fn from(settled: Settled<D>) -> Self {
+        Self::Settled(settled)
+    }
 }
 
 impl<D: Domain> Core<D> {
@@ -150,13 +158,6 @@ impl<D: Domain> Core<D> {
             .get(lane_of(service))
             .map(Lane::load)
             .unwrap_or_default()
-    }
-
-    /// Whether a service has throttled and is asked more slowly than configured.
-    pub fn is_slow(&self, service: Service, now: Instant) -> bool {
-        self.lanes
-            .get(lane_of(service))
-            .is_some_and(|lane| lane.pace.is_slow(now))
     }
 
     fn lane(&mut self, service: Service) -> &mut Lane {

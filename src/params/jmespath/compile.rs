@@ -112,7 +112,8 @@ fn call(name: &str, args: &[Ast], text: &str) -> Result<Node, Wrong> {
     let due = signature.parameters.len();
     if args.len() < due || (args.len() > due && !signature.variadic) {
         let least = if signature.variadic { "at least " } else { "" };
-        let wrong = format!("{name} takes {least}{due} arguments, not {}", args.len());
+        let plural = if due == 1 { "" } else { "s" };
+        let wrong = format!("{name} takes {least}{due} argument{plural}, not {}", args.len());
         return Err(Wrong::new(
             wrong,
             "see https://jmespath.org/specification.html#built-in-functions",

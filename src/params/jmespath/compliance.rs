@@ -139,4 +139,4 @@ const KNOWN_DIFFERENCES: &[(&str, &str)] = &[
 ];
 
 /// Fifty operators in one part of an expression.
-const TOO_DEEP: &str = "past EXPRESSION_DEPTH, so that the parser's recursion fits into a small stack";
+const TOO_DEEP: &str = "past EXPRESSION_DEPTH, so that the parser's recursion fits into a worker's stack";

@@ -98,8 +98,8 @@ fn slices_and_indices_at_the_edges_select_or_give_null() {
 fn wrong_functions_are_told_before_a_value_is_there() {
     for (expression, part) in [
         ("nope(@)", "no function \"nope\""),
-        ("length()", "takes 1 arguments, not 0"),
-        ("length(a, b)", "takes 1 arguments, not 2"),
+        ("length()", "takes 1 argument, not 0"),
+        ("length(a, b)", "takes 1 argument, not 2"),
         ("merge()", "at least 1"),
         (
             "sort_by(@, a)",
@@ -135,7 +135,7 @@ fn a_key_that_needs_quotes_is_shown_with_them() {
 
 /// A debug build's parser takes the most stack; the expressions here are the deepest that are admitted.
 #[test]
-fn the_deepest_expression_fits_into_a_small_stack() {
+fn the_deepest_expression_fits_into_a_workers_stack() {
     let shapes: &[(&str, &str)] = &[
         ("(", ")"),
         ("[", "]"),
@@ -166,16 +166,18 @@ fn the_deepest_expression_fits_into_a_small_stack() {
             .take_while(|n| depth(&text(*n)) <= limits::EXPRESSION_DEPTH)
             .last()
             .unwrap();
-        let worker = std::thread::Builder::new().stack_size(SMALL_STACK).spawn({
-            let text = text(n);
-            move || {
-                let document = read(("[".repeat(127) + &"]".repeat(127)).as_bytes()).unwrap();
-                let Ok(expression) = Expression::parse(&text) else {
-                    return;
-                };
-                let _ = expression.search(&document, &mut Budget::new());
-            }
-        });
+        let worker = std::thread::Builder::new()
+            .stack_size(limits::WORKER_STACK)
+            .spawn({
+                let text = text(n);
+                move || {
+                    let document = read(("[".repeat(127) + &"]".repeat(127)).as_bytes()).unwrap();
+                    let Ok(expression) = Expression::parse(&text) else {
+                        return;
+                    };
+                    let _ = expression.search(&document, &mut Budget::new());
+                }
+            });
         worker.unwrap().join().unwrap_or_else(|_| panic!("{open}"));
         assert!(Expression::parse(&text(n + 40)).is_err(), "{open}");
     }
@@ -508,6 +510,3 @@ fn a_budget_that_was_too_small_is_empty() {
         Err(Fault::TooManySteps)
     );
 }
-
-/// What a worker thread may have.
-const SMALL_STACK: usize = 512 * 1024;

@@ -2,6 +2,28 @@
 
 use super::*;
 
+/// A Mount holds so many bytes of values and no more; a value that it names several times is held once, and what is too
+/// much for one is none for others.
+#[test]
+fn too_much_for_one_mount() {
+    let half = limits::VALUES_BYTES / 2;
+    let mut bench = Bench::wide();
+    let large = bench.mount(&["a", "b", "a", "c", "d"], None);
+    let small = bench.mount(&["c"], None);
+    let calls = bench.calls();
+    for (call, bytes) in calls.iter().zip([half, half, 1, 0]) {
+        let value = Outcome::Value(7, bytes);
+        bench.core.finish(call.flight, value, 0.0, bench.now);
+    }
+    assert!(bench.core.is_complete(large) && bench.core.is_complete(small));
+    let settled = bench.core.leave(large, bench.now);
+    let is_value = settled.iter().map(|it| matches!(it, Settled::Value(7)));
+    assert_eq!(is_value.collect::<Vec<_>>(), [true, true, true, false, true]);
+    assert!(matches!(settled[3], Settled::TooMuch));
+    assert_eq!(bench.results(small), [Ok(7)]);
+    bench.assert_empty();
+}
+
 #[test]
 fn a_refusal_cancels_nobody_and_all_refusals_are_told() {
     let mut bench = Bench::narrow(1);

@@ -135,6 +135,7 @@ impl Bench {
             Settled::Value(value) | Settled::Stale { value, .. } => Ok(value),
             Settled::Failed(error) => Err(error),
             Settled::Skipped => Err("skipped"),
+            Settled::TooMuch => Err("too much"),
             Settled::Unfinished => Err("unfinished"),
         };
         settled.into_iter().map(result).collect()

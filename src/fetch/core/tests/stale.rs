@@ -47,6 +47,7 @@ impl Bench {
             Settled::Stale { value, read, .. } => Old(value, (self.now - read).as_secs()),
             Settled::Failed(error) => Nothing(error),
             Settled::Skipped => Nothing("skipped"),
+            Settled::TooMuch => Nothing("too much"),
             Settled::Unfinished => Nothing("unfinished"),
         };
         settled.into_iter().map(taken).collect()
@@ -390,7 +391,7 @@ fn what_is_too_large_to_keep_ends_what_was_kept() {
     let call = bench.call();
     bench
         .core
-        .finish(call, Outcome::Value(2, 1 << 30), 0.0, bench.now);
+        .finish(call, Outcome::Value(2, 1 << 21), 0.0, bench.now);
     bench.leave(party);
     assert_eq!(bench.takes_in_an_outage(&["a"], None), [Nothing("out of order")]);
     assert_eq!(bench.core.stale(), (0, 0));
@@ -408,7 +409,7 @@ fn what_is_too_large_to_keep_keeps_out_what_is_older() {
     let call = bench.call();
     bench
         .core
-        .finish(call, Outcome::Value(2, 1 << 30), 0.0, bench.now);
+        .finish(call, Outcome::Value(2, 1 << 21), 0.0, bench.now);
     bench.answer(slow, 1);
     assert_eq!(
         (bench.takes(early), bench.takes(late)),

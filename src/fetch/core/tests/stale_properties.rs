@@ -198,7 +198,9 @@ impl Model {
                     }
                     (Some(value), true)
                 }
-                Settled::Failed(_) | Settled::Skipped | Settled::Unfinished => (None, false),
+                Settled::Failed(_) | Settled::Skipped | Settled::TooMuch | Settled::Unfinished => {
+                    (None, false)
+                }
             };
             if let Some(value) = value {
                 prop_assert_eq!(self.values[value as usize].0, *key, "another key's value");
