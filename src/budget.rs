@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::cancellation::Cancellation;
 use crate::clock::Clock;
-use crate::grpc::Cancellation;
 
 /// A number of bytes that everybody shares. Clones are the same budget.
 #[derive(Clone)]

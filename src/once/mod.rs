@@ -16,10 +16,11 @@ use prost::Message as _;
 use serde_json::json;
 use zeroize::Zeroize as _;
 
+use crate::cancellation::Cancellation;
 use crate::cli::{Config, Logger};
 use crate::clock::{Clock, SystemClock};
 use crate::grpc::proto::{MountRequest, MountResponse};
-use crate::grpc::{Call, Cancellation, Code, Status};
+use crate::grpc::{Call, Code, Status};
 use crate::limits;
 use crate::params::{self, Input};
 use crate::run::{SystemEntropy, mounter_for};

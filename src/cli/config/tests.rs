@@ -46,7 +46,7 @@ fn everything_has_a_default() {
     let config = config(&[], &[]).expect("defaults");
     assert_eq!(
         config.health,
-        Health {
+        health::Settings {
             port: 8989,
             path: "/healthz".to_owned(),
             timeout: Duration::from_secs(5)
