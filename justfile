@@ -21,7 +21,7 @@ deny:
     cargo deny --config deny.toml check bans licenses sources
     cargo deny --config deny-shipped.toml --exclude-dev --exclude harness check bans
 
-# Real clients and h2spec against the static binary (Go and Python needed).
+# Real clients and h2spec against the release binary (Go and Python needed).
 interop:
     bash -c 'step() { shift; "$@"; }; name=csi-secrets-store-provider-alibabacloud; static=target/release/$name; cargo build --release --bin $name && . .ci/steps/40-interop.sh'
 

@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::cancellation::Cancellation;
 use crate::clock::Clock;
-use crate::grpc::Cancellation;
 
 /// A number of bytes that everybody shares. Clones are the same budget.
 #[derive(Clone)]
@@ -243,15 +243,6 @@ impl Share {
             budget: self.budget.clone(),
         }
     }
-
-    /// Gives back all but `bytes`.
-    pub fn shrink(&mut self, bytes: usize) {
-        let surplus = self.bytes.saturating_sub(bytes);
-        if surplus > 0 {
-            self.bytes -= surplus;
-            self.budget.give_back(surplus);
-        }
-    }
 }
 
 impl Drop for Share {
@@ -319,8 +310,6 @@ mod tests {
         ));
         first.merge(acquire(&budget, 40, soon()).unwrap());
         assert_eq!((first.bytes(), budget.used()), (100, 100));
-        first.shrink(10);
-        assert_eq!((first.bytes(), budget.used()), (10, 10));
         drop(first);
         assert_eq!(budget.used(), 0);
     }

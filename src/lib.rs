@@ -42,6 +42,7 @@ pub mod hpack;
 pub mod sign;
 // words
 pub mod budget;
+pub mod cancellation;
 pub mod clock;
 pub mod file;
 pub mod limits;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-// Mount
+// ---- A Mount (src/mount) ----
 
 /// Default of the most bytes of one `MountResponse`, encoded (flag `max-response-bytes`): what the driver accepts by
 /// default (`--max-call-recv-msg-size`).
@@ -27,7 +27,7 @@ pub const OBJECTS_NAMED: usize = 8;
 /// Most bytes of a pod event's message that we fill; kubelet cuts events at 1 KiB, logs keep the whole.
 pub const ERROR_MESSAGE_BYTES: usize = 4_096;
 
-// Calls to the cloud
+// ---- Calls to the cloud (src/http, src/cloud, src/auth, src/fetch) ----
 
 /// Most bytes of one answer. The largest true one is a KMS secret: 30,720 bytes, a third more in base64, and its
 /// metadata. Ten times that leaves room for growth without letting an endpoint fill our memory.
@@ -219,7 +219,7 @@ pub const ROLE_HELPERS: usize = 16;
 /// The stack of a thread that pulls or assumes a role: TLS handshakes are its deepest point.
 pub const PULLER_STACK: usize = 256 * 1024;
 
-// Configuration
+// ---- Configuration (src/cli) ----
 
 /// Most pulls under way at once that a flag may ask for: each is a thread and a connection.
 pub const CONFIG_MAX_PULLS: usize = 512;
@@ -245,7 +245,7 @@ pub const REQUESTS_BUDGET_DIVISOR: usize = 8;
 /// Part of a memory limit that the budget gets even if the above leave less, as a divisor.
 pub const LEAST_BUDGET_DIVISOR: usize = 4;
 
-// Health endpoint
+// ---- The health endpoint (src/health) ----
 
 /// Most probes answered at once. kubelet sends one at a time; the port is open to the node's network.
 pub const HEALTH_CONNECTIONS: usize = 16;
@@ -255,7 +255,8 @@ pub const HEALTH_REQUEST_BYTES: usize = 8 * 1024;
 
 /// How long a probe may take to send its request.
 pub const HEALTH_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-// Log of Mounts (src/mount/journal.rs)
+
+// ---- The log of Mounts (src/mount/journal.rs) ----
 
 /// Most volumes and oddities whose repetition is remembered; the oldest give way. A node has some hundred volumes.
 pub const JOURNAL_TOPICS: usize = 1024;

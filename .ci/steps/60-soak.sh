@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# A load of two minutes in all, by turns undisturbed and with a cloud that has bad days. `just soak` does more.
+# A load of two minutes in all: undisturbed, and with a cloud that has bad days and outages. `just soak` does more.
 
 soak() { # soak FLAG…
     cargo run --quiet --release --locked -p harness --bin soak -- "$static" "$@"
 }
 
-step 'soak: mixed Mounts, cancellations, deadlines, for a minute' soak --seconds 60
-step 'soak: the same with a cloud that fails now and then' soak --seconds 60 --faults
+step 'soak: mixed Mounts, cancellations, deadlines, a policy that changes, for a minute' soak --seconds 60
+step 'soak: the same with a cloud that fails now and then, and values kept for outages' soak --seconds 60 --faults

@@ -49,11 +49,6 @@ impl KeyFiles {
         Ok(files)
     }
 
-    /// The directory.
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     /// The pair as the files have it now.
     pub(super) fn pair(&self) -> Result<AccessKey, KeyFilesError> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,7 +17,7 @@ use super::values::{checked, duration, duration_up_to, invalid, parsed, positive
 use crate::cloud::Endpoint;
 use crate::cloud::endpoint::AllowedHosts;
 use crate::fetch;
-use crate::health::{METRICS_PATH, READY_PATH};
+use crate::health::{self, METRICS_PATH, READY_PATH};
 use crate::http::{CaFile, Proxies, Roots};
 use crate::limits;
 use crate::mount::Endpoints;
@@ -29,7 +29,7 @@ pub struct Config {
     /// Directory of the socket.
     pub provider_volume: PathBuf,
     /// The health endpoint.
-    pub health: Health,
+    pub health: health::Settings,
     /// Region of classes that name none; `None` asks the node.
     pub region: Option<Region>,
     /// How values are pulled, and shared.
@@ -70,17 +70,6 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is worth telling, though nothing is wrong.
     pub warnings: Vec<String>,
-}
-
-/// The health endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Health {
-    /// TCP port on all addresses; 0 takes any.
-    pub port: u16,
-    /// Path, with its slash.
-    pub path: String,
-    /// How long the socket may take to answer.
-    pub timeout: Duration,
 }
 
 /// What is wrong with a flag or a variable, in one line.
@@ -139,7 +128,7 @@ impl Config {
         )?;
         Ok(Self {
             provider_volume: provider_volume(args)?,
-            health: Health {
+            health: health::Settings {
                 port: parsed(args, "healthz-port", "a port from 0 to 65535")?,
                 path: health_path(args)?,
                 timeout: positive_duration(args, "healthz-timeout")?,

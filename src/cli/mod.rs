@@ -17,7 +17,7 @@ mod values;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-pub use config::{Config, ConfigError, Health};
+pub use config::{Config, ConfigError};
 pub use environment::{Environment, ProcessEnvironment};
 pub use identity::Identity;
 pub use logger::{LogFormat, Logger};

@@ -12,13 +12,14 @@ use serde_json::json;
 
 use super::Texts;
 use crate::auth::{self, AUDIENCE, Resolved, TOKENS_KEY};
+use crate::cancellation::Cancellation;
 use crate::cli::{self, Command};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::sts::{AssumeRoleWithOidc, Temporary};
 use crate::cloud::{self, Credentials, Endpoint, Target, Value};
 use crate::fetch::{self, Pull, Stale};
+use crate::grpc::Call;
 use crate::grpc::proto::{File, MountRequest, MountResponse};
-use crate::grpc::{Call, Cancellation};
 use crate::http::{CaFile, Client, Method, Proxies, Request, Roots, Timeouts, Trust};
 use crate::metrics::Metrics;
 use crate::mount::{Asked, Failed, Mounter};

@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, PoisonError};
 use std::time::Duration;
 
 use self::core::{Core, Domain, Entered, Outcome, PartyId, Settled, Source, Want};
-pub use self::core::{Counts, LaneSettings, Settings};
+pub use self::core::{LaneSettings, Settings};
 use retry::Class;
 use threads::Threads;
 pub use volumes::Volume;
@@ -261,25 +261,9 @@ impl Engine {
         self.0.lock().core.stale()
     }
 
-    /// What has been counted since the start.
-    pub fn counts(&self) -> Counts {
-        self.0.lock().core.counts()
-    }
-
     /// Shared copies that are kept: how many, and their bytes.
     pub fn copies(&self) -> (usize, usize) {
         self.0.lock().core.copies()
-    }
-
-    /// Calls of a service: how many wait, and how many are under way.
-    pub fn load(&self, service: Service) -> (usize, usize) {
-        self.0.lock().core.load(service)
-    }
-
-    /// Whether a service has throttled and is asked more slowly than configured.
-    pub fn is_slow(&self, service: Service) -> bool {
-        let now = self.0.clock.now();
-        self.0.lock().core.is_slow(service, now)
     }
 }
 

@@ -2,12 +2,12 @@
 //! call has taken.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::status::{Code, Status};
 use crate::budget::{Budget, Exhausted, Share};
+use crate::cancellation::Cancellation;
 use crate::clock::Clock;
 use crate::limits;
 
@@ -129,65 +129,8 @@ impl From<Exhausted> for Status {
     }
 }
 
-/// A flag that many may watch and that is set once.
-#[derive(Clone, Default)]
-pub struct Cancellation(Arc<Inner>);
-
-#[derive(Default)]
-struct Inner {
-    cancelled: AtomicBool,
-    wake: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
-}
-
-impl Cancellation {
-    /// Not cancelled yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whether the caller has gone.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.cancelled.load(Ordering::Acquire)
-    }
-
-    /// Sets the flag and wakes whoever asked for it. Later calls do nothing.
-    pub fn cancel(&self) {
-        if self.0.cancelled.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let wake = std::mem::take(&mut *self.wake());
-        for wake in wake {
-            wake();
-        }
-    }
-
-    /// Runs `wake` when the flag is set, at once if it already is. `wake` must be short: it runs on the thread
-    /// that cancels.
-    pub fn on_cancel(&self, wake: impl FnOnce() + Send + 'static) {
-        let mut waiting = self.wake();
-        if self.is_cancelled() {
-            drop(waiting);
-            wake();
-        } else {
-            waiting.push(Box::new(wake));
-        }
-    }
-
-    fn wake(&self) -> MutexGuard<'_, Vec<Box<dyn FnOnce() + Send>>> {
-        self.0.wake.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Cancellation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Cancellation").field(&self.is_cancelled()).finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-
     use super::*;
     use crate::clock::SystemClock;
 
@@ -216,26 +159,5 @@ mod tests {
             too_large.message.contains("1601 bytes do not fit"),
             "{too_large:?}"
         );
-    }
-
-    #[test]
-    fn wakes_once_before_and_after() {
-        let woken = Arc::new(AtomicUsize::new(0));
-        let count = |woken: &Arc<AtomicUsize>| {
-            let woken = Arc::clone(woken);
-            move || {
-                woken.fetch_add(1, Ordering::SeqCst);
-            }
-        };
-        let cancellation = Cancellation::new();
-        cancellation.on_cancel(count(&woken));
-        assert!(!cancellation.is_cancelled());
-        assert_eq!(woken.load(Ordering::SeqCst), 0);
-        cancellation.clone().cancel();
-        cancellation.cancel();
-        assert!(cancellation.is_cancelled());
-        assert_eq!(woken.load(Ordering::SeqCst), 1);
-        cancellation.on_cancel(count(&woken));
-        assert_eq!(woken.load(Ordering::SeqCst), 2);
     }
 }

@@ -19,5 +19,5 @@ pub mod response;
 pub mod status;
 pub mod timeout;
 
-pub use call::{Call, Cancellation};
+pub use call::Call;
 pub use status::{Code, Status};

@@ -17,7 +17,6 @@ use std::time::Duration;
 
 pub use readiness::{Check, Readiness};
 
-use crate::cli::Health;
 use crate::limits;
 use crate::metrics::{Metrics, Text};
 use crate::server::Observer;
@@ -39,10 +38,21 @@ pub struct Observed {
     pub readiness: Readiness,
 }
 
+/// Where the health endpoint is, and how patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// TCP port on all addresses; 0 takes any.
+    pub port: u16,
+    /// Path, with its slash.
+    pub path: String,
+    /// How long the socket may take to answer.
+    pub timeout: Duration,
+}
+
 /// A bound health port.
 pub struct HealthServer {
     listener: TcpListener,
-    health: Health,
+    health: Settings,
     socket: PathBuf,
 }
 
@@ -51,7 +61,7 @@ impl HealthServer {
     ///
     /// # Errors
     /// The port is not to be had.
-    pub fn bind(health: &Health, socket: &Path) -> io::Result<Self> {
+    pub fn bind(health: &Settings, socket: &Path) -> io::Result<Self> {
         let any_v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, health.port));
         let any_v4 = SocketAddr::from(([0, 0, 0, 0], health.port));
         // One IPv6 socket serves both families where the kernel has IPv6 at all.
@@ -64,14 +74,6 @@ impl HealthServer {
             health: health.clone(),
             socket: socket.to_owned(),
         })
-    }
-
-    /// The port that was taken.
-    ///
-    /// # Errors
-    /// The operating system does not say.
-    pub fn port(&self) -> io::Result<u16> {
-        Ok(self.listener.local_addr()?.port())
     }
 
     /// Answers probes for as long as the process lives, on a thread of its own.

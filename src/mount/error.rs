@@ -230,7 +230,11 @@ struct Group<'a> {
 impl<'a> Told<'a> {
     fn of(failures: &'a [Failed]) -> Self {
         let is_asked = |failed: &&Failed| !matches!(failed.error, fetch::Error::Skipped);
-        let asked: Vec<&Failed> = failures.iter().filter(is_asked).collect();
+        let mut asked: Vec<&Failed> = failures.iter().filter(is_asked).collect();
+        if asked.is_empty() {
+            // For the others, older values served.
+            asked = failures.iter().collect();
+        }
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         let mut groups: Vec<Group<'a>> = Vec::new();
         for failed in &asked {
@@ -322,5 +326,46 @@ impl fmt::Display for Fetched<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Source;
+    use crate::params::Service;
+
+    /// Whoever waits for a service that others of its Mount have found silent is told so, even if those were served.
+    #[test]
+    fn objects_that_were_not_asked_for_are_told_of() {
+        let failed = |object: &str, error| Failed {
+            object: object.to_owned(),
+            asked: Asked {
+                service: Service::Kms,
+                is_pinned: false,
+                source: Source::AccessKey,
+            },
+            error,
+        };
+        let told = |failures: Vec<Failed>| {
+            let (identity, skipped) = (String::new(), String::new());
+            let error = Error::Fetch {
+                failures,
+                identity,
+                skipped,
+            };
+            error.to_string()
+        };
+        let skipped = || failed("b", fetch::Error::Skipped);
+        let alone = told(vec![skipped()]);
+        assert!(
+            alone.starts_with("b: not asked for, as the service did not"),
+            "{alone}"
+        );
+        let beside = told(vec![skipped(), failed("a", fetch::Error::Waited), skipped()]);
+        assert!(
+            beside.starts_with("a: the driver's deadline") && beside.contains("; 2 more not asked for"),
+            "{beside}"
+        );
     }
 }

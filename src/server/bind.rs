@@ -111,13 +111,6 @@ fn create_nursery(directory: &Path) -> Result<PathBuf, BindError> {
     }
 }
 
-impl BoundSocket {
-    /// Where it listens.
-    pub fn path(&self) -> &Path {
-        &self.file.path
-    }
-}
-
 impl SocketFile {
     /// Removes the file if it is still the one that was bound, and not that of a successor. A successor that
     /// takes the name over between the look and the removal loses it; it would have to start in that instant.

@@ -27,12 +27,13 @@ use std::time::Instant;
 use super::Server;
 use super::signal::Signal;
 use crate::budget::{self, Share};
+use crate::cancellation::Cancellation;
 use crate::grpc::message::Reader;
 use crate::grpc::proto::ServingStatus;
 use crate::grpc::request::{HttpRefusal, Method};
 use crate::grpc::response::Failure;
 use crate::grpc::timeout::Deadlines;
-use crate::grpc::{Call, Cancellation, Code, Status};
+use crate::grpc::{Call, Code, Status};
 use crate::h2::{Connection, Event, Reason, StreamId};
 use crate::secret::Secret;
 

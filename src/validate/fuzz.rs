@@ -1,13 +1,13 @@
 //! What must hold of any file that is validated: for the fuzzer, and for a replay of its seeds.
 
-use super::{Finding, check};
+use super::{Finding, examine};
 use crate::limits;
 use crate::params::driver_rules::driver_accepts;
 
 /// A file of manifests.
 pub(crate) fn validate(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let report = check("-", &text);
+    let report = examine("-", &text, None);
     // A lone carriage return breaks a line of YAML too.
     let lines = text.split(['\n', '\r']).count();
     let inside = |finding: &Finding| {

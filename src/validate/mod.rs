@@ -88,12 +88,7 @@ impl Report {
     }
 }
 
-/// Checks the text of one file.
-pub fn check(source: &str, text: &str) -> Report {
-    examine(source, text, None)
-}
-
-/// The same, and asks the access policy if there is one.
+/// Checks the text of one file, and asks the access policy if there is one.
 fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) -> Report {
     let mut report = Report::new(source.to_owned());
     let mut lines = 0_usize;

@@ -75,7 +75,7 @@ fn item_12_a_reset_or_a_lost_connection_stops_that_work_and_no_other() {
         client.send(&call(stream, MOUNT, &[LONG], &mount_request("hang")));
     }
     other.send(&call(1, MOUNT, &[LONG], &mount_request("hang")));
-    stage.wait_until(|stage| stage.handle.counters().mounts.value() == 4);
+    stage.wait_until(|stage| stage.hanging.load(Ordering::Acquire) == 4);
 
     client.send(&cancel(3));
     stage.wait_until(|stage| stage.hung_up.load(Ordering::Acquire) == 1);
@@ -137,7 +137,7 @@ fn item_14_the_answer_leaves_seconds_before_the_deadline_with_a_final_code() {
     let stage = timeless_stage();
     let mut client = Raw::connect(&stage.path);
     client.send(&call(1, MOUNT, &[LONG], &mount_request("hang")));
-    stage.wait_until(|stage| stage.handle.counters().mounts.value() == 1);
+    stage.wait_until(|stage| stage.hanging.load(Ordering::Acquire) == 1);
     stage.clock.pass(Duration::from_millis(98_499));
     let seen = client.ping();
     assert!(!seen.iter().any(|seen| seen.ends(1)), "{seen:?}");

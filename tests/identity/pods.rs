@@ -1,5 +1,8 @@
 //! Pod identity: the right one, or a refusal that says which piece is missing and what to configure.
 
+use std::thread;
+use std::time::Duration;
+
 use harness::{Fault, FaultRule, Service};
 
 use crate::world::{BOTH, TOKENS, World, settled, volume, with_tokens};
@@ -140,6 +143,44 @@ fn an_api_server_out_of_reach_is_internal() {
         "{}",
         status.message
     );
+}
+
+/// Pods of one ServiceAccount that start while Kubernetes does not answer wait for one answer, and not one after the
+/// other: the last would be out of time, and workers with them.
+#[test]
+fn pods_that_wait_for_kubernetes_fail_together() {
+    const PODS: usize = 12;
+    let world = World::new();
+    let provider = world.start(&world.for_pods());
+    let held = world
+        .cloud
+        .inject(FaultRule::new(Fault::Hold).service(Service::Kubernetes));
+    let unavailable = Fault::error(503, "ServiceUnavailable", "m");
+    world
+        .cloud
+        .inject(FaultRule::new(unavailable).service(Service::Kubernetes));
+    let statuses = thread::scope(|scope| {
+        let pods: Vec<_> = (0..PODS)
+            .map(|_| scope.spawn(|| provider.mount(&world.pod(DEMO.0, DEMO.1, BOTH))))
+            .collect();
+        world.cloud.wait_for_held(1);
+        // For the others to be in line; who is late asks anew.
+        thread::sleep(Duration::from_millis(500));
+        world.cloud.release(held);
+        let ends = pods.into_iter().map(|pod| pod.join().expect("thread"));
+        ends.map(|end| end.expect_err("out of order")).collect::<Vec<_>>()
+    });
+    for status in statuses {
+        assert!(
+            status.message.contains("the Kubernetes API answered 503"),
+            "{}",
+            status.message
+        );
+    }
+    let asked = world.asked(Service::Kubernetes).len();
+    assert!(asked <= PODS / 3, "{asked} questions of {PODS} pods");
+    world.cloud.clear_faults();
+    provider.reads(&world.pod(DEMO.0, DEMO.1, BOTH));
 }
 
 #[test]

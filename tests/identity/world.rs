@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use csi_provider::cancellation::Cancellation;
 use csi_provider::cli::{self, Command, Config};
 use csi_provider::clock::{Clock, SystemClock};
 use csi_provider::grpc::proto::{MountRequest, MountResponse};
-use csi_provider::grpc::{Call, Cancellation, Code, Status};
+use csi_provider::grpc::{Call, Code, Status};
 use csi_provider::metrics::Metrics;
 use csi_provider::mount::Mounter;
 use csi_provider::run;

@@ -19,6 +19,7 @@ use prost::Message as _;
 /// panic, with a canary in its message.
 struct Actor {
     clock: Arc<dyn Clock>,
+    hanging: Arc<AtomicUsize>,
     hung_up: Arc<AtomicUsize>,
 }
 
@@ -49,6 +50,7 @@ impl Service for Actor {
             ("hang", _) => {
                 let (sender, receiver) = mpsc::channel();
                 call.cancellation.on_cancel(move || sender.send(()).unwrap());
+                self.hanging.fetch_add(1, Ordering::AcqRel);
                 receiver.recv().unwrap();
                 self.hung_up.fetch_add(1, Ordering::AcqRel);
                 return Err(Status::new(Code::Internal, "cancelled"));
@@ -89,6 +91,9 @@ pub(crate) struct Stage {
     pub(crate) handle: Handle,
     pub(crate) path: PathBuf,
     pub(crate) clock: Arc<Stopped>,
+    /// Mounts that have begun to hang. One that is counted by the server may not have: it may still wait for a worker,
+    /// who does not begin what is cancelled meanwhile.
+    pub(crate) hanging: Arc<AtomicUsize>,
     /// Hanging Mounts that have learnt that nobody waits for them.
     pub(crate) hung_up: Arc<AtomicUsize>,
     _directory: tempfile::TempDir,
@@ -108,20 +113,32 @@ pub(crate) fn timeless_stage() -> Stage {
 fn stage_at(settings: Settings, clock: Arc<dyn Clock>, stopped: Arc<Stopped>) -> Stage {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("alibabacloud.sock");
-    let hung_up = Arc::new(AtomicUsize::new(0));
+    let (hanging, hung_up) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     Stage {
-        handle: serve(&path, clock, Arc::clone(&hung_up), settings),
+        handle: serve(
+            &path,
+            clock,
+            (Arc::clone(&hanging), Arc::clone(&hung_up)),
+            settings,
+        ),
         path,
         clock: stopped,
+        hanging,
         hung_up,
         _directory: directory,
     }
 }
 
-fn serve(path: &Path, clock: Arc<dyn Clock>, hung_up: Arc<AtomicUsize>, settings: Settings) -> Handle {
+fn serve(
+    path: &Path,
+    clock: Arc<dyn Clock>,
+    (hanging, hung_up): (Arc<AtomicUsize>, Arc<AtomicUsize>),
+    settings: Settings,
+) -> Handle {
     let socket = server::bind(path).unwrap();
     let actor = Actor {
         clock: Arc::clone(&clock),
+        hanging,
         hung_up,
     };
     server::serve(socket, Arc::new(actor), clock, settings).unwrap()
@@ -135,8 +152,8 @@ impl Stage {
 
     /// Another server on the same socket, in the place of this one.
     pub(crate) fn successor(&self) -> Handle {
-        let hung_up = Arc::clone(&self.hung_up);
-        serve(&self.path, Arc::new(SystemClock), hung_up, Settings::default())
+        let counts = (Arc::clone(&self.hanging), Arc::clone(&self.hung_up));
+        serve(&self.path, Arc::new(SystemClock), counts, Settings::default())
     }
 
     /// tonic, over one connection.

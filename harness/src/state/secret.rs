@@ -202,12 +202,14 @@ impl Secret {
         self.put(self.next_version_id(), value, &[CURRENT.into()], now);
     }
 
-    /// A version id that the secret has not used: `v1`, `v2` and so on.
+    /// A version id that the secret has never used: `v1`, `v2` and so on, past all that are gone.
     pub fn next_version_id(&self) -> String {
-        (self.versions.len() + 1..)
-            .map(|number| format!("v{number}"))
-            .find(|id| self.version(id).is_none())
-            .unwrap_or_default()
+        let numbers = self.versions.iter().filter_map(|it| it.id.strip_prefix('v'));
+        let highest = numbers.filter_map(|number| number.parse().ok()).max();
+        format!(
+            "v{}",
+            highest.unwrap_or(0).max(self.versions.len()).saturating_add(1)
+        )
     }
 
     fn set_stage(&mut self, stage: &str, version_id: &str) {
@@ -349,12 +351,12 @@ mod tests {
     #[test]
     fn ten_versions_are_kept() {
         let mut secret = Secret::new("v1", SecretValue::Text("a".into()), BEGINNING);
-        for _ in 0..20 {
+        for _ in 0..30 {
             secret.put_current(SecretValue::Text("b".into()), BEGINNING);
         }
         assert_eq!(secret.versions.len(), MAX_VERSIONS);
-        assert_eq!(secret.version_at(PREVIOUS).map(|v| v.id.as_str()), Some("v20"));
-        assert_eq!(secret.version_at(CURRENT).map(|v| v.id.as_str()), Some("v21"));
+        assert_eq!(secret.version_at(PREVIOUS).map(|v| v.id.as_str()), Some("v30"));
+        assert_eq!(secret.version_at(CURRENT).map(|v| v.id.as_str()), Some("v31"));
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn everything_has_a_default() {
     let config = config(&[], &[]).expect("defaults");
     assert_eq!(
         config.health,
-        Health {
+        health::Settings {
             port: 8989,
             path: "/healthz".to_owned(),
             timeout: Duration::from_secs(5)
@@ -66,6 +66,10 @@ fn everything_has_a_default() {
             serve_stale_for: Duration::ZERO,
             stale_bytes: 0,
         }
+    );
+    assert_eq!(
+        (config.max_response_bytes, config.memory_budget),
+        (limits::MOUNT_RESPONSE_BYTES, limits::MEMORY_BUDGET_BYTES)
     );
     assert!(config.region.is_none() && config.identity.access_key.is_none() && config.warnings.is_empty());
     assert_eq!(

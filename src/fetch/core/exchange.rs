@@ -76,7 +76,7 @@ pub enum Source {
 
 /// What to do now.
 pub enum Next<D: Domain> {
-    /// Make this call, on a thread of its own, and [`Core::finish`] it.
+    /// Make this call, on a thread of its own, and [`Core::finish`](super::Core::finish) it.
     Call(Attempt<D>),
     /// Ask again at that time, or when something changed.
     At(Instant),

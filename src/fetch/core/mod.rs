@@ -160,13 +160,6 @@ impl<D: Domain> Core<D> {
             .unwrap_or_default()
     }
 
-    /// Whether a service has throttled and is asked more slowly than configured.
-    pub fn is_slow(&self, service: Service, now: Instant) -> bool {
-        self.lanes
-            .get(lane_of(service))
-            .is_some_and(|lane| lane.pace.is_slow(now))
-    }
-
     fn lane(&mut self, service: Service) -> &mut Lane {
         let [kms, oos] = &mut self.lanes;
         match service {

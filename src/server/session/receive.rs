@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use super::answer::encode_health;
 use super::{Answer, Cover, Effects, Entry, Mount, Phase, Session, out_of_time};
+use crate::cancellation::Cancellation;
 use crate::grpc::message::Reader;
 use crate::grpc::proto::{HealthCheckRequest, VersionRequest};
 use crate::grpc::request::{self, Method, Refusal};
 use crate::grpc::timeout::Deadlines;
-use crate::grpc::{Call, Cancellation, Code, Status};
+use crate::grpc::{Call, Code, Status};
 use crate::h2::{RequestHead, StreamId};
 use crate::limits;
 use crate::secret::Secret;

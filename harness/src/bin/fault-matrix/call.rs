@@ -7,11 +7,14 @@
 //! | `role` with a pair | STS `AssumeRole` |
 //! | `role` with the provider's token | STS `AssumeRoleWithOIDC` |
 //! | `pod` | the ServiceAccount from Kubernetes, STS `AssumeRoleWithOIDC` |
-//! | `worker` | instance metadata: session token, role name, credentials; in normal mode without the token |
+//! | `worker` | instance metadata: session token, role name unless it is configured, credentials; in normal mode without the token |
 //! | `cross_account` | STS `AssumeRole`, signed by a pair, or by a role, which is renewed if STS no longer knows it |
 //! | any | metadata: region, for objects without one and for STS without an endpoint; KMS and OOS: the values |
 
 use harness::{Fault, FaultRule, Service};
+
+/// The field of answers that are texts.
+pub(crate) const NO_FIELD: &str = "/none";
 
 /// A call on the way of a Mount.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +33,8 @@ pub(crate) struct Call {
     pub(crate) again: Again,
     /// What a failure's message must say, one of these.
     pub(crate) says: &'static [&'static str],
+    /// Whether nobody can say who asks while it goes unanswered (docs/refresh.md, "Through an outage").
+    pub(crate) tells_who_asks: bool,
 }
 
 /// When a Mount after the first makes a call again.
@@ -64,6 +69,8 @@ pub(crate) enum Setting {
     WorkerNormal,
     /// The node's role; nothing may be asked without a session token.
     WorkerHardened,
+    /// The node's role, by its name.
+    WorkerNamed,
     /// Objects of another account, by the provider's pair.
     Cross,
     /// Objects of another account, by a role that is assumed itself.
@@ -84,8 +91,8 @@ impl Call {
         }
     }
 
-    /// A rule that makes the credentials end soon which the call helps to get, so that it is due again.
-    pub(crate) fn end_soon(&self, end: jiff::Timestamp) -> Option<FaultRule> {
+    /// A rule that makes the credentials end then which the call helps to get, so that it is due again.
+    pub(crate) fn end_at(&self, end: jiff::Timestamp) -> Option<FaultRule> {
         if self.again != Again::Due {
             return None;
         }
@@ -113,6 +120,7 @@ const KMS: Call = Call {
     field: "/SecretData",
     again: Again::Always,
     says: &["(kms)"],
+    tells_who_asks: false,
 };
 
 const OOS: Call = Call {
@@ -134,6 +142,7 @@ const ASSUME_ROLE: Call = Call {
     again: Again::Due,
     // A role is given by a token even if the clock of STS is behind; others then notice that it has ended.
     says: &["cannot be assumed", "InvalidSecurityToken.Expired"],
+    tells_who_asks: false,
 };
 
 const METADATA: Call = Call {
@@ -142,9 +151,10 @@ const METADATA: Call = Call {
     action: "*api/token",
     role: None,
     setting: Setting::Worker,
-    field: "/none",
+    field: NO_FIELD,
     again: Again::Kept,
     says: &["metadata"],
+    tells_who_asks: true,
 };
 
 const ROLE_NAME: Call = Call {
@@ -239,6 +249,7 @@ pub(crate) const CALLS: &[Call] = &[
         field: "/metadata/annotations",
         again: Again::HalfMinute,
         says: &["ServiceAccount rrsa-demo/demo-sa"],
+        tells_who_asks: true,
     },
     METADATA,
     Call {
@@ -256,6 +267,12 @@ pub(crate) const CALLS: &[Call] = &[
     Call {
         name: "credentials, normal mode",
         setting: Setting::WorkerNormal,
+        ..CREDENTIALS
+    },
+    Call {
+        name: "credentials, role named",
+        setting: Setting::WorkerNamed,
+        tells_who_asks: false,
         ..CREDENTIALS
     },
     REGION,

@@ -51,6 +51,14 @@ impl Rest {
         Err(format!("does not settle: {last:?}"))
     }
 
+    /// The same with so many connections more.
+    pub(crate) fn and_connections(self, more: usize) -> Self {
+        Self {
+            connections: self.connections + more,
+            ..self
+        }
+    }
+
     /// Waits until the provider holds what it held before: the same threads and descriptors, and no more connections.
     pub(crate) fn await_again(self, world: &World) -> Result<(), String> {
         let now = self.await_threads_and_descriptors(world)?;

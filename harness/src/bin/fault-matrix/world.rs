@@ -1,9 +1,10 @@
 //! The cloud, the provider and the volume of one cell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
-use std::{fs, io};
+use std::{fs, io, thread};
 
 use harness::driver::{Code, Driver, MountRequest, MountResponse, Status, Volume};
 use harness::process::{ProviderBuilder, ProviderProcess};
@@ -37,30 +38,60 @@ pub(crate) struct World {
     pub(crate) cloud: FakeCloud,
     pub(crate) provider: ProviderProcess,
     driver: Driver,
-    request: MountRequest,
+    /// Of a pod that runs, and of one that starts.
+    known: MountRequest,
+    starting: MountRequest,
+    /// The versions of secret and parameter, by what they say of their generation.
+    versions: Mutex<BTreeMap<&'static str, [String; 2]>>,
     _directory: TempDir,
 }
 
 /// How a Mount ended that ended as it should.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// With all files; the generations of the values.
-    Files(BTreeSet<String>),
+    /// With all files, each of the version that it should have.
+    Files(Generations),
     /// With a final status.
     Failed(Status),
 }
 
+/// What the values of a volume say of their generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Generations {
+    pub(crate) kms: &'static str,
+    pub(crate) oos: &'static str,
+}
+
+impl Generations {
+    /// Both values of one.
+    pub(crate) fn both(generation: &'static str) -> Self {
+        Self {
+            kms: generation,
+            oos: generation,
+        }
+    }
+}
+
+/// For how many seconds the provider keeps values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep {
+    /// `--refresh-interval`
+    pub(crate) shared: u64,
+    /// `--serve-stale-for`
+    pub(crate) outage: u64,
+}
+
+impl Keep {
+    pub(crate) const NOTHING: Self = Self { shared: 0, outage: 0 };
+}
+
 impl World {
-    /// A provider that has mounted nothing yet. Shared copies live for `refresh_seconds`.
-    pub(crate) fn start(binary: &Path, setting: Setting, refresh_seconds: u64) -> Result<Self, String> {
-        Self::try_start(binary, setting, refresh_seconds).map_err(|error| error.to_string())
+    /// A provider that has mounted nothing yet.
+    pub(crate) fn start(binary: &Path, setting: Setting, keep: Keep) -> Result<Self, String> {
+        Self::try_start(binary, setting, keep).map_err(|error| error.to_string())
     }
 
-    fn try_start(
-        binary: &Path,
-        setting: Setting,
-        refresh_seconds: u64,
-    ) -> Result<Self, Box<dyn std::error::Error>> {
+    fn try_start(binary: &Path, setting: Setting, keep: Keep) -> Result<Self, Box<dyn std::error::Error>> {
         let own_port = |service| OwnPort {
             service,
             tls: service != Service::Metadata,
@@ -73,24 +104,45 @@ impl World {
             })
             .start()?;
         let directory = tempfile::tempdir()?;
-        let builder = ProviderBuilder::new(binary).argument(format!("--refresh-interval={refresh_seconds}s"));
+        let builder = ProviderBuilder::new(binary)
+            .argument(format!("--refresh-interval={}s", keep.shared))
+            .argument(format!("--serve-stale-for={}s", keep.outage));
         let provider = configure(builder, &cloud, setting, directory.path())?.start()?;
         if setting == Setting::WorkerNormal {
             cloud.inject(no_session_tokens());
         }
+        let mut volume = volume(&cloud, setting);
+        let known = volume.request();
+        volume.uid = "another".to_owned();
         Ok(Self {
             driver: Driver::new(provider.socket()),
-            request: volume(&cloud, setting).request(),
+            known,
+            starting: volume.request(),
             cloud,
             provider,
+            versions: Mutex::default(),
             _directory: directory,
         })
     }
 
     /// One Mount, which must give exactly the right files or fail with a final code and in time.
     pub(crate) fn mount(&self) -> Result<Outcome, String> {
-        match self.driver.mount_within(self.request.clone(), Some(DEADLINE)) {
-            Ok(response) => exact(&response).map(Outcome::Files),
+        self.outcome(self.known.clone())
+    }
+
+    /// The same, and at the same time one for a pod that starts.
+    pub(crate) fn mount_both(&self) -> Result<Vec<Outcome>, String> {
+        thread::scope(|scope| {
+            let starting = scope.spawn(|| self.outcome(self.starting.clone()));
+            let known = self.mount();
+            let starting = starting.join().map_err(|_| "a panic of the matrix".to_owned())?;
+            Ok(vec![known?, starting?])
+        })
+    }
+
+    fn outcome(&self, request: MountRequest) -> Result<Outcome, String> {
+        match self.driver.mount_within(request, Some(DEADLINE)) {
+            Ok(response) => self.exact(&response).map(Outcome::Files),
             Err(status) if is_final(status.code()) => Ok(Outcome::Failed(status)),
             Err(status) => Err(format!("not final, or late: {status}")),
         }
@@ -105,32 +157,78 @@ impl World {
     }
 
     /// A secret whose parts belong together, and a parameter, in every account. Both at once.
-    pub(crate) fn fill(&self, generation: &str) {
+    pub(crate) fn fill(&self, generation: &'static str) {
         let now = harness::clock::Clock::system().now();
-        let secret = format!(r#"{{"a":"a of {generation}","b":"b of {generation}"}}"#);
-        let parameter = format!("oos of {generation}");
+        let text = format!(r#"{{"a":"a of {generation}","b":"b of {generation}"}}"#);
+        let value = format!("oos of {generation}");
         self.cloud.with_state(|state| {
             for account in state.accounts.values_mut() {
                 let region = account.regions.entry("cn-hangzhou".to_owned()).or_default();
-                let value = SecretValue::Text(secret.clone());
-                match region.secrets.get_mut("matrix/kms") {
-                    Some(known) => known.put_current(value, now),
-                    None => {
-                        region
-                            .secrets
-                            .insert("matrix/kms".to_owned(), Secret::new("v1", value, now));
-                    }
-                }
-                match region.parameters.get_mut("matrix/oos") {
-                    Some(known) => known.put(parameter.clone(), now),
-                    None => {
-                        region
-                            .parameters
-                            .insert("matrix/oos".to_owned(), Parameter::new(parameter.clone(), now));
-                    }
-                }
+                let put = |secret: &mut Secret| secret.put_current(SecretValue::Text(text.clone()), now);
+                let secret = region.secrets.entry("matrix/kms".to_owned());
+                let secret = secret
+                    .and_modify(put)
+                    .or_insert_with(|| Secret::new("v1", SecretValue::Text(text.clone()), now));
+                let parameter = region.parameters.entry("matrix/oos".to_owned());
+                let parameter = parameter
+                    .and_modify(|parameter| parameter.put(value.clone(), now))
+                    .or_insert_with(|| Parameter::new(value.clone(), now));
+                // The same in all accounts.
+                let current = secret.version_at("ACSCurrent").map(|version| version.id.clone());
+                let versions = [current.unwrap_or_default(), parameter.version().to_string()];
+                self.versions
+                    .lock()
+                    .expect("no code panics while it fills")
+                    .insert(generation, versions);
             }
         });
+    }
+
+    /// Exactly the six files, each secret of one generation, with the versions that those had in the cloud.
+    fn exact(&self, response: &MountResponse) -> Result<Generations, String> {
+        let filled = self.versions.lock().expect("no code panics while it fills");
+        let files: BTreeMap<&str, String> = response
+            .files
+            .iter()
+            .map(|file| {
+                let contents = String::from_utf8_lossy(&file.contents).into_owned();
+                (file.path.as_str(), contents)
+            })
+            .collect();
+        let wrong = || format!("wrong files: {files:?}");
+        let generation = |path: &str| {
+            let text = files.get(path)?.split(" of ").nth(1)?;
+            filled.get_key_value(text)
+        };
+        let (kms, kms_versions) = generation("a").ok_or_else(wrong)?;
+        let (oos, oos_versions) = generation("oos").ok_or_else(wrong)?;
+        let whole = format!(r#"{{"a":"a of {kms}","b":"b of {kms}"}}"#);
+        let expected = BTreeMap::from([
+            ("a", format!("a of {kms}")),
+            ("b", format!("b of {kms}")),
+            ("oos", format!("oos of {oos}")),
+            ("oos-again", format!("oos of {oos}")),
+            ("whole", whole.clone()),
+            ("whole-again", whole),
+        ]);
+        if files != expected || response.files.len() != expected.len() {
+            return Err(wrong());
+        }
+        let [[kms_version, _], [_, oos_version]] = [kms_versions, oos_versions];
+        let versions: BTreeMap<&str, &String> = response
+            .object_version
+            .iter()
+            .map(|object| (object.id.as_str(), &object.version))
+            .collect();
+        let expected = expected.keys().map(|path| {
+            let is_oos = path.starts_with("oos");
+            (*path, if is_oos { oos_version } else { kms_version })
+        });
+        if response.object_version.len() != versions.len() || versions != expected.collect() {
+            let versions = &response.object_version;
+            return Err(format!("{kms} and {oos} with the versions {versions:?}"));
+        }
+        Ok(Generations { kms, oos })
     }
 }
 
@@ -175,6 +273,7 @@ fn configure(
         Setting::AccessKey | Setting::Cross | Setting::PodPair | Setting::Worker | Setting::WorkerNormal => {
             builder
         }
+        Setting::WorkerNamed => builder.variable("ALIBABA_CLOUD_ECS_METADATA", "worker-role"),
         Setting::WorkerHardened => builder.variable("ALIBABA_CLOUD_IMDSV1_DISABLED", "true"),
         Setting::AssumedRole | Setting::CrossByRole => builder.variable("ALICLOUD_ROLE_ARN", ADMIN_ROLE),
         Setting::OwnHosts => {
@@ -244,46 +343,6 @@ fn volume(cloud: &FakeCloud, setting: Setting) -> Volume {
         _ => {}
     }
     volume
-}
-
-/// Exactly the six files, each secret of one generation; gives the generations.
-fn exact(response: &MountResponse) -> Result<BTreeSet<String>, String> {
-    let files: BTreeMap<&str, String> = response
-        .files
-        .iter()
-        .map(|file| {
-            let contents = String::from_utf8_lossy(&file.contents).into_owned();
-            (file.path.as_str(), contents)
-        })
-        .collect();
-    let generation = |path: &str| {
-        let text = files.get(path)?.split(" of ").nth(1)?;
-        (text == "one" || text == "two").then(|| text.to_owned())
-    };
-    let (Some(kms), Some(oos)) = (generation("a"), generation("oos")) else {
-        return Err(format!("wrong files: {files:?}"));
-    };
-    let whole = format!(r#"{{"a":"a of {kms}","b":"b of {kms}"}}"#);
-    let expected = BTreeMap::from([
-        ("a", format!("a of {kms}")),
-        ("b", format!("b of {kms}")),
-        ("oos", format!("oos of {oos}")),
-        ("oos-again", format!("oos of {oos}")),
-        ("whole", whole.clone()),
-        ("whole-again", whole),
-    ]);
-    let versions: BTreeSet<&str> = response
-        .object_version
-        .iter()
-        .map(|object| object.version.as_str())
-        .collect();
-    if files != expected || response.files.len() != expected.len() {
-        return Err(format!("wrong files: {files:?}"));
-    }
-    if response.object_version.len() < 4 || versions.len() != 2 {
-        return Err(format!("wrong versions: {:?}", response.object_version));
-    }
-    Ok(BTreeSet::from([kms, oos]))
 }
 
 /// Whether kubelet gives the directory back after this code.

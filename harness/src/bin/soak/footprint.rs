@@ -9,8 +9,8 @@ use harness::process::ProviderProcess;
 
 use crate::{GROWTH_KIB, Outcome, stand};
 
-/// Longer than the provider keeps a worker without work, or a value that it shares.
-pub(crate) const REST: Duration = Duration::from_secs(13);
+/// Longer than the provider keeps a worker without work, or a value, and ten seconds until it looks.
+pub(crate) const REST: Duration = Duration::from_secs(16);
 
 /// What a kept connection to the cloud holds: two buffers of 32 KiB, and some.
 const CONNECTION_KIB: u64 = 80;

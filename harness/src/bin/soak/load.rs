@@ -9,12 +9,15 @@ use harness::driver::{Code, MountResponse, Status};
 
 use crate::RIGHT_PERCENT;
 use crate::values::Values;
-use crate::volume::Expected;
+use crate::volume::{Expected, Right};
+
+/// Right Mounts that only an outage allows.
+const STALE: &str = "served from before an outage";
 
 pub(crate) struct Load {
     pub(crate) made: AtomicU64,
     /// Whether a call may fail because the cloud does.
-    faults: bool,
+    pub(crate) faults: bool,
     counts: Mutex<BTreeMap<&'static str, u64>>,
     problems: Mutex<Vec<String>>,
 }
@@ -57,9 +60,12 @@ impl Load {
     ) {
         match result {
             Ok(response) => match expected.check(values, began, &response) {
-                Ok(()) => {
+                Ok(right) => {
                     self.count("right");
                     self.count(expected.identity);
+                    if right == Right::Stale {
+                        self.count(STALE);
+                    }
                 }
                 Err(problem) => self.problem(format!("Mount {number} {}: {problem}", expected.identity)),
             },
@@ -91,7 +97,12 @@ impl Load {
         if right * 100 < (right + disturbed) * RIGHT_PERCENT {
             problems.push(format!("less than {RIGHT_PERCENT} of 100 Mounts were right"));
         }
-        for kind in crate::volume::IDENTITIES.into_iter().chain(crate::clients::KINDS) {
+        let stale = self.faults.then_some(STALE);
+        for kind in crate::volume::IDENTITIES
+            .into_iter()
+            .chain(crate::clients::KINDS)
+            .chain(stale)
+        {
             if count(kind) == 0 {
                 problems.push(format!("nothing was \"{kind}\": the load was too short"));
             }

@@ -2,14 +2,17 @@
 //!
 //! `soak BINARY [--mounts N] [--seconds S] [--windows W] [--faults]` ends at whichever bound comes first. Volumes of
 //! all sizes are mounted side by side by five identities, new ones and known ones, while the secrets are rotated; some
-//! calls are cancelled, some have no time, some clients die. With `--faults` the cloud throttles, breaks connections
-//! and answers nonsense now and then. A call may fail only for what was asked for; what succeeds must hold exactly the
-//! right files, no older than the refresh interval allows. The load comes in windows of equal length; between them
+//! calls are cancelled, some have no time, some clients die. An access policy denies some of them, others by turns, as its
+//! file is written anew; of what it denies the cloud must hear nothing. With `--faults` the cloud throttles, breaks
+//! connections and answers nonsense now and then, and is out of reach for some seconds, in which values that are kept
+//! serve (`--serve-stale-for`). A call may fail only for what was asked for; what succeeds must hold exactly the right
+//! files, with the right versions, no older than the refresh interval allows, or that duration in an outage. The load comes in windows of equal length; between them
 //! memory, threads and file descriptors are measured at rest. The first window warms up; from then on nothing grows.
 
 mod clients;
 mod footprint;
 mod load;
+mod policy;
 mod stand;
 mod values;
 mod volume;
@@ -61,7 +64,7 @@ fn main() -> Outcome<()> {
         }
     }
     let out = &mut std::io::stdout();
-    let stand = Stand::start(binary)?;
+    let stand = Stand::start(binary, bounds.faults)?;
     if bounds.faults {
         stand.disturb();
     }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use harness::driver::{Driver, Volume};
 use harness::process::{ProviderBuilder, ProviderProcess};
-use harness::{CutPoint, FakeCloud, Fault, FaultRule};
+use harness::{CutPoint, FakeCloud, Fault, FaultId, FaultRule, Service};
 
 use crate::Outcome;
+use crate::policy::Policy;
 use crate::values::Values;
 
 /// KMS secrets that the provider pulls at once.
@@ -22,12 +23,18 @@ pub(crate) const CONNECTIONS: usize = KMS_PULLS + 10 + 8;
 /// Short, so that shared copies come and go many times.
 pub(crate) const REFRESH: Duration = Duration::from_secs(2);
 
+/// `--serve-stale-for`, where there are outages: shorter than these.
+const STALE: Duration = Duration::from_secs(4);
+
 /// How long a pod's token lives; kubelet, too, gives a new one long before.
 const TOKEN_LIFE: jiff::SignedDuration = jiff::SignedDuration::from_secs(600);
 
 pub(crate) struct Stand {
     pub(crate) cloud: FakeCloud,
     pub(crate) values: Values,
+    pub(crate) policy: Policy,
+    /// How old a value may be in an outage.
+    pub(crate) stale: Duration,
     pub(crate) provider: ProviderProcess,
     pub(crate) driver: Driver,
     /// A pod's own AccessKey pair.
@@ -40,13 +47,17 @@ pub(crate) struct Stand {
 }
 
 impl Stand {
-    pub(crate) fn start(binary: PathBuf) -> Outcome<Self> {
+    /// With faults, values are kept for outages.
+    pub(crate) fn start(binary: PathBuf, faults: bool) -> Outcome<Self> {
+        let stale = if faults { STALE } else { Duration::ZERO };
         let cloud = FakeCloud::start()?;
         let values = Values::fill(&cloud);
         let files = tempfile::tempdir()?;
         cloud.write_ca(&files.path().join("ca.crt"))?;
         fs::write(files.path().join("token"), "fake-cloud-provider-token\n")?;
         let own_token = files.path().join("own-token");
+        let policy_file = files.path().join("policy.yaml");
+        let policy = Policy::new(policy_file.clone())?;
         let (id, secret) = cloud.access_key();
         let url = cloud.http_url();
         let provider = ["kms", "oos", "sts", "metadata"]
@@ -59,6 +70,8 @@ impl Stand {
             .argument("--oos-max-pulls-per-second=0")
             .argument(format!("--max-concurrent-kms-secret-pulls={KMS_PULLS}"))
             .argument(format!("--refresh-interval={}s", REFRESH.as_secs()))
+            .argument(format!("--serve-stale-for={}s", stale.as_secs()))
+            .argument(format!("--access-policy={}", policy_file.display()))
             .argument(format!("--service-account-dir={}", files.path().display()))
             .variable("KUBERNETES_SERVICE_HOST", "127.0.0.1")
             .variable(
@@ -85,6 +98,8 @@ impl Stand {
         let stand = Self {
             cloud,
             values,
+            policy,
+            stale,
             provider,
             driver,
             pair,
@@ -130,6 +145,28 @@ impl Stand {
             ("csi.storage.k8s.io/serviceAccount.tokens", token.to_string()),
         ] {
             volume.parameters.insert(key.to_owned(), value);
+        }
+    }
+
+    /// One service, or both that hold values, out of order or out of reach.
+    pub(crate) fn begin_outage(&self, number: usize) -> Vec<FaultId> {
+        let fault = || match number % 3 {
+            0 => Fault::error(503, "ServiceUnavailable", "an outage"),
+            1 => Fault::Cut(CutPoint::BeforeHead),
+            _ => Fault::Html { status: 502 },
+        };
+        let services: &[Service] = match number % 4 {
+            0 | 2 => &[Service::Kms, Service::Oos],
+            1 => &[Service::Kms],
+            _ => &[Service::Oos],
+        };
+        let rules = services.iter().map(|it| FaultRule::new(fault()).service(*it));
+        rules.map(|rule| self.cloud.inject(rule)).collect()
+    }
+
+    pub(crate) fn end_outage(&self, faults: Vec<FaultId>) {
+        for fault in faults {
+            self.cloud.release(fault);
         }
     }
 

@@ -15,6 +15,9 @@ pub(crate) const STEADY: u64 = 60;
 /// KMS secrets, and as many OOS parameters, that are rotated again and again.
 pub(crate) const ROTATED: usize = 12;
 
+/// A KMS secret that the access policy lets nobody read, so that the cloud must never be asked for it.
+pub(crate) const NOBODYS: &str = "of-nobody";
+
 const OTHER_ACCOUNT: &str = "9999999999990000";
 
 /// For each rotated name, when each of its values was replaced: the value of generation `n` no later than entry `n`.
@@ -58,6 +61,16 @@ pub(crate) fn rotated_json(at: usize, generation: usize) -> String {
     format!(r#"{{"a":"{at} {generation}","b":"{at} {generation}"}}"#)
 }
 
+/// The version that the cloud gives to a generation.
+pub(crate) fn version(oos: bool, generation: usize) -> String {
+    let number = generation + 1;
+    if oos {
+        number.to_string()
+    } else {
+        format!("v{number}")
+    }
+}
+
 impl Values {
     /// Fills the cloud.
     pub(crate) fn fill(cloud: &FakeCloud) -> Self {
@@ -71,6 +84,7 @@ impl Values {
         for at in 0..ROTATED {
             values.set(cloud, at, 0);
         }
+        cloud.set_kms_text(NOBODYS, "nobody reads this");
         cloud.with_state(|state| {
             let created = jiff::Timestamp::UNIX_EPOCH;
             let region = state

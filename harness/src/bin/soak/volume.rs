@@ -39,6 +39,17 @@ pub(crate) struct Expected {
     files: BTreeMap<String, Content>,
     /// How old a value may be when the Mount begins.
     age: Duration,
+    /// How old it may be in an outage.
+    stale: Duration,
+}
+
+/// How a right Mount came by its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// As without an outage, as far as can be told.
+    Fresh,
+    /// By one at least that only an outage allows.
+    Stale,
 }
 
 impl Expected {
@@ -49,16 +60,18 @@ impl Expected {
             refused: Some(code),
             files: BTreeMap::new(),
             age: Duration::ZERO,
+            stale: Duration::ZERO,
         }
     }
 
-    /// Exactly the files, none of them older than it may be, all files of one secret from one generation.
+    /// Exactly the files, none of them older than it may be, all files of one secret from one generation and with its
+    /// version.
     pub(crate) fn check(
         &self,
         values: &Values,
         began: Instant,
         response: &MountResponse,
-    ) -> Result<(), String> {
+    ) -> Result<Right, String> {
         if self.refused.is_some() {
             return Err("it had to be refused".to_owned());
         }
@@ -70,7 +83,13 @@ impl Expected {
                 self.files.len()
             ));
         }
-        let oldest = began.checked_sub(self.age).unwrap_or(began);
+        let before = |age| began.checked_sub(age).unwrap_or(began);
+        let mut right = Right::Fresh;
+        let versions: BTreeMap<&str, &str> = response
+            .object_version
+            .iter()
+            .map(|it| (it.id.as_str(), it.version.as_str()))
+            .collect();
         let mut generations = BTreeMap::new();
         for file in &response.files {
             let problem = |what: &str| Err(format!("file {} {what}", file.path));
@@ -82,8 +101,17 @@ impl Expected {
                     let Some(generation) = generation(*at, *whole, &file.contents) else {
                         return problem("holds something else");
                     };
-                    if !values.was_current_after(*at, generation, oldest) {
-                        return problem(&format!("is too old: generation {generation}"));
+                    if !values.was_current_after(*at, generation, before(self.age)) {
+                        right = Right::Stale;
+                        if !values.was_current_after(*at, generation, before(self.stale)) {
+                            return problem(&format!("is too old: generation {generation}"));
+                        }
+                    }
+                    let version = values::version(*oos, generation);
+                    if versions.get(file.path.as_str()) != Some(&version.as_str()) {
+                        return problem(&format!(
+                            "of generation {generation} has another version: {versions:?}"
+                        ));
                     }
                     if *generations.entry((at, oos)).or_insert(generation) != generation {
                         return problem("is of another generation than a file of the same secret");
@@ -91,7 +119,7 @@ impl Expected {
                 }
             }
         }
-        Ok(())
+        Ok(right)
     }
 }
 
@@ -114,6 +142,7 @@ pub(crate) fn volume(stand: &Stand, chance: u64, number: u64, caller: u64) -> (V
         refused: None,
         files: BTreeMap::new(),
         age: Duration::ZERO,
+        stale: stand.stale,
     };
     let objects = if identity == OTHER_POD {
         other_pods_objects(chance, &mut expected)
