@@ -88,9 +88,8 @@ impl Call {
     /// holds little while it waits is in nobody's way.
     pub fn exchange(&self, less: usize, bytes: usize, until: Instant) -> Result<(), Status> {
         if let Some(account) = &self.account {
-            let mut share = account.lock();
-            let rest = share.bytes().saturating_sub(less);
-            share.shrink(rest);
+            let surplus = account.lock().split(less);
+            drop(surplus);
         }
         let margin = self.deadline.saturating_duration_since(until);
         self.reserve_before(bytes, margin)
