@@ -236,7 +236,7 @@ fn regions_and_endpoints_by_the_real_names() {
                  - {objectName: here, objectAlias: instance, kmsEndpoint: kst-x.cryptoservice.kms.aliyuncs.com}\n      - \
                  {objectName: here, objectAlias: nowhere, region: cn-shenzhen, optional: true}\n";
     let class = stage.written("regions.yaml", class);
-    let script = r#"HTTPS_PROXY=$FAKE_CLOUD_PROXY "$0" mount $FAKE_CLOUD_PROVIDER_FLAGS_BY_NAMES --class "$1" --target "$2""#;
+    let script = r#"HTTPS_PROXY=$FAKE_CLOUD_PROXY NO_PROXY= "$0" mount $FAKE_CLOUD_PROVIDER_FLAGS_BY_NAMES --class "$1" --target "$2""#;
     let arguments: Vec<std::ffi::OsString> = ["run", "--state", &world, "--", "sh", "-euc", script]
         .map(Into::into)
         .into_iter()
@@ -268,6 +268,17 @@ fn regions_and_endpoints_by_the_real_names() {
         files,
         expected.map(|(name, text)| (name.to_owned(), text.to_owned()))
     );
+}
+
+/// A class is found in the whole of what `helm template` prints.
+#[test]
+fn a_class_in_a_large_manifest() {
+    let stage = Stage::new();
+    let other = format!("kind: ConfigMap\ndata: {{a: {}}}\n---\n", "x".repeat(1_000));
+    let demo = fs::read_to_string(class("kms-secret.yaml")).expect("the example");
+    let large = stage.written("large.yaml", &(other.repeat(2_000) + &demo));
+    let outcome = stage.mount(Path::new(&large), &[]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.remarks);
 }
 
 /// Where the event's words are about kubelet and the CSIDriver object, a hint is about the flags.

@@ -246,14 +246,15 @@ fn report(response: &MountResponse, output: &mut dyn Write) {
 fn read(path: &Path, input: &mut dyn Read) -> Result<String, Error> {
     let wrong = |error| Error::Read(path.to_owned(), error);
     let mut text = String::new();
-    let most = u64::try_from(limits::OBJECTS_BYTES).unwrap_or(u64::MAX);
+    // The whole of what `helm template` prints may come in.
+    let most = u64::try_from(limits::MANIFEST_BYTES).unwrap_or(u64::MAX);
     let count = if path.as_os_str() == "-" {
         input.take(most + 1).read_to_string(&mut text)
     } else {
         fs::File::open(path).and_then(|file| file.take(most + 1).read_to_string(&mut text))
     };
     match count {
-        Ok(count) if count > limits::OBJECTS_BYTES => {
+        Ok(count) if count > limits::MANIFEST_BYTES => {
             Err(wrong(io::Error::other(format!("more than {most} bytes"))))
         }
         Ok(_) => Ok(text),
