@@ -6,8 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::awake::Awake;
+use super::call::{Cloud, Key, Refusal, attempt, failed};
 use super::core::{Attempt, Core, Next};
-use super::{Cloud, Error, Key, PartyId, Refusal, attempt, failed, label};
+use super::{Error, PartyId, label};
 use crate::auth::IdentityKey;
 use crate::clock::Clock;
 use crate::cloud::Api;

@@ -1,0 +1,208 @@
+//! A call to the cloud: what it asks for and as whom, how it is made, and what its end means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::{Domain, Outcome, Want};
+use super::retry::Class;
+use super::{Error, Pull};
+use crate::auth::{IdentityKey, Resolved};
+use crate::cloud::error::Kind;
+use crate::cloud::kms::{GetSecretValue, bare_name};
+use crate::cloud::oos::GetSecretParameter;
+use crate::cloud::{self, Api, Credentials, Endpoint, Target, Value};
+use crate::params::Service;
+
+/// What the provider's own engine moves about.
+pub(super) struct Cloud;
+
+impl Domain for Cloud {
+    type Key = Arc<Key>;
+    type Job = Job;
+    type Value = Arc<Value>;
+    type Error = Error;
+
+    fn is_same_secret(one: &Arc<Key>, other: &Arc<Key>) -> bool {
+        bare_name(&one.name) == bare_name(&other.name)
+            && one.service == other.service
+            && one.endpoint == other.endpoint
+    }
+}
+
+/// Everything that a request says, and as whom: whoever asks for the same may have the same answer. The region is
+/// in the endpoint.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) identity: IdentityKey,
+    pub(super) endpoint: Endpoint,
+    service: Service,
+    name: String,
+    version: Option<String>,
+    stage: Option<String>,
+}
+
+/// A call as it can be made.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) key: Arc<Key>,
+    identity: Resolved,
+    credentials: Arc<Credentials>,
+    is_class_endpoint: bool,
+    /// Fresh credentials have been tried; there are no fresher ones.
+    is_renewed: bool,
+}
+
+impl Job {
+    /// The call, if the identity has credentials for it.
+    fn new(key: Arc<Key>, identity: Resolved, is_class_endpoint: bool) -> Result<Self, Error> {
+        let credentials = identity.credentials.clone().map_err(Error::Auth)?;
+        Ok(Self {
+            key,
+            identity,
+            credentials,
+            is_class_endpoint,
+            is_renewed: false,
+        })
+    }
+
+    /// The same with fresh credentials.
+    fn renewed(&self, identity: Resolved) -> Result<Self, Error> {
+        let fresh = Self::new(Arc::clone(&self.key), identity, self.is_class_endpoint)?;
+        Ok(Self {
+            is_renewed: true,
+            ..fresh
+        })
+    }
+}
+
+impl From<&Pull<'_>> for Want<Cloud> {
+    fn from(pull: &Pull<'_>) -> Self {
+        let key = Arc::new(Key {
+            identity: pull.identity.identity.clone(),
+            endpoint: pull.endpoint.clone(),
+            service: pull.service,
+            name: pull.name.to_owned(),
+            version: pull.version.clone(),
+            stage: pull.stage.map(str::to_owned),
+        });
+        let job = Job::new(Arc::clone(&key), pull.identity.clone(), pull.is_class_endpoint);
+        Self {
+            service: pull.service,
+            key,
+            job,
+        }
+    }
+}
+
+/// One try of a call, in so much time.
+pub(super) fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Cloud> {
+    if remaining.is_zero() {
+        return Outcome::Failed {
+            error: Error::Waited,
+            class: Class::Unavailable,
+            hint: None,
+        };
+    }
+    let error = match call(api, job, remaining) {
+        Ok(value) => {
+            let bytes = value.contents.len() + value.version.len();
+            return Outcome::Value(Arc::new(value), bytes);
+        }
+        Err(error) => error,
+    };
+    if !job.is_renewed
+        && let Some(renewed) = job.identity.renewed_after(&error, remaining)
+    {
+        let job = renewed
+            .map_err(Error::Auth)
+            .and_then(|identity| job.renewed(identity));
+        return match job {
+            Ok(job) => Outcome::Renewed(job),
+            Err(error) => Outcome::Failed {
+                class: match &error {
+                    Error::Auth(why) if why.is_outage() => Class::Unavailable,
+                    _ => Class::Definite,
+                },
+                error,
+                hint: None,
+            },
+        };
+    }
+    log::debug!("{} pull: {error}", job.key.service);
+    let hint = match &error {
+        cloud::Error::Api(error) => error.retry_after,
+        cloud::Error::Answer { .. } | cloud::Error::Http(_) => None,
+    };
+    Outcome::Failed {
+        class: Class::of(&error),
+        hint,
+        error: Error::Cloud(error),
+    }
+}
+
+/// How far it reaches that a call failed for whoever made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Nothing else may be had as the same identity.
+    Everywhere,
+    /// Nothing else may be had there as the same identity. The class has chosen the endpoint, and its author may be
+    /// answering: what others who share the identity have read elsewhere is not for such an answer to end.
+    Endpoint,
+}
+
+impl Refusal {
+    pub(super) fn of(outcome: &Outcome<Cloud>, job: &Job) -> Option<Self> {
+        let Outcome::Failed {
+            error,
+            class: Class::Definite,
+            ..
+        } = outcome
+        else {
+            return None;
+        };
+        match error {
+            Error::Auth(_) => Some(Self::Everywhere),
+            Error::Cloud(error) if error.kind() != Kind::Credentials => None,
+            Error::Cloud(_) if job.is_class_endpoint => Some(Self::Endpoint),
+            Error::Cloud(_) => Some(Self::Everywhere),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn failed(error: Error) -> Outcome<Cloud> {
+    Outcome::Failed {
+        error,
+        class: Class::Definite,
+        hint: None,
+    }
+}
+
+fn call(api: &Api, job: &Job, remaining: Duration) -> Result<Value, cloud::Error> {
+    let Key {
+        endpoint,
+        service,
+        name,
+        version,
+        stage,
+        ..
+    } = &*job.key;
+    let target = Target {
+        endpoint,
+        credentials: &job.credentials,
+        remaining,
+    };
+    match service {
+        Service::Kms => GetSecretValue {
+            secret_name: name,
+            version_id: version.as_deref(),
+            version_stage: stage.as_deref(),
+        }
+        .call(api, &target),
+        Service::Oos => GetSecretParameter {
+            name,
+            parameter_version: version.as_deref(),
+        }
+        .call(api, &target),
+    }
+}
