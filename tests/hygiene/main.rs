@@ -2,19 +2,18 @@
 //!
 //! These tests need root, as the gate has it.
 
+mod credentials;
 mod memory;
+mod process;
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use harness::FakeCloud;
 use harness::driver::{Driver, MountRequest, Volume};
 use harness::process::{ProviderBuilder, ProviderProcess, is_root, shipped};
-use harness::{FakeCloud, Fault, FaultRule, OwnPort, Service};
 use memory::Memory;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_csi-secrets-store-provider-alibabacloud");
@@ -245,94 +244,6 @@ fn nothing_of_pods_stays(setup: &Setup) {
     wait_until_gone(&provider, &token);
 }
 
-/// A pod's token, the session that STS gives for it, the token for Kubernetes and a proxy's password are where SECURITY.md
-/// says, and nowhere else: in the buffers of the connection that carried them, and what is used again on the heap, once.
-#[test]
-fn credentials_are_only_where_the_documentation_says() {
-    if is_root() {
-        setups().iter().for_each(credentials_are_where_documented);
-    }
-}
-
-fn credentials_are_where_documented(setup: &Setup) {
-    let services = [Service::Kms, Service::Oos, Service::Sts, Service::Kubernetes];
-    let own_port = |service| OwnPort {
-        service,
-        tls: setup.tls || service == Service::Kubernetes,
-        address: ([127, 0, 0, 1], 0).into(),
-    };
-    let builder = FakeCloud::builder();
-    let cloud = services
-        .into_iter()
-        .fold(builder, |builder, service| builder.own_port(own_port(service)))
-        .start()
-        .expect("cloud");
-    let files = tempfile::tempdir().expect("directory");
-    let file = |name: &str| files.path().join(name);
-    cloud.write_ca(&file("ca.crt")).expect("CA");
-    fs::write(file("token"), "fake-cloud-provider-token").expect("token");
-    let password = canary("proxy");
-    let mut builder = ProviderBuilder::new(&setup.binary)
-        .argument("--refresh-interval=0")
-        .argument(format!("--service-account-dir={}", files.path().display()))
-        .variable("SSL_CERT_FILE", file("ca.crt"))
-        .variable("KUBERNETES_SERVICE_HOST", "localhost")
-        .variable("HTTPS_PROXY", format!("http://user:{password}@127.0.0.1:1"))
-        .variable("ALICLOUD_OIDC_PROVIDER_ARN", OIDC_PROVIDER);
-    for port in cloud.own_ports() {
-        builder = match port.service {
-            Service::Kubernetes => {
-                builder.variable("KUBERNETES_SERVICE_PORT", port.address.port().to_string())
-            }
-            service => builder.argument(format!("--{service}-endpoint={}", port.url())),
-        };
-    }
-    let provider = builder.start().expect("provider");
-    let life = jiff::SignedDuration::from_mins(30);
-    let token = cloud.mint_token("rrsa-demo", "demo-sa", "sts.aliyuncs.com", life);
-    let mut volume = Volume::new([
-        ("objects", "- objectName: test-kms\n"),
-        ("region", "cn-hangzhou"),
-        ("usePodServiceAccountToken", "true"),
-        (
-            "csi.storage.k8s.io/serviceAccount.tokens",
-            &format!(r#"{{"sts.aliyuncs.com":{{"token":"{token}"}}}}"#),
-        ),
-    ]);
-    volume.namespace = "rrsa-demo".to_owned();
-    volume.service_account = "demo-sa".to_owned();
-    Driver::new(provider.socket())
-        .mount(volume.request())
-        .expect("mount");
-    let issued = cloud.issued();
-    let [secret, session_token] = issued.as_slice() else {
-        panic!("{} secrets and tokens of one session", issued.len());
-    };
-    // Of each: the words before it in buffers, in so many of these at most, and how often it is elsewhere.
-    let (plain, tls) = (1, 2);
-    let http = if setup.tls { tls } else { plain };
-    for (text, words, buffers, elsewhere) in [
-        (token.as_str(), "OIDCToken=", http, 0),
-        ("fake-cloud-provider-token", "authorization: Bearer ", tls, 0),
-        (secret.as_str(), "AccessKeySecret", http, 1),
-        (session_token.as_str(), "ecurity", 2 * http, 1),
-        (password.as_str(), "HTTPS_PROXY=http://user:", 1, 2),
-    ] {
-        let mut places = Vec::new();
-        let documented = (0..300).any(|_| {
-            places = Memory::of(provider.id()).places(text);
-            let (in_buffers, others): (Vec<_>, Vec<_>) =
-                places.iter().partition(|place| place.contains(words));
-            let documented = in_buffers.len() <= buffers && others.len() == elsewhere;
-            if !documented {
-                thread::sleep(Duration::from_millis(100));
-            }
-            documented
-        });
-        assert!(documented, "{:?}, {words}: {places:#?}", setup.binary);
-    }
-}
-
 /// An AccessKey pair given by environment is where the documentation says: in the initial environment, which root
 /// reads in `/proc`, and in the provider's own copy.
 #[test]
@@ -391,112 +302,4 @@ fn wait_until_kept_once(provider: &ProviderProcess, text: &str) {
         once
     });
     assert!(is_once, "docs/refresh.md says that {text} is kept: {places:#?}");
-}
-
-/// No core dumps, and what the process creates is its own.
-#[test]
-fn limits_and_umask() {
-    if !is_root() {
-        return;
-    }
-    let cloud = FakeCloud::start().expect("cloud");
-    let provider = provider(&cloud, "0");
-    let read = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", provider.id())).expect("proc");
-    assert_no_core(&read("limits"));
-    assert!(read("status").contains("\nUmask:\t0077\n"), "{}", read("status"));
-    let mode = fs::symlink_metadata(provider.socket())
-        .expect("socket")
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o600);
-}
-
-/// Its own user may not trace it: what `/proc` shows of memory belongs to root.
-#[test]
-fn nobody_but_root_reads_its_memory() {
-    if !is_root() {
-        return;
-    }
-    let directory = tempfile::tempdir().expect("directory");
-    let mut child = of_nobody(directory.path())
-        .arg(format!("--provider-volume={}", directory.path().display()))
-        .arg("--healthz-port=0")
-        .spawn()
-        .expect("provider");
-    let listens = wait_for(&mut child, &directory.path().join("alibabacloud.sock"));
-    let owner = fs::metadata(format!("/proc/{}/mem", child.id())).map(|it| it.uid());
-    let _ = child.kill();
-    let _ = child.wait();
-    assert!(listens, "it runs as another user than root");
-    assert_eq!(owner.expect("mem"), 0, "the process is dumpable");
-}
-
-/// The same for the subcommand that mounts once, while it waits for the cloud.
-#[test]
-fn nobody_but_root_reads_the_memory_of_a_single_mount() {
-    if !is_root() {
-        return;
-    }
-    let cloud = FakeCloud::start().expect("cloud");
-    let held = cloud.inject(FaultRule::new(Fault::Hold).service(Service::Kms));
-    let directory = tempfile::tempdir().expect("directory");
-    let class = directory.path().join("class.yaml");
-    let text = "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {name: a, namespace: b}\n\
-                spec:\n  provider: alibabacloud\n  parameters:\n    objects: |\n      - objectName: test-kms\n";
-    fs::write(&class, text).expect("class");
-    let (id, secret) = cloud.access_key();
-    let mut child = of_nobody(directory.path())
-        .args(["mount", "--region=cn-hangzhou"])
-        .arg(format!("--kms-endpoint={}", cloud.http_url()))
-        .arg("--class")
-        .arg(&class)
-        .arg("--target")
-        .arg(directory.path().join("target"))
-        .env("ACCESS_KEY_ID", id)
-        .env("SECRET_ACCESS_KEY", secret)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("provider");
-    cloud.wait_for_held(1);
-    let owner = fs::metadata(format!("/proc/{}/mem", child.id())).map(|it| it.uid());
-    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id()));
-    cloud.release(held);
-    assert!(child.wait().expect("it ends").success());
-    assert_eq!(owner.expect("mem"), 0, "the process is dumpable");
-    assert_no_core(&limits.expect("limits"));
-}
-
-/// The binary in a directory of its own, as a user without rights.
-fn of_nobody(directory: &Path) -> Command {
-    std::os::unix::fs::chown(directory, Some(NOBODY), Some(NOBODY)).expect("chown");
-    let binary = directory.join("provider");
-    fs::copy(BINARY, &binary).expect("copy");
-    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).expect("chmod");
-    let mut command = Command::new(&binary);
-    command.env_clear().uid(NOBODY).gid(NOBODY).stderr(Stdio::null());
-    command
-}
-
-/// By `/proc/PID/limits`.
-fn assert_no_core(limits: &str) {
-    let core = limits.lines().find(|line| line.starts_with("Max core file size"));
-    let words: Vec<&str> = core.expect("a limit").split_whitespace().collect();
-    assert_eq!(words.get(4..6), Some(&["0", "0"][..]), "{limits}");
-}
-
-const NOBODY: u32 = 65534;
-
-const OIDC_PROVIDER: &str = "acs:ram::1234567890120000:oidc-provider/ack-rrsa-c0fake0cloud0cluster0000000001";
-
-fn wait_for(child: &mut Child, socket: &Path) -> bool {
-    for _ in 0..1000 {
-        if socket.exists() {
-            return true;
-        }
-        if child.try_wait().expect("child").is_some() {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    false
 }
