@@ -30,6 +30,16 @@ impl std::error::Error for HardenError {}
 /// # Errors
 /// The kernel refuses, which only a seccomp profile makes it do.
 pub fn harden() -> Result<(), HardenError> {
+    harden_memory()?;
+    umask(Mode::RWXG | Mode::RWXO);
+    Ok(())
+}
+
+/// No core dumps, and nobody but root may trace the process or read its memory.
+///
+/// # Errors
+/// As for [`harden`].
+pub fn harden_memory() -> Result<(), HardenError> {
     let failed = |step: &'static str| {
         move |error: rustix::io::Errno| HardenError {
             step,
@@ -41,7 +51,5 @@ pub fn harden() -> Result<(), HardenError> {
         current: Some(0),
         maximum: Some(0),
     };
-    setrlimit(Resource::Core, nothing).map_err(failed("cannot forbid core dumps"))?;
-    umask(Mode::RWXG | Mode::RWXO);
-    Ok(())
+    setrlimit(Resource::Core, nothing).map_err(failed("cannot forbid core dumps"))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use csi_provider::cli::{self, Command, Config, Logger, ProcessEnvironment};
 use csi_provider::clock::SystemClock;
-use csi_provider::harden::harden;
+use csi_provider::harden::{harden, harden_memory};
 use csi_provider::run::{Stop, mounter_for, run};
 use csi_provider::whoami;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -25,6 +25,9 @@ const EXIT_USAGE: u8 = 2;
 fn main() -> ExitCode {
     let config = match cli::parse(std::env::args_os().skip(1), &ProcessEnvironment) {
         Ok(Command::Mount(settings)) => {
+            if let Err(error) = harden_memory() {
+                return fail(&error, 1);
+            }
             return match settings.run(&mut std::io::stdin().lock(), &mut std::io::stdout().lock()) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(&error, 1),
@@ -76,6 +79,9 @@ fn main() -> ExitCode {
 }
 
 fn whoami(config: Config, settings: &whoami::Settings) -> ExitCode {
+    if let Err(error) = harden_memory() {
+        return fail(&error, 1);
+    }
     let mounter = mounter_for(config);
     match settings.run(
         &mounter,

@@ -18,5 +18,5 @@ on_shipped() { # on_shipped TEST LEAST: all of it, at least so many cases
 }
 
 step 'libfaketime for clocks that jump' packages_for_crash
-step 'restart and resource cases: kill -9, disk, names, descriptors, threads, clocks, 32 MiB' on_shipped crash 14
-step 'memory search by root: this build and the shipped one, plain and TLS' on_shipped hygiene 7
+step 'restart and resource cases: kill -9, disk, names, descriptors, threads, clocks, 32 MiB' on_shipped crash 16
+step 'memory search by root: this build and the shipped one, plain and TLS' on_shipped hygiene 10

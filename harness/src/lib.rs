@@ -21,6 +21,7 @@
 //! | [`cli`] | the command line of `fake-cloud` |
 //! | [`driver`] | the CSI driver's side of the provider's socket |
 //! | [`bridge`] | a TCP port in front of that socket, for test tools that speak nothing else |
+//! | [`proxy`] | a CONNECT proxy that leads every tunnel to one address |
 //! | [`process`] | the provider's binary as a child process |
 
 pub mod api;

@@ -22,7 +22,9 @@ fn killed_under_constant_mounts() {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    for _ in 0..20 {
+                    // Until one feels that it was killed, and a few more.
+                    while mount(&driver, Duration::from_secs(2)) {}
+                    for _ in 0..5 {
                         mount(&driver, Duration::from_secs(2));
                     }
                 });

@@ -16,7 +16,9 @@ fn exhausted_descriptors() {
     let sockets = directory();
     let wrapper = wrapper(sockets.path(), &format!("ulimit -n 16\nexec {BINARY} \"$@\""));
     let provider = start(&cloud, &wrapper, sockets.path()).expect("provider");
-    crowd(&provider);
+    let refused = crowd(&provider);
+    let felt = refused > 0 || provider.log().contains("Too many open files");
+    assert!(felt, "the limit was felt: {}", provider.log());
     Driver::new(provider.socket())
         .mount(request())
         .expect("it recovers once they are free");
