@@ -242,10 +242,6 @@ pub const GROWTH_PATIENCE: Duration = Duration::from_secs(10);
 /// volumes take some hundred kilobytes, and a small budget has two megabytes then.
 pub const REQUESTS_BUDGET_DIVISOR: usize = 8;
 
-/// Mounts run as many at the same time as the memory budget has this for each: a Mount that waits for its share holds its
-/// parsed request, which for a thousand objects takes some 300 KiB beside the budget.
-pub const BUDGET_PER_WORKER: usize = 512 * 1024;
-
 /// Part of a memory limit that the budget gets even if the above leave less, as a divisor.
 pub const LEAST_BUDGET_DIVISOR: usize = 4;
 

@@ -50,7 +50,6 @@ pub fn run(mut config: Config, stop: &Stop) -> Result<(), StartError> {
     })?;
     let socket = server::bind(&socket_path).map_err(StartError::Socket)?;
     let settings = Settings {
-        workers: config.workers(),
         // Copies have their part for themselves, so that they never make a Mount wait.
         memory_budget: config
             .memory_budget

@@ -43,7 +43,7 @@ pub struct Mounter {
     pub policy: Option<Arc<PolicyFile>>,
     /// Where the services are.
     pub endpoints: Endpoints,
-    /// For those who read their parameters.
+    /// For those who read their parameters, until there is memory for their plans.
     pub parsing: Arc<Places>,
     /// Which hosts a class may name.
     pub allowed_hosts: AllowedHosts,
@@ -94,9 +94,7 @@ impl Mounter {
         };
         let time = call.deadline.saturating_duration_since(self.clock.now());
         let place = Place::within(&self.parsing, time).ok_or_else(|| Error::Crowded.status())?;
-        let parsed = params::parse(&input, &self.options);
-        drop(place);
-        let plan = match parsed {
+        let plan = match params::parse(&input, &self.options) {
             Ok(plan) => plan,
             Err(problems) => {
                 mount.not_planned(&request.attributes);
@@ -107,7 +105,10 @@ impl Mounter {
         for warning in &plan.warnings {
             self.journal.warn(mount, warning);
         }
-        call.reserve_before(memory(&plan, self.max_response_bytes), limits::MEMORY_MARGIN)?;
+        let bytes = memory(&plan, self.max_response_bytes).saturating_add(plan.memory());
+        let bytes = bytes.min(most_memory(self.max_response_bytes));
+        call.reserve_before(bytes, limits::MEMORY_MARGIN)?;
+        drop(place); // until here nobody has room for the next plan
         let volume = Volume::new(&plan.pod.uid, &request.target_path);
         let response = self
             .fill(&plan, &request.secrets, volume.as_ref(), call, mount)

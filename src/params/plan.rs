@@ -4,7 +4,7 @@ use super::attributes::Attributes;
 use super::file_name::{Clash, FileName, Paths, Translation};
 use super::names::{Mode, Region, Service, Wrong, parse_boolean};
 use super::object::{Class, Object};
-use super::parts::Select;
+use super::parts::{Part, Select};
 use super::problem::{Place, Position, Report, Warning, quoted, snippet};
 use super::yaml::{self, Kind, Node};
 use crate::limits;
@@ -30,6 +30,12 @@ pub struct Plan {
     pub(super) translation: Translation,
 }
 
+/// What an object takes in a plan, beside its longest texts, and in a Mount: endpoint, identity, results.
+const OBJECT_BYTES: usize = 1_024;
+
+/// What a part takes, beside its expression.
+const PART_BYTES: usize = 512;
+
 /// The pod, as kubelet vouches for it. Texts are empty when the driver does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pod {
@@ -44,6 +50,24 @@ pub struct Pod {
 }
 
 impl Plan {
+    /// How many bytes it takes itself, about.
+    pub fn memory(&self) -> usize {
+        let of_part = |part: &Part| match &part.select {
+            Select::One { expression, .. } => PART_BYTES.saturating_add(expression.as_str().len()),
+            Select::Keys { .. } => PART_BYTES,
+        };
+        let of_object = |object: &Object| {
+            let account = object.cross_account.as_ref();
+            let external_id = account.and_then(|account| account.external_id.as_ref());
+            let parts = object.parts.iter().map(of_part).sum::<usize>();
+            OBJECT_BYTES
+                .saturating_add(object.name.len())
+                .saturating_add(external_id.map_or(0, |id| id.as_str().len()))
+                .saturating_add(parts)
+        };
+        self.objects.iter().map(of_object).sum()
+    }
+
     /// Reads the parameters. Incomplete when `report` holds problems afterwards.
     pub(super) fn parse(attributes: Attributes, permission: Mode, report: &mut Report) -> Self {
         let region = parameter("region", &attributes.region, Region::parse, report);

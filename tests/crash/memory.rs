@@ -332,3 +332,49 @@ fn classes_that_are_hard_to_read() {
     );
     assert!(provider.terminate().expect("it is still there").success());
 }
+
+/// A class of a thousand long expressions, which are trees of some hundred bytes for each of their characters.
+#[test]
+fn classes_of_many_expressions() {
+    const PARTS: usize = 980;
+    const CALLERS: u32 = 8;
+    let cloud = FakeCloud::start().expect("cloud");
+    let Some(mut bounded) = bounded(&cloud, 0, "provider-expressions") else {
+        return;
+    };
+    let Bounded { provider, group, .. } = &mut bounded;
+    cloud.set_kms_text("document", r#"{"a":1}"#);
+    let expression = format!("[{}a]", "a,".repeat(500));
+    let mut objects = format!(
+        "- objectName: document\n  mountWholeSecret: false\n  jmesPath:\n  - {{path: &p '{expression}', objectAlias: x}}\n"
+    );
+    for at in 1..PARTS {
+        objects += &format!("  - {{path: *p, objectAlias: x{at}}}\n");
+    }
+    let request = |uid: u32| {
+        let mut volume = Volume::new([("objects", objects.as_str()), ("region", "cn-hangzhou")]);
+        volume.uid = format!("expressions-{uid}");
+        volume.request()
+    };
+    let driver = Driver::new(provider.socket());
+    std::thread::scope(|scope| {
+        for uid in 0..CALLERS {
+            let (driver, request) = (&driver, &request);
+            scope.spawn(
+                move || match driver.mount_within(request(uid), Some(Duration::from_secs(60))) {
+                    Ok(response) => assert_eq!(response.files.len(), PARTS),
+                    // No memory, or no time.
+                    Err(status) => assert_eq!(status.code(), Code::Internal, "{status}"),
+                },
+            );
+        }
+    });
+    assert!(mount(&driver, Duration::from_secs(60)), "it recovers");
+    let _ = writeln!(
+        io::stderr(),
+        "{CALLERS} Mounts of {PARTS} long expressions; at its peak {} of {} KiB",
+        group.peak() / 1024,
+        LIMIT / 1024
+    );
+    assert!(provider.terminate().expect("it is still there").success());
+}

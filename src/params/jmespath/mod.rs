@@ -23,10 +23,10 @@ use crate::limits;
 
 pub(super) use self::evaluate::{Budget, Fault};
 
-/// An expression that can be evaluated.
+/// An expression that can be evaluated. It is kept as text: as a tree it takes a hundred times as much, and a class may
+/// have thousands, while its Mount waits.
 pub(super) struct Expression {
     text: String,
-    root: compile::Node,
 }
 
 impl fmt::Debug for Expression {
@@ -53,18 +53,9 @@ impl Expression {
             );
             return Err(Wrong::new(wrong, "write a simpler expression"));
         }
-        let tree = jmespath::parse(text).map_err(|error| {
-            let wrong = format!(
-                "{} is not a JMESPath expression (character {})",
-                quoted(text),
-                error.column + 1
-            );
-            Wrong::new(wrong, suggestion(text))
-        })?;
-        let root = compile::compile(&tree, text)?;
+        compiled(text)?;
         Ok(Self {
             text: text.to_owned(),
-            root,
         })
     }
 
@@ -75,8 +66,24 @@ impl Expression {
 
     /// The result for a document.
     pub(super) fn search(&self, document: &Value, budget: &mut Budget) -> Result<Value, Fault> {
-        evaluate::evaluate(&self.root, document, budget)
+        match compiled(&self.text) {
+            Ok(root) => evaluate::evaluate(&root, document, budget),
+            Err(_) => unreachable!("the same text has been compiled before"),
+        }
     }
+}
+
+/// The tree of a text.
+fn compiled(text: &str) -> Result<compile::Node, Wrong> {
+    let tree = jmespath::parse(text).map_err(|error| {
+        let wrong = format!(
+            "{} is not a JMESPath expression (character {})",
+            quoted(text),
+            error.column + 1
+        );
+        Wrong::new(wrong, suggestion(text))
+    })?;
+    compile::compile(&tree, text)
 }
 
 /// Whether the text is an identifier that needs no quotes.
