@@ -47,5 +47,6 @@ pub mod clock;
 pub mod file;
 pub mod limits;
 pub mod metrics;
+pub mod places;
 pub mod question;
 pub mod secret;

@@ -246,6 +246,10 @@ pub const GROWTH_PATIENCE: Duration = Duration::from_secs(10);
 /// volumes take some hundred kilobytes, and a small budget has two megabytes then.
 pub const REQUESTS_BUDGET_DIVISOR: usize = 8;
 
+/// Mounts run as many at the same time as the memory budget has this for each: a Mount that waits for its share holds its
+/// parsed request, which for a thousand objects takes some 300 KiB beside the budget.
+pub const BUDGET_PER_WORKER: usize = 512 * 1024;
+
 /// Part of a memory limit that the budget gets even if the above leave less, as a divisor.
 pub const LEAST_BUDGET_DIVISOR: usize = 4;
 
@@ -283,6 +287,10 @@ pub const POLICY_PATTERN_BYTES: usize = 512;
 
 /// Most bytes of the `attributes` text. A SecretProviderClass cannot exceed what etcd stores, 1.5 MiB.
 pub const ATTRIBUTES_BYTES: usize = 1_572_864;
+
+/// Mounts whose parameters are read at the same time. That is milliseconds of one core, and for hostile ones megabytes of
+/// memory, which a hundred at once would take a hundred times.
+pub const PARSERS: usize = 2;
 
 /// Most bytes of `objects`. A thousand items of the longest documented form need about half of it.
 pub const OBJECTS_BYTES: usize = 262_144;

@@ -21,9 +21,11 @@ use crate::grpc::{Call, Status};
 use crate::health::{HealthServer, Observed, Readiness};
 use crate::http::{Client, Trust};
 use crate::kube::Kubernetes;
+use crate::limits;
 use crate::memory_limit;
 use crate::metrics::Metrics;
 use crate::mount::{Journal, Mounter, PolicyFile};
+use crate::places::Places;
 use crate::secret::Secret;
 use crate::server::{self, BindError, Service, Settings};
 
@@ -48,6 +50,7 @@ pub fn run(mut config: Config, stop: &Stop) -> Result<(), StartError> {
     })?;
     let socket = server::bind(&socket_path).map_err(StartError::Socket)?;
     let settings = Settings {
+        workers: config.workers(),
         // Copies have their part for themselves, so that they never make a Mount wait.
         memory_budget: config
             .memory_budget
@@ -140,6 +143,7 @@ pub fn mounter(
         journal: Journal::new(Arc::clone(clock), Arc::clone(&entropy), metrics.clone()),
         policy,
         chain: chain(config.identity, sessions, kubernetes, &metadata, hasher),
+        parsing: Places::new(limits::PARSERS),
         engine: Engine::new(api, Arc::clone(clock), entropy, &config.fetch),
         endpoints: config.endpoints,
         allowed_hosts: config.allowed_hosts,

@@ -52,6 +52,11 @@ pub(super) fn copies_bytes(memory_budget: usize, taken: usize, max_response_byte
 }
 
 impl Config {
+    /// How many Mounts run at the same time.
+    pub fn workers(&self) -> usize {
+        (self.memory_budget / limits::BUDGET_PER_WORKER).clamp(1, limits::WORKERS)
+    }
+
     /// Lowers the memory budget to what a limit of this process's memory, in bytes, has room for, rather than have the
     /// kernel end the process. Says so, if it had to.
     pub fn fit_memory(&mut self, limit: u64) -> Option<String> {
@@ -122,6 +127,18 @@ mod tests {
             let (got, got_copies, told) = fitted(&[], limit);
             assert_eq!((got, got_copies), (budget, copies), "{limit}");
             assert_eq!(told.is_some(), budget < 64 * MIB, "{limit}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn fewer_mounts_at_once_with_less_memory() {
+        for (limit, workers) in [(usize::MAX, 128), (64 * MIB, 96), (32 * MIB, 32), (0, 1)] {
+            let environment: [(&'static str, &str); 0] = [];
+            let Ok(Command::Serve(mut config)) = parse(std::iter::empty(), &environment.as_slice()) else {
+                panic!("no flags are right");
+            };
+            config.fit_memory(u64::try_from(limit).expect("64 bits"));
+            assert_eq!(config.workers(), workers, "{limit}");
         }
     }
 

@@ -4,9 +4,8 @@
 //! The library's own resolver does the same, without the bound, and panics where no thread is to be had.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
 use std::{fmt, io, thread};
 
 use ureq::config::Config;
@@ -16,43 +15,13 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 use crate::limits;
+use crate::places::{Place, Places};
 
 /// Looks names up as the system does.
 pub(super) struct Lookup {
     system: fn(&str, u16) -> io::Result<Vec<SocketAddr>>,
+    /// How many lookups are under way.
     places: Arc<Places>,
-}
-
-/// How many lookups are under way.
-#[derive(Default)]
-struct Places {
-    taken: Mutex<usize>,
-    left: Condvar,
-}
-
-/// The right to one lookup.
-struct Place(Arc<Places>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.0.left.notify_one();
-    }
-}
-
-impl Place {
-    fn within(places: &Arc<Places>, time: Duration) -> Option<Self> {
-        let taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut taken, _) = places
-            .left
-            .wait_timeout_while(taken, time, |taken| *taken >= limits::LOOKUPS)
-            .unwrap_or_else(PoisonError::into_inner);
-        if *taken >= limits::LOOKUPS {
-            return None;
-        }
-        *taken += 1;
-        Some(Self(Arc::clone(places)))
-    }
 }
 
 /// Why a name was not even looked up.
@@ -74,7 +43,7 @@ impl Lookup {
     fn with(system: fn(&str, u16) -> io::Result<Vec<SocketAddr>>) -> Self {
         Self {
             system,
-            places: Arc::default(),
+            places: Places::new(limits::LOOKUPS),
         }
     }
 
@@ -163,6 +132,7 @@ impl From<LookupError> for ureq::Error {
 mod tests {
     use std::net::Ipv4Addr;
     use std::sync::{Condvar, Mutex};
+    use std::time::Duration;
 
     use ureq::Timeout;
     use ureq::unversioned::transport::time;

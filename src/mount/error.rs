@@ -23,6 +23,8 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    /// Its parameters were not read in time, for those of others.
+    Crowded,
     /// No identity.
     Auth(Box<auth::Failure>),
     /// Every object is optional and none exists: the driver cannot mount a volume without a file.
@@ -92,7 +94,7 @@ impl Error {
         match self {
             Self::Access { .. } | Self::NoPolicy(_) => Code::PermissionDenied,
             Self::Auth(failure) if failure.error.is_outage() => Code::Internal,
-            Self::Memory(_) => Code::Internal,
+            Self::Crowded | Self::Memory(_) => Code::Internal,
             Self::Auth(_) => Code::Unauthenticated,
             Self::Endpoint { .. } | Self::Parameters(_) => Code::InvalidArgument,
             Self::Fetch { failures, .. } => {
@@ -175,6 +177,9 @@ impl fmt::Display for Error {
             Self::Region(problem) => write!(
                 f,
                 "no region: {problem}; name one in the SecretProviderClass (parameters.region) or start the provider with --region"
+            ),
+            Self::Crowded => f.write_str(
+                "the parameters of this volume were not read before the deadline, for those of many others; kubelet tries again",
             ),
             Self::Memory(problem) => f.write_str(problem),
             Self::TooMuch => TOO_MUCH.fmt(f),

@@ -29,6 +29,7 @@ use crate::grpc::{Call, Status};
 use crate::limits;
 use crate::metrics::Denial;
 use crate::params::{self, Input, Object, Options, Plan, RenderedFile, Room, Service, Unrendered};
+use crate::places::{Place, Places};
 use crate::secret::Secret;
 use stale::OldValues;
 
@@ -42,6 +43,8 @@ pub struct Mounter {
     pub policy: Option<Arc<PolicyFile>>,
     /// Where the services are.
     pub endpoints: Endpoints,
+    /// For those who read their parameters.
+    pub parsing: Arc<Places>,
     /// Which hosts a class may name.
     pub allowed_hosts: AllowedHosts,
     /// The region of those who name none.
@@ -89,7 +92,11 @@ impl Mounter {
             attributes: &request.attributes,
             permission: &request.permission,
         };
-        let plan = match params::parse(&input, &self.options) {
+        let time = call.deadline.saturating_duration_since(self.clock.now());
+        let place = Place::within(&self.parsing, time).ok_or_else(|| Error::Crowded.status())?;
+        let parsed = params::parse(&input, &self.options);
+        drop(place);
+        let plan = match parsed {
             Ok(plan) => plan,
             Err(problems) => {
                 mount.not_planned(&request.attributes);

@@ -252,3 +252,83 @@ fn volumes_that_grow_as_they_are_taken_apart() {
     );
     assert!(provider.terminate().expect("it is still there").success());
 }
+
+/// As many objects as a class may have, in more Mounts than have room at once: those that wait hold little.
+#[test]
+fn volumes_of_a_thousand_objects() {
+    const CALLERS: u32 = 100;
+    const MANY: usize = 1_000;
+    let cloud = FakeCloud::start().expect("cloud");
+    let Some(mut bounded) = bounded(&cloud, 0, "provider-objects") else {
+        return;
+    };
+    let Bounded { provider, group, .. } = &mut bounded;
+    for at in 0..MANY {
+        cloud.set_kms_text(&format!("large-{at}"), "small");
+    }
+    let driver = Driver::new(provider.socket());
+    let (right, refused) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        for uid in 0..CALLERS {
+            let (driver, right, refused) = (&driver, &right, &refused);
+            scope.spawn(
+                move || match driver.mount_within(large(uid, MANY), Some(Duration::from_secs(10))) {
+                    Ok(response) => {
+                        assert_eq!(response.files.len(), MANY);
+                        right.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(status) => {
+                        assert_eq!(status.code(), Code::Internal, "{status}");
+                        refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                },
+            );
+        }
+    });
+    let (right, refused) = (right.into_inner(), refused.into_inner());
+    let again = driver.mount_within(large(CALLERS, MANY), Some(Duration::from_secs(60)));
+    assert_eq!(again.expect("it recovers").files.len(), MANY);
+    let _ = writeln!(
+        io::stderr(),
+        "{right} volumes of {MANY} objects right, {refused} refused; at its peak {} of {} KiB",
+        group.peak() / 1024,
+        LIMIT / 1024
+    );
+    assert!(provider.terminate().expect("it is still there").success());
+}
+
+/// A hundred Mounts of a class that is as hard to read as it may be: what is not read at once takes no memory.
+#[test]
+fn classes_that_are_hard_to_read() {
+    const CALLERS: u32 = 100;
+    let cloud = FakeCloud::start().expect("cloud");
+    let Some(mut bounded) = bounded(&cloud, 0, "provider-classes") else {
+        return;
+    };
+    let Bounded { provider, group, .. } = &mut bounded;
+    let many = "a,".repeat(32_600);
+    let objects = format!("- objectName: test-kms\n  ignored: [{many}a]\n");
+    let request = |uid: u32| {
+        let mut volume = Volume::new([("objects", objects.as_str()), ("region", "cn-hangzhou")]);
+        volume.uid = format!("class-{uid}");
+        volume.request()
+    };
+    let driver = Driver::new(provider.socket());
+    std::thread::scope(|scope| {
+        for uid in 0..CALLERS {
+            let (driver, request) = (&driver, &request);
+            scope.spawn(move || {
+                let response = driver.mount_within(request(uid), Some(Duration::from_secs(60)));
+                let response = response.unwrap_or_else(|status| panic!("{status}"));
+                assert_eq!(response.files[0].contents, b"hello from KMS");
+            });
+        }
+    });
+    let _ = writeln!(
+        io::stderr(),
+        "{CALLERS} Mounts of a class of 33,000 values right; at its peak {} of {} KiB",
+        group.peak() / 1024,
+        LIMIT / 1024
+    );
+    assert!(provider.terminate().expect("it is still there").success());
+}
