@@ -177,6 +177,10 @@ pub const CONFIG_MAX_PULLS_PER_SECOND: u32 = 100_000;
 /// use, and more.
 pub const COPIES: usize = 8_192;
 
+/// Copies of one secret's versions that were read so far apart at most may stand together in one volume. The calls of
+/// one Mount leave within far less, unless there is a queue.
+pub const READ_TOGETHER: Duration = Duration::from_secs(2);
+
 /// What a shared copy is taken to need beside its value: key, version and tables.
 pub const COPY_OVERHEAD_BYTES: usize = 768;
 

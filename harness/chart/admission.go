@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,12 +49,22 @@ func (c *cluster) admits(namespace string, documents []document) error {
 	var all strings.Builder
 	for _, document := range documents {
 		fmt.Fprintf(&all, "---\n%s", document.text)
-		var head struct{ Metadata struct{ Namespace string } }
+		var head struct {
+			Kind     string
+			Metadata struct{ Namespace string }
+			Spec     struct{ ServiceAccountName string }
+		}
 		if err := yaml.Unmarshal([]byte(document.text), &head); err != nil {
 			return err
 		}
 		if head.Metadata.Namespace != "" {
 			if err := c.namespace(head.Metadata.Namespace); err != nil {
+				return err
+			}
+		}
+		// No pod is admitted without its account, which whoever reads of it has.
+		if account := head.Spec.ServiceAccountName; head.Kind == "Pod" && account != "" {
+			if err := c.serviceAccount(cmp.Or(head.Metadata.Namespace, namespace, "default"), account); err != nil {
 				return err
 			}
 		}
@@ -111,5 +122,13 @@ func (c *cluster) namespace(name string) error {
 		return nil
 	}
 	_, err := c.kubectl("create", "namespace", name)
+	return err
+}
+
+func (c *cluster) serviceAccount(namespace, name string) error {
+	if _, err := c.kubectl("get", "serviceaccount", name, "--namespace", namespace); err == nil {
+		return nil
+	}
+	_, err := c.kubectl("create", "serviceaccount", name, "--namespace", namespace)
 	return err
 }

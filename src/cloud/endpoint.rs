@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use crate::params::is_storage_gateway;
+
 /// The address of the instance metadata service, the one host beside loopback that may be asked in plain text.
 pub const METADATA_HOST: &str = "100.100.100.200";
 
@@ -219,14 +221,14 @@ impl AllowedHosts {
     }
 }
 
-/// `*` stands for one whole label, nothing else for anything but itself. It does not stand for the gateways of object
-/// storage: below them everybody's buckets are hosts, and a bucket may be called `kms`.
+/// `*` stands for one whole label that is no [gateway of object storage](is_storage_gateway), nothing else for anything
+/// but itself.
 fn matches_by_label(pattern: &str, host: &str) -> bool {
     let (mut pattern, mut host) = (pattern.split('.'), host.split('.'));
     loop {
         match (pattern.next(), host.next()) {
             (None, None) => return true,
-            (Some("*"), Some(label)) if !label.is_empty() && !label.starts_with("oss-") => {}
+            (Some("*"), Some(label)) if !label.is_empty() && !is_storage_gateway(label) => {}
             (Some(wanted), Some(label)) if wanted == label => {}
             _ => return false,
         }
@@ -372,6 +374,9 @@ mod tests {
             "evil.example",
             "bucket.oss-cn-hangzhou.aliyuncs.com",
             "kms.oss-cn-hangzhou.aliyuncs.com",
+            "kms.oss.aliyuncs.com",
+            "kms.img-cn-hangzhou.aliyuncs.com",
+            "kms-vpc.vpc100-oss-cn-hangzhou.aliyuncs.com",
             "KMS-VPC.OSS-cn-hangzhou-internal.aliyuncs.com",
             "kms.cn-hangzhou.aliyuncs.com.evil.example",
             "x.y.cryptoservice.kms.aliyuncs.com",

@@ -123,6 +123,7 @@ mod tests {
         let mut listed: Vec<&str> = Vec::new();
         for entry in regions {
             let region = entry["region"].as_str().expect("region");
+            assert!(Region::new(region).is_some(), "{region}");
             if let Some(host) = entry["sts"]["vpc"].as_str() {
                 assert_eq!(host, format!("sts-vpc.{region}.aliyuncs.com"));
                 listed.push(region);

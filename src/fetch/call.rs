@@ -1,5 +1,6 @@
 //! A call to the cloud: what it asks for and as whom, how it is made, and what its end means.
 
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +23,8 @@ impl Domain for Cloud {
     type Value = Arc<Value>;
     type Error = Error;
 
-    fn is_same_secret(one: &Arc<Key>, other: &Arc<Key>) -> bool {
-        bare_name(&one.name) == bare_name(&other.name)
-            && one.service == other.service
-            && one.endpoint == other.endpoint
+    fn secret(key: &Arc<Key>) -> impl Eq + Hash {
+        (key.service, &key.endpoint, bare_name(&key.name))
     }
 }
 

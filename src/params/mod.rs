@@ -50,7 +50,7 @@ pub(crate) use self::problem::quoted;
 pub use self::file_name::FileName;
 pub use self::files::{Extracted, PlannedFile};
 pub use self::keys::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, PART as PART_KEYS, nearest};
-pub use self::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version};
+pub use self::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version, is_storage_gateway};
 pub use self::object::{CrossAccount, Object};
 pub use self::plan::{Plan, Pod};
 pub use self::problem::{Place, Position, Problem, Problems, Warning};

@@ -64,7 +64,7 @@ impl fmt::Display for Service {
 }
 
 /// A region id such as `cn-hangzhou`: lower-case letters, digits and inner hyphens. It becomes part of a host
-/// name, so nothing else may pass.
+/// name, so nothing else may pass, nor a [gateway of object storage](is_storage_gateway).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Region(String);
 
@@ -76,7 +76,8 @@ impl Region {
             && text.len() <= limits::REGION_BYTES
             && text.chars().all(inner)
             && !text.starts_with('-')
-            && !text.ends_with('-');
+            && !text.ends_with('-')
+            && !is_storage_gateway(text);
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -101,6 +102,15 @@ impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether a label of a host name is a gateway of object storage, such as `oss-cn-hangzhou`, `oss`, `img-cn-beijing` or
+/// `vpc100-oss-cn-hangzhou`. Where a region stands in a host name it must not be one: below it everybody's buckets are
+/// hosts, and a bucket may be called `kms` or `kms-vpc`.
+pub fn is_storage_gateway(label: &str) -> bool {
+    label
+        .split('-')
+        .any(|word| word.eq_ignore_ascii_case("oss") || word.eq_ignore_ascii_case("img"))
 }
 
 /// A host name for `kmsEndpoint`: no scheme, port, path or user. Whether it may be asked is for the operator's

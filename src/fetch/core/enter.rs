@@ -1,11 +1,13 @@
 //! A Mount enters: each value that it wants comes from a copy, from a call that can be joined, or from a call of its
 //! own.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use super::flight::{Flight, State};
 use super::{Core, Domain, Entered, FlightId, Party, PartyId, Settled, Slot, Source, Want};
 use crate::fetch::volumes::Volume;
+use crate::limits;
 use crate::params::Service;
 
 impl<D: Domain> Core<D> {
@@ -22,16 +24,18 @@ impl<D: Domain> Core<D> {
         let is_repeated = volume.is_some_and(|volume| self.volumes.knows(volume, now));
         let may_share = is_repeated && self.copies.is_some();
         let party = PartyId(self.id());
-        let keys = wants.iter().map(|want| want.key.clone()).collect();
+        let keys: Vec<D::Key> = wants.iter().map(|want| want.key.clone()).collect();
+        let mut copies = if may_share {
+            self.copies_of(&keys, now)
+        } else {
+            Vec::new()
+        };
         let mut slots = Vec::with_capacity(wants.len());
         let mut sources = Vec::with_capacity(wants.len());
         for Want { service, key, job } in wants {
-            let copy = match &self.copies {
-                Some(copies) if may_share => copies.get(&key, now),
-                _ => None,
-            };
+            let copy = copies.get_mut(slots.len()).and_then(Option::take);
             let (slot, source) = match (copy, job) {
-                (Some((value, _)), _) => (Slot::Settled(Settled::Value(value)), Source::Copy),
+                (Some(value), _) => (Slot::Settled(Settled::Value(value)), Source::Copy),
                 (None, Err(error)) => (Slot::Lost(Some(error)), Source::Nobody),
                 (None, Ok(job)) => {
                     let waiter = (party, slots.len());
@@ -65,6 +69,33 @@ impl<D: Domain> Core<D> {
             is_repeated,
             sources,
         }
+    }
+
+    /// The copies that a Mount of these keys may have. A secret that it names in several ways comes from copies only if
+    /// all of those were read together: a new current version beside the previous one of before never existed.
+    fn copies_of(&self, keys: &[D::Key], now: Instant) -> Vec<Option<D::Value>> {
+        let Some(copies) = &self.copies else {
+            return Vec::new();
+        };
+        let found: Vec<_> = keys.iter().map(|key| copies.get(key, now)).collect();
+        // Of each secret, when the first and the last of what is wanted of it was read, if all of it is there.
+        let mut reads: HashMap<_, Option<(Instant, Instant)>> = HashMap::with_capacity(keys.len());
+        for (key, copy) in keys.iter().zip(&found) {
+            let read = copy.as_ref().map(|(_, read)| *read);
+            let span = reads
+                .entry(D::secret(key))
+                .or_insert_with(|| read.map(|read| (read, read)));
+            *span = span
+                .zip(read)
+                .map(|((first, last), read)| (first.min(read), last.max(read)));
+        }
+        let is_together = |key| {
+            let span = reads.get(&D::secret(key)).copied().flatten();
+            span.is_some_and(|(first, last)| last.duration_since(first) <= limits::READ_TOGETHER)
+        };
+        let fitting = keys.iter().zip(&found);
+        let fitting = fitting.map(|(key, copy)| copy.as_ref().filter(|_| is_together(key)));
+        fitting.map(|copy| copy.map(|(value, _)| value.clone())).collect()
     }
 
     fn join_or_start(

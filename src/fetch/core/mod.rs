@@ -46,9 +46,9 @@ pub trait Domain {
     /// Why it brings nothing.
     type Error: Clone;
 
-    /// Whether both are about one secret, whatever the version, the stage and the identity.
-    fn is_same_secret(one: &Self::Key, other: &Self::Key) -> bool {
-        one == other
+    /// The secret that a key is about, whatever the version, the stage and the identity.
+    fn secret(key: &Self::Key) -> impl Eq + Hash {
+        key
     }
 }
 

@@ -36,6 +36,42 @@ fn copies_serve_known_volumes_for_the_interval_and_no_others() {
     bench.assert_empty();
 }
 
+/// A volume with the current and the previous version of one secret has both from copies that were read together, or
+/// reads both: a new current one beside the previous one of before never existed.
+#[test]
+fn versions_of_one_secret_are_of_one_age() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    let both = ["i/s@current", "i/s@previous", "i/t"];
+    let first = bench.mount(&both, None);
+    for (call, value) in bench.calls().into_iter().zip([2, 1, 7]) {
+        bench.answer(call.flight, value);
+    }
+    bench.leave(first);
+    bench.pass(1);
+    let repeated = bench.mount(&both, Some(&known));
+    assert_eq!(bench.results(repeated), [Ok(2), Ok(1), Ok(7)], "from copies");
+
+    // Another pod reads the current version alone, after a rotation.
+    bench.pass(9);
+    let first = bench.mount(&["i/s@current"], None);
+    let call = bench.call();
+    bench.answer(call, 3);
+    bench.leave(first);
+    let alone = bench.mount(&["i/s@current"], Some(&known));
+    assert_eq!(bench.results(alone), [Ok(3)], "alone it is as good as any");
+    let repeated = bench.mount(&both, Some(&known));
+    let calls = bench.calls();
+    assert_eq!(calls.len(), 2, "both are read anew, and the other secret is not");
+    for (call, value) in calls.into_iter().zip([3, 2]) {
+        bench.answer(call.flight, value);
+    }
+    assert_eq!(bench.results(repeated), [Ok(3), Ok(2), Ok(7)]);
+    let repeated = bench.mount(&both, Some(&known));
+    assert_eq!(bench.results(repeated), [Ok(3), Ok(2), Ok(7)]);
+    bench.assert_empty();
+}
+
 /// Pods of many nodes that start together do not ask together from then on: what a first Mount reads is shared for a
 /// random part of the interval, what a repeated one reads for all of it.
 #[test]

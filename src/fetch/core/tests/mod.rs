@@ -24,12 +24,9 @@ impl Domain for Words {
     type Error = &'static str;
 
     /// `identity/secret@version`
-    fn is_same_secret(one: &&'static str, other: &&'static str) -> bool {
-        let secret = |key: &&'static str| -> &'static str {
-            let named = key.rsplit('/').next().unwrap_or_default();
-            named.split('@').next().unwrap_or_default()
-        };
-        secret(one) == secret(other)
+    fn secret(key: &&'static str) -> impl Eq + Hash {
+        let named = key.rsplit('/').next().unwrap_or_default();
+        named.split('@').next().unwrap_or_default()
     }
 }
 
