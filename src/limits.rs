@@ -242,9 +242,9 @@ pub const MEMORY_PER_PULL: usize = 192 * 1024;
 /// well, and one of full size is made and sent in a tenth of that.
 pub const GROWTH_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Part of the memory budget that a single volume leaves to requests, as a divisor. The requests of a small node's
-/// volumes take some hundred kilobytes, and a small budget has two megabytes then.
-pub const REQUESTS_BUDGET_DIVISOR: usize = 8;
+/// Part of the memory budget that a single volume leaves to others that wait, as a divisor. They hold their requests, and
+/// some what they have read so far: a hundred kilobytes each, of four megabytes in the least budget.
+pub const REQUESTS_BUDGET_DIVISOR: usize = 4;
 
 /// Part of a memory limit that the budget gets even if the above leave less, as a divisor.
 pub const LEAST_BUDGET_DIVISOR: usize = 4;

@@ -1,14 +1,14 @@
 //! Pod identity: RRSA of the pod's ServiceAccount. The token comes with the request and stays in memory; the role
 //! stands in an annotation of the ServiceAccount; who the pod is, kubelet says.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 
 use super::kept::{Kept, Lent};
 use super::key::{Identity, IdentityKey};
@@ -296,27 +296,46 @@ fn token(request: &Request<'_>) -> Result<Secret, PodError> {
             &from_secrets
         }
     };
-    let tokens: BTreeMap<String, Token> = serde_json::from_slice(text.expose())
-        .map_err(|_| PodError::Token("they are not the JSON object that kubelet writes"))?;
-    let mut present = Vec::new();
-    for (audience, token) in tokens {
-        let token = Secret::from(token.token);
-        if audience != AUDIENCE {
-            if present.len() < 8 {
+    let (token, present) =
+        pick(text).map_err(|_| PodError::Token("they are not the JSON object that kubelet writes"))?;
+    let token = token.ok_or(PodError::Audience { present })?;
+    let fits = token.expose().iter().all(u8::is_ascii_graphic) && !token.is_empty();
+    match token.len() {
+        _ if !fits => Err(PodError::Token("the token is empty or not text")),
+        length if length > limits::TOKEN_BYTES => Err(PodError::Token("the token is longer than STS takes")),
+        _ => Ok(token),
+    }
+}
+
+/// The token for STS, and some of the other audiences there are.
+fn pick(tokens: &Secret) -> serde_json::Result<(Option<Secret>, Vec<String>)> {
+    let mut reader = serde_json::Deserializer::from_slice(tokens.expose());
+    let picked = reader.deserialize_map(Tokens)?;
+    reader.end().map(|()| picked)
+}
+
+/// Reads tokens entry by entry: there are two or three, and a hundred thousand if somebody else than kubelet writes them.
+struct Tokens;
+
+impl<'de> Visitor<'de> for Tokens {
+    type Value = (Option<Secret>, Vec<String>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of tokens")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let (mut wanted, mut present) = (None, Vec::new());
+        while let Some(audience) = map.next_key::<String>()? {
+            let token = Secret::from(map.next_value::<Token>()?.token);
+            if audience == AUDIENCE {
+                wanted = Some(token);
+            } else if present.len() < 8 {
                 present.push(format!("{:?}", audience.chars().take(80).collect::<String>()));
             }
-            continue;
         }
-        let fits = token.expose().iter().all(u8::is_ascii_graphic) && !token.is_empty();
-        return match token.len() {
-            _ if !fits => Err(PodError::Token("the token is empty or not text")),
-            length if length > limits::TOKEN_BYTES => {
-                Err(PodError::Token("the token is longer than STS takes"))
-            }
-            _ => Ok(token),
-        };
+        Ok((wanted, present))
     }
-    Err(PodError::Audience { present })
 }
 
 #[derive(Deserialize)]
@@ -352,8 +371,7 @@ impl Claims {
 
     /// Those of the token for STS among the tokens of a Mount's attributes.
     pub fn among(tokens: &Secret) -> Option<Self> {
-        let mut tokens: BTreeMap<String, Token> = serde_json::from_slice(tokens.expose()).ok()?;
-        Self::of(&Secret::from(tokens.remove(AUDIENCE)?.token))
+        Self::of(&pick(tokens).ok()?.0?)
     }
 }
 

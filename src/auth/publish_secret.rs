@@ -1,8 +1,10 @@
 //! The AccessKey pair that a pod brings: the Secret that its volume names by `nodePublishSecretRef`.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use zeroize::Zeroize as _;
+use serde::Deserializer as _;
+use serde::de::{MapAccess, Visitor};
+use zeroize::Zeroizing;
 
 use super::{AccessKey, Error};
 use crate::secret::Secret;
@@ -13,19 +15,11 @@ pub(super) fn read(secrets: &str) -> Result<Option<AccessKey>, Error> {
     if secrets.is_empty() {
         return Ok(None);
     }
-    let map: Option<BTreeMap<String, String>> =
-        serde_json::from_str(secrets).map_err(|_| Error::PublishSecretUnreadable)?;
-    let (mut id, mut secret) = (None, None);
-    for (key, mut value) in map.unwrap_or_default() {
-        let text = value.trim().to_owned();
-        value.zeroize();
-        if key.eq_ignore_ascii_case("access_key") {
-            id = Some(text);
-        } else if key.eq_ignore_ascii_case("access_secret") {
-            secret = Some(Secret::from(text));
-        }
-    }
-    match (id, secret) {
+    let mut reader = serde_json::Deserializer::from_str(secrets);
+    let halves = reader
+        .deserialize_any(Halves)
+        .and_then(|it| reader.end().map(|()| it));
+    match halves.map_err(|_| Error::PublishSecretUnreadable)? {
         (None, None) => Ok(None),
         (Some(id), Some(secret)) if is_plausible(&id) && secret.expose_str().is_some_and(is_plausible) => {
             Ok(Some(AccessKey::new(id, secret)))
@@ -37,6 +31,34 @@ pub(super) fn read(secrets: &str) -> Result<Option<AccessKey>, Error> {
         (None, Some(_)) => Err(Error::PublishSecretHalf {
             missing: "access_key",
         }),
+    }
+}
+
+/// Picks both halves out of an object of texts, entry by entry: a Secret may have a hundred thousand.
+struct Halves;
+
+impl<'de> Visitor<'de> for Halves {
+    type Value = (Option<String>, Option<Secret>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of texts")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok((None, None))
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let (mut id, mut secret) = (None, None);
+        while let Some(key) = map.next_key::<String>()? {
+            let value = Zeroizing::new(map.next_value::<String>()?);
+            if key.eq_ignore_ascii_case("access_key") {
+                id = Some(value.trim().to_owned());
+            } else if key.eq_ignore_ascii_case("access_secret") {
+                secret = Some(Secret::from(value.trim().to_owned()));
+            }
+        }
+        Ok((id, secret))
     }
 }
 

@@ -150,7 +150,7 @@ mod tests {
         };
         let (first, second) = (call(150), call(50));
         first.reserve(1_600).expect("the first");
-        assert_eq!(budget.used(), 1_600);
+        assert_eq!(budget.used(), 150 + 50 + 1_200);
         drop(first);
         second.reserve(1_600).expect("the second");
         let too_large = second.reserve(1_601).expect_err("more than there is");

@@ -1,5 +1,6 @@
 //! 32 MiB of memory, as the kernel counts it for a container.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -373,6 +374,47 @@ fn classes_of_many_expressions() {
     let _ = writeln!(
         io::stderr(),
         "{CALLERS} Mounts of {PARTS} long expressions; at its peak {} of {} KiB",
+        group.peak() / 1024,
+        LIMIT / 1024
+    );
+    assert!(provider.terminate().expect("it is still there").success());
+}
+
+/// Mounts whose Secret has as many entries as it can: none of them is kept but the pair.
+#[test]
+fn secrets_of_many_entries() {
+    const CALLERS: u32 = 30;
+    let cloud = FakeCloud::start().expect("cloud");
+    let Some(mut bounded) = bounded(&cloud, 0, "provider-secrets") else {
+        return;
+    };
+    let Bounded { provider, group, .. } = &mut bounded;
+    let (id, secret) = cloud.access_key();
+    let many = (0..60_000).map(|at| (format!("k{at:05}"), String::new()));
+    let pair = [("access_key", id), ("access_secret", secret)];
+    let secrets: BTreeMap<String, String> = many
+        .chain(pair.map(|(key, value)| (key.to_owned(), value.to_owned())))
+        .collect();
+    let request = |uid: u32| {
+        let mut volume = Volume::new([("objects", "- objectName: test-kms\n"), ("region", "cn-hangzhou")]);
+        volume.uid = format!("secrets-{uid}");
+        volume.secrets = Some(secrets.clone());
+        volume.request()
+    };
+    let driver = Driver::new(provider.socket());
+    std::thread::scope(|scope| {
+        for uid in 0..CALLERS {
+            let (driver, request) = (&driver, &request);
+            scope.spawn(move || {
+                let response = driver.mount_within(request(uid), Some(Duration::from_secs(60)));
+                let response = response.unwrap_or_else(|status| panic!("{status}"));
+                assert_eq!(response.files[0].contents, b"hello from KMS");
+            });
+        }
+    });
+    let _ = writeln!(
+        io::stderr(),
+        "{CALLERS} Mounts with a Secret of 60,000 entries right; at its peak {} of {} KiB",
         group.peak() / 1024,
         LIMIT / 1024
     );
