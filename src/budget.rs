@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use crate::cancellation::Cancellation;
 use crate::clock::Clock;
+use crate::limits;
 
 /// A number of bytes that everybody shares. Clones are the same budget.
 #[derive(Clone)]
@@ -24,10 +25,14 @@ struct Inner {
 struct State {
     free: usize,
     waiting: VecDeque<Arc<Waiter>>,
+    /// Those who leave room for the others.
+    humble: VecDeque<Arc<Waiter>>,
 }
 
 struct Waiter {
     bytes: usize,
+    /// So many more must be free.
+    leaves: usize,
     granted: Mutex<Option<Share>>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -61,6 +66,7 @@ impl Budget {
             state: Mutex::new(State {
                 free: total,
                 waiting: VecDeque::new(),
+                humble: VecDeque::new(),
             }),
         }))
     }
@@ -126,6 +132,27 @@ impl Budget {
         bytes: usize,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Result<Request, Exhausted> {
+        self.enter(bytes, 0, wake)
+    }
+
+    /// The same for somebody who will ask for more before giving this back, as a request does for its volume. A part of
+    /// the budget is left to those who have got that far, and they do not wait behind it: else requests alone could take
+    /// all that there is, and each wait for the others.
+    pub fn request_humbly(
+        &self,
+        bytes: usize,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Request, Exhausted> {
+        let part = self.0.total / limits::REQUESTS_BUDGET_DIVISOR;
+        self.enter(bytes, part.min(self.0.total.saturating_sub(bytes)), wake)
+    }
+
+    fn enter(
+        &self,
+        bytes: usize,
+        leaves: usize,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Request, Exhausted> {
         if bytes > self.0.total {
             return Err(Exhausted::TooLarge {
                 bytes,
@@ -134,19 +161,23 @@ impl Budget {
         }
         let waiter = Arc::new(Waiter {
             bytes,
+            leaves,
             granted: Mutex::new(None),
             wake: Box::new(wake),
         });
         let mut state = self.0.lock();
-        if state.waiting.is_empty() && bytes <= state.free {
+        let is_first = state.waiting.is_empty() && (leaves == 0 || state.humble.is_empty());
+        if is_first && waiter.fits(state.free) {
             state.free -= bytes;
             drop(state);
             *waiter.granted() = Some(Share {
                 bytes,
                 budget: self.clone(),
             });
-        } else {
+        } else if leaves == 0 {
             state.waiting.push_back(Arc::clone(&waiter));
+        } else {
+            state.humble.push_back(Arc::clone(&waiter));
         }
         Ok(Request {
             waiter,
@@ -159,8 +190,18 @@ impl Budget {
         let mut granted = Vec::new();
         let mut state = self.0.lock();
         state.free += bytes;
-        let State { free, waiting } = &mut *state;
-        while let Some(waiter) = waiting.pop_front_if(|waiter| waiter.bytes <= *free) {
+        let State {
+            free,
+            waiting,
+            humble,
+        } = &mut *state;
+        while let Some(waiter) = waiting.pop_front_if(|waiter| waiter.fits(*free)) {
+            *free -= waiter.bytes;
+            granted.push(waiter);
+        }
+        while waiting.is_empty()
+            && let Some(waiter) = humble.pop_front_if(|waiter| waiter.fits(*free))
+        {
             *free -= waiter.bytes;
             granted.push(waiter);
         }
@@ -182,6 +223,10 @@ impl Inner {
 }
 
 impl Waiter {
+    fn fits(&self, free: usize) -> bool {
+        self.bytes.saturating_add(self.leaves) <= free
+    }
+
     fn granted(&self) -> MutexGuard<'_, Option<Share>> {
         self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -202,11 +247,11 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.budget
-            .0
-            .lock()
-            .waiting
-            .retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+        let is_other = |waiter: &Arc<Waiter>| !Arc::ptr_eq(waiter, &self.waiter);
+        let mut state = self.budget.0.lock();
+        state.waiting.retain(is_other);
+        state.humble.retain(is_other);
+        drop(state);
         self.budget.give_back(0); // those behind may fit
         drop(self.take());
     }
@@ -352,6 +397,25 @@ mod tests {
         drop((held, small));
         assert_eq!(woken.load(Ordering::SeqCst), 2);
         drop(large); // granted, never taken
+        assert_eq!(budget.used(), 0);
+    }
+
+    /// Requests take three quarters at most, and are in nobody's way who has got further.
+    #[test]
+    fn who_will_ask_for_more_leaves_a_part() {
+        let budget = Budget::new(100);
+        let humbly = |bytes| budget.request_humbly(bytes, || ()).unwrap();
+        let held: Vec<Share> = (0..3).filter_map(|_| humbly(25).take()).collect();
+        assert_eq!((held.len(), budget.used()), (3, 75));
+        let waiting = humbly(10);
+        assert!(waiting.take().is_none());
+        let volume = acquire(&budget, 25, soon()).expect("what is left");
+        drop(held);
+        assert_eq!(waiting.take().map(|share| share.bytes()), Some(10));
+        drop(volume);
+        let all = humbly(100).take().expect("all, if nobody else is there");
+        assert_eq!(budget.used(), 100);
+        drop(all);
         assert_eq!(budget.used(), 0);
     }
 

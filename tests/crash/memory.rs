@@ -383,8 +383,8 @@ fn classes_of_many_expressions() {
 /// Mounts whose Secret has as many entries as it can: none of them is kept but the pair.
 #[test]
 fn secrets_of_many_entries() {
-    // Their requests alone take half of the budget.
-    const CALLERS: u32 = 12;
+    // Their requests alone would take more than the budget.
+    const CALLERS: u32 = 30;
     let cloud = FakeCloud::start().expect("cloud");
     let Some(mut bounded) = bounded(&cloud, 0, "provider-secrets") else {
         return;
