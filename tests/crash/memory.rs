@@ -85,6 +85,16 @@ struct Bounded {
     _directories: [TempDir; 2],
 }
 
+impl Bounded {
+    /// Says what has come of the case, and ends the provider, if it is still there.
+    fn end(mut self, told: &str) {
+        let (peak, limit) = (self.group.peak() / 1024, LIMIT / 1024);
+        let _ = writeln!(io::stderr(), "{told}; at its peak {peak} of {limit} KiB");
+        let ended = self.provider.terminate().expect("it is still there");
+        assert!(ended.success());
+    }
+}
+
 /// A provider that may read `objects` large secrets; nothing where there is no control group to be had.
 fn bounded(cloud: &FakeCloud, objects: usize, name: &str) -> Option<Bounded> {
     if !is_root() {
@@ -118,16 +128,28 @@ fn large(uid: u32, objects: usize) -> MountRequest {
     volume.request()
 }
 
+/// So many volumes at once, and each of them is right.
+fn all_are_right(callers: u32, driver: &Driver, request: &(impl Fn(u32) -> MountRequest + Sync)) {
+    std::thread::scope(|scope| {
+        for uid in 0..callers {
+            scope.spawn(move || {
+                let response = driver.mount_within(request(uid), Some(Duration::from_secs(60)));
+                let response = response.unwrap_or_else(|status| panic!("{status}"));
+                assert_eq!(response.files[0].contents, b"hello from KMS");
+            });
+        }
+    });
+}
+
 /// A flood of large volumes: each is right, or is refused with a word about memory; the kernel ends nobody.
 #[test]
 fn a_limit_of_32_mib() {
     let cloud = FakeCloud::start().expect("cloud");
-    let Some(mut bounded) = bounded(&cloud, OBJECTS, "provider-flood") else {
+    let Some(bounded) = bounded(&cloud, OBJECTS, "provider-flood") else {
         return;
     };
-    let Bounded { provider, group, .. } = &mut bounded;
     let (right, refused, late) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
-    let driver = Driver::new(provider.socket());
+    let driver = Driver::new(bounded.provider.socket());
     std::thread::scope(|scope| {
         for caller in 0..60 {
             let (driver, right, refused, late) = (&driver, &right, &refused, &late);
@@ -159,16 +181,12 @@ fn a_limit_of_32_mib() {
     let (right, refused) = (right.into_inner(), refused.into_inner());
     assert!(right > 0 && refused > 0, "{right} right, {refused} refused");
     assert!(mount(&driver, Duration::from_secs(60)), "it recovers");
-    let log = provider.log();
+    let log = bounded.provider.log();
     assert!(log.contains("it is lowered to 17039360"), "{log}");
-    let _ = writeln!(
-        io::stderr(),
-        "{right} Mounts of 3 MB right, {refused} refused, {} late; at its peak {} of {} KiB",
-        late.into_inner(),
-        group.peak() / 1024,
-        LIMIT / 1024
-    );
-    assert!(provider.terminate().expect("it is still there").success());
+    bounded.end(&format!(
+        "{right} Mounts of 3 MB right, {refused} refused, {} late",
+        late.into_inner()
+    ));
 }
 
 /// One volume whose values alone take as much as there is: it is refused with a word about them, and nobody else
@@ -176,11 +194,10 @@ fn a_limit_of_32_mib() {
 #[test]
 fn one_volume_of_too_many_large_values() {
     let cloud = FakeCloud::start().expect("cloud");
-    let Some(mut bounded) = bounded(&cloud, 10 * OBJECTS, "provider-volume") else {
+    let Some(bounded) = bounded(&cloud, 10 * OBJECTS, "provider-volume") else {
         return;
     };
-    let Bounded { provider, group, .. } = &mut bounded;
-    let driver = Driver::new(provider.socket());
+    let driver = Driver::new(bounded.provider.socket());
     let minute = Duration::from_secs(60);
     for uid in 0..3 {
         let status = driver
@@ -190,13 +207,7 @@ fn one_volume_of_too_many_large_values() {
         assert!(status.message().contains("bytes together"), "{status}");
     }
     assert!(mount(&driver, minute));
-    let _ = writeln!(
-        io::stderr(),
-        "volumes of 30 MB refused; at its peak {} of {} KiB",
-        group.peak() / 1024,
-        LIMIT / 1024
-    );
-    assert!(provider.terminate().expect("it is still there").success());
+    bounded.end("volumes of 30 MB refused");
 }
 
 /// Volumes that are small until they are taken apart: one value, and a hundred files that each hold most of it. Each is
@@ -206,10 +217,9 @@ fn volumes_that_grow_as_they_are_taken_apart() {
     const PARTS: usize = 130;
     const CALLERS: u32 = 30;
     let cloud = FakeCloud::start().expect("cloud");
-    let Some(mut bounded) = bounded(&cloud, 0, "provider-parts") else {
+    let Some(bounded) = bounded(&cloud, 0, "provider-parts") else {
         return;
     };
-    let Bounded { provider, group, .. } = &mut bounded;
     let text = "x".repeat(BYTES - 20);
     cloud.set_kms_text("document", &format!(r#"{{"text":"{text}"}}"#));
     let parts: String = (0..PARTS)
@@ -221,7 +231,7 @@ fn volumes_that_grow_as_they_are_taken_apart() {
         volume.uid = format!("parts-{uid}");
         volume.request()
     };
-    let driver = Driver::new(provider.socket());
+    let driver = Driver::new(bounded.provider.socket());
     let right = AtomicU32::new(0);
     let once = |uid: u32| match driver.mount_within(request(uid), Some(Duration::from_secs(30))) {
         Ok(response) => {
@@ -245,13 +255,7 @@ fn volumes_that_grow_as_they_are_taken_apart() {
     let right = right.into_inner() - 1;
     assert!(right > 0, "none is right");
     assert!(mount(&driver, Duration::from_secs(60)), "it recovers");
-    let _ = writeln!(
-        io::stderr(),
-        "{right} of {CALLERS} volumes of 4 MB right; at its peak {} of {} KiB",
-        group.peak() / 1024,
-        LIMIT / 1024
-    );
-    assert!(provider.terminate().expect("it is still there").success());
+    bounded.end(&format!("{right} of {CALLERS} volumes of 4 MB right"));
 }
 
 /// As many objects as a class may have, in more Mounts than have room at once: those that wait hold little.
@@ -260,14 +264,13 @@ fn volumes_of_a_thousand_objects() {
     const CALLERS: u32 = 100;
     const MANY: usize = 1_000;
     let cloud = FakeCloud::start().expect("cloud");
-    let Some(mut bounded) = bounded(&cloud, 0, "provider-objects") else {
+    let Some(bounded) = bounded(&cloud, 0, "provider-objects") else {
         return;
     };
-    let Bounded { provider, group, .. } = &mut bounded;
     for at in 0..MANY {
         cloud.set_kms_text(&format!("large-{at}"), "small");
     }
-    let driver = Driver::new(provider.socket());
+    let driver = Driver::new(bounded.provider.socket());
     let (right, refused) = (AtomicU32::new(0), AtomicU32::new(0));
     std::thread::scope(|scope| {
         for uid in 0..CALLERS {
@@ -289,13 +292,9 @@ fn volumes_of_a_thousand_objects() {
     let (right, refused) = (right.into_inner(), refused.into_inner());
     let again = driver.mount_within(large(CALLERS, MANY), Some(Duration::from_secs(60)));
     assert_eq!(again.expect("it recovers").files.len(), MANY);
-    let _ = writeln!(
-        io::stderr(),
-        "{right} volumes of {MANY} objects right, {refused} refused; at its peak {} of {} KiB",
-        group.peak() / 1024,
-        LIMIT / 1024
-    );
-    assert!(provider.terminate().expect("it is still there").success());
+    bounded.end(&format!(
+        "{right} volumes of {MANY} objects right, {refused} refused"
+    ));
 }
 
 /// A hundred Mounts of a class that is as hard to read as it may be: what is not read at once takes no memory.
@@ -303,10 +302,9 @@ fn volumes_of_a_thousand_objects() {
 fn classes_that_are_hard_to_read() {
     const CALLERS: u32 = 100;
     let cloud = FakeCloud::start().expect("cloud");
-    let Some(mut bounded) = bounded(&cloud, 0, "provider-classes") else {
+    let Some(bounded) = bounded(&cloud, 0, "provider-classes") else {
         return;
     };
-    let Bounded { provider, group, .. } = &mut bounded;
     let many = "a,".repeat(32_600);
     let objects = format!("- objectName: test-kms\n  ignored: [{many}a]\n");
     let request = |uid: u32| {
@@ -314,24 +312,9 @@ fn classes_that_are_hard_to_read() {
         volume.uid = format!("class-{uid}");
         volume.request()
     };
-    let driver = Driver::new(provider.socket());
-    std::thread::scope(|scope| {
-        for uid in 0..CALLERS {
-            let (driver, request) = (&driver, &request);
-            scope.spawn(move || {
-                let response = driver.mount_within(request(uid), Some(Duration::from_secs(60)));
-                let response = response.unwrap_or_else(|status| panic!("{status}"));
-                assert_eq!(response.files[0].contents, b"hello from KMS");
-            });
-        }
-    });
-    let _ = writeln!(
-        io::stderr(),
-        "{CALLERS} Mounts of a class of 33,000 values right; at its peak {} of {} KiB",
-        group.peak() / 1024,
-        LIMIT / 1024
-    );
-    assert!(provider.terminate().expect("it is still there").success());
+    let driver = Driver::new(bounded.provider.socket());
+    all_are_right(CALLERS, &driver, &request);
+    bounded.end(&format!("{CALLERS} Mounts of a class of 33,000 values right"));
 }
 
 /// A class of a thousand long expressions, which are trees of some hundred bytes for each of their characters.
@@ -340,10 +323,9 @@ fn classes_of_many_expressions() {
     const PARTS: usize = 980;
     const CALLERS: u32 = 8;
     let cloud = FakeCloud::start().expect("cloud");
-    let Some(mut bounded) = bounded(&cloud, 0, "provider-expressions") else {
+    let Some(bounded) = bounded(&cloud, 0, "provider-expressions") else {
         return;
     };
-    let Bounded { provider, group, .. } = &mut bounded;
     cloud.set_kms_text("document", r#"{"a":1}"#);
     let expression = format!("[{}a]", "a,".repeat(500));
     let mut objects = format!(
@@ -357,7 +339,7 @@ fn classes_of_many_expressions() {
         volume.uid = format!("expressions-{uid}");
         volume.request()
     };
-    let driver = Driver::new(provider.socket());
+    let driver = Driver::new(bounded.provider.socket());
     std::thread::scope(|scope| {
         for uid in 0..CALLERS {
             let (driver, request) = (&driver, &request);
@@ -371,13 +353,7 @@ fn classes_of_many_expressions() {
         }
     });
     assert!(mount(&driver, Duration::from_secs(60)), "it recovers");
-    let _ = writeln!(
-        io::stderr(),
-        "{CALLERS} Mounts of {PARTS} long expressions; at its peak {} of {} KiB",
-        group.peak() / 1024,
-        LIMIT / 1024
-    );
-    assert!(provider.terminate().expect("it is still there").success());
+    bounded.end(&format!("{CALLERS} Mounts of {PARTS} long expressions"));
 }
 
 /// Mounts whose Secret has as many entries as it can: none of them is kept but the pair.
@@ -386,10 +362,9 @@ fn secrets_of_many_entries() {
     // Their requests alone would take more than the budget.
     const CALLERS: u32 = 30;
     let cloud = FakeCloud::start().expect("cloud");
-    let Some(mut bounded) = bounded(&cloud, 0, "provider-secrets") else {
+    let Some(bounded) = bounded(&cloud, 0, "provider-secrets") else {
         return;
     };
-    let Bounded { provider, group, .. } = &mut bounded;
     let (id, secret) = cloud.access_key();
     let many = (0..60_000).map(|at| (format!("k{at:05}"), String::new()));
     let pair = [("access_key", id), ("access_secret", secret)];
@@ -402,22 +377,7 @@ fn secrets_of_many_entries() {
         volume.secrets = Some(secrets.clone());
         volume.request()
     };
-    let driver = Driver::new(provider.socket());
-    std::thread::scope(|scope| {
-        for uid in 0..CALLERS {
-            let (driver, request) = (&driver, &request);
-            scope.spawn(move || {
-                let response = driver.mount_within(request(uid), Some(Duration::from_secs(60)));
-                let response = response.unwrap_or_else(|status| panic!("{status}"));
-                assert_eq!(response.files[0].contents, b"hello from KMS");
-            });
-        }
-    });
-    let _ = writeln!(
-        io::stderr(),
-        "{CALLERS} Mounts with a Secret of 60,000 entries right; at its peak {} of {} KiB",
-        group.peak() / 1024,
-        LIMIT / 1024
-    );
-    assert!(provider.terminate().expect("it is still there").success());
+    let driver = Driver::new(bounded.provider.socket());
+    all_are_right(CALLERS, &driver, &request);
+    bounded.end(&format!("{CALLERS} Mounts with a Secret of 60,000 entries right"));
 }
