@@ -14,12 +14,12 @@ test:
 
 # Mutations of the signing code: none may survive.
 mutants:
-    cargo mutants --no-shuffle --file 'src/sign/*.rs' -- --lib --test signature_vectors
+    $(scripts/cargo-tool.sh cargo-mutants) mutants --no-shuffle --file 'src/sign/*.rs' -- --lib --test signature_vectors
 
 # Bans and licences (advisories need a network: `cargo deny check advisories`).
 deny:
-    cargo deny --config deny.toml check bans licenses sources
-    cargo deny --config deny-shipped.toml --exclude-dev --exclude harness check bans
+    $(scripts/cargo-tool.sh cargo-deny) deny --config deny.toml check bans licenses sources
+    $(scripts/cargo-tool.sh cargo-deny) deny --config deny-shipped.toml --exclude-dev --exclude harness check bans
 
 # Real clients and h2spec against the release binary (Go and Python needed).
 interop:
@@ -52,9 +52,9 @@ release-check *topics:
 ci:
     bash .ci/run
 
-# Every fuzz target for as long as told, in seconds (cargo-fuzz and a C++ compiler needed).
+# Every fuzz target for as long as told, in seconds.
 fuzz-long seconds="600":
-    FUZZ_SECONDS={{ seconds }} bash -c 'step() { shift; "$@"; }; have() { command -v "$3" >/dev/null || cargo install --locked "$1@$2"; }; . .ci/steps/50-fuzz.sh'
+    FUZZ_SECONDS={{ seconds }} bash -c 'step() { shift; "$@"; }; . .ci/steps/50-fuzz.sh'
 
 # The chart's checks (see harness/chart/README.md).
 chart:
@@ -95,7 +95,7 @@ fault-matrix *arguments:
     cargo build --locked --release --bin csi-secrets-store-provider-alibabacloud
     cargo run --quiet --locked --release -p harness --bin fault-matrix -- target/release/csi-secrets-store-provider-alibabacloud {{ arguments }}
 
-# 20 minutes of CPU time of fuzzing, shared evenly by all targets (cargo-fuzz and a C++ compiler needed).
+# 20 minutes of CPU time of fuzzing, shared evenly by all targets.
 fuzz-20:
     bash scripts/release-check/70-fuzz-20.sh
 

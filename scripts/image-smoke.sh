@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 
 name=csi-secrets-store-provider-alibabacloud
 tag=$(sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+scripts/debian.sh podman=podman runc=runc nsenter=util-linux ip=iproute2
 storage=()
 [ -z "${IMAGES_STORAGE:-}" ] || storage=(--storage-driver vfs --root "$IMAGES_STORAGE/root" --runroot "$IMAGES_STORAGE/run")
 podman=(podman "${storage[@]}" --cgroup-manager cgroupfs --runtime runc)

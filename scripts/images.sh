@@ -12,6 +12,7 @@ name=csi-secrets-store-provider-alibabacloud
 arch=${1:-x86_64}
 case $arch in x86_64) platform=amd64 ;; *) platform=arm64 ;; esac
 tag=$(sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+scripts/debian.sh buildah=buildah
 storage=()
 [ -z "${IMAGES_STORAGE:-}" ] || storage=(--storage-driver vfs --root "$IMAGES_STORAGE/root" --runroot "$IMAGES_STORAGE/run")
 

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 failed=0 ran=0
 # What is checked, whatever is committed meanwhile.
 commit=$(git describe --always --dirty)
-mkdir -p docs/checks
+mkdir -p target docs/checks
 for part in scripts/release-check/*.sh; do
     topic=$(basename "$part" .sh)
     if [ $# -gt 0 ]; then

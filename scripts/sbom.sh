@@ -10,19 +10,17 @@ name=csi-secrets-store-provider-alibabacloud
 arch=${1:-x86_64}
 work=target/static/$arch
 
-# CRATE VERSION [BINARY]
-have() { command -v "${3:-$1}" >/dev/null || cargo install --locked --quiet "$1@$2"; }
-have cargo-cyclonedx 0.5.9
-have rust-audit-info 0.5.4
+cyclonedx=$(scripts/cargo-tool.sh cargo-cyclonedx)
+rust_audit_info=$(scripts/cargo-tool.sh rust-audit-info)
 
 export SOURCE_DATE_EPOCH=0
-cargo cyclonedx -q --format json --spec-version 1.5 --target "$arch-unknown-linux-musl" --override-filename sbom
+"$cyclonedx" cyclonedx -q --format json --spec-version 1.5 --target "$arch-unknown-linux-musl" --override-filename sbom
 # It writes one beside each manifest, and names the manifest's directory.
 rm -- */sbom.json
 sed "s#$PWD#.#g" sbom.json >"$work/sbom.cdx.json"
 rm sbom.json
 
-rust-audit-info "$work/$name" >"$work/embedded.json"
+"$rust_audit_info" "$work/$name" >"$work/embedded.json"
 python3 - "$work/sbom.cdx.json" "$work/embedded.json" <<'PYTHON'
 import json, sys
 bill, embedded = (json.load(open(path)) for path in sys.argv[1:])

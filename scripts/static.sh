@@ -32,25 +32,16 @@ mkdir -p "$work"
 
 say() { printf 'static: %s\n' "$*" >&2; }
 
-# Packages of this machine's own architecture.
-installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
-packages() {
-    local missing=() package
-    for package in "$@"; do installed "$package" || missing+=("$package"); done
-    [ ${#missing[@]} -eq 0 ] && return
-    [ "$(id -u)" -eq 0 ] || { say "needs Debian's ${missing[*]}; install them, or run this as root"; exit 1; }
-    say "installs ${missing[*]}"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$work/apt.log" 2>&1 ||
-        { tail -5 "$work/apt.log" >&2; exit 1; }
-}
-
 # A package of another architecture, unpacked below $work/tree and installed nowhere.
 unpack() {
     local options=(-o "APT::Architectures=$(dpkg --print-architecture),$debian_arch" -o "Dir::State::Lists=$work/lists"
         -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root)
     local package
-    [ -d "$work/lists" ] || { mkdir -p "$work"/{lists,cache}/partial "$work/cache/archives/partial" && apt-get "${options[@]}" update -qq; }
+    if [ ! -e "$work/lists/.done" ]; then
+        mkdir -p "$work"/{lists,cache}/partial "$work/cache/archives/partial"
+        apt-get "${options[@]}" update -qq
+        touch "$work/lists/.done"
+    fi
     for package in "$@"; do
         [ -e "$work/tree/.$package" ] && continue
         (cd "$work" && apt-get "${options[@]}" download -qq "$package:$debian_arch" && dpkg -x "$package"_*.deb tree)
@@ -61,15 +52,18 @@ unpack() {
 has_target() { command -v rustup >/dev/null && rustup target list --installed 2>/dev/null | grep -qx "$target"; }
 
 route=${PROVIDER_STATIC_ROUTE:-$(has_target && echo rustup || echo debian)}
+case $route in rustup | debian) ;; *) echo "no such route: $route; rustup or debian" >&2; exit 2 ;; esac
 say "$arch by the way of $route"
 
 # Headers and start files of musl, for this architecture or another.
 native=$(dpkg --print-architecture)
 gcc=gcc root=
+# Build scripts and procedural macros are compiled for this machine.
+scripts/debian.sh gcc libc6-dev binutils
 if [ "$debian_arch" = "$native" ]; then
-    packages gcc musl-dev binutils
+    scripts/debian.sh musl-dev
 else
-    packages "gcc-$gnu"
+    scripts/debian.sh "gcc-$gnu"
     unpack musl-dev
     gcc=$gnu-gcc root=$work/tree
 fi
@@ -116,6 +110,11 @@ SPECS
 printf '#!/bin/sh\nexec %s -specs=%s/specs "$@" -static-pie\n' "$gcc" "$work" >"$work/cc"
 chmod +x "$work/cc"
 
+# rustc and the sources of its standard library, of one version.
+[ "$route" = rustup ] || scripts/debian.sh rustc-web cargo-web rust-web-src
+# The dependency list goes into a section of the binary, for scanners. Its tool is built before anything below is set.
+auditable=$(scripts/cargo-tool.sh cargo-auditable)
+
 export "CC_$variable=$work/cc" "AR_$variable=${gcc/%gcc/ar}"
 export "CARGO_TARGET_${variable^^}_LINKER=$work/cc"
 export CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_TRIM_PATHS=all RUSTC_BOOTSTRAP=1 SOURCE_DATE_EPOCH=0
@@ -127,13 +126,12 @@ rustup)
     cargo=(cargo)
     ;;
 debian)
-    # rustc and the sources of its standard library, of one version; the path makes nobody else use them.
-    packages rustc-web cargo-web rust-web-src
     if [ "$debian_arch" = "$native" ]; then
-        packages "libunwind-$llvm-dev"
+        scripts/debian.sh "libunwind-$llvm-dev"
     else
         unpack "libunwind-$llvm-dev" "libunwind-$llvm"
     fi
+    # The path makes nobody else use Debian's compiler.
     export PATH=/usr/bin:/bin:/usr/sbin:/sbin:$PATH CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc
     unset RUSTUP_TOOLCHAIN
     cargo=(/usr/bin/cargo)
@@ -147,17 +145,13 @@ debian)
     "${gcc/%gcc/ar}" rD "$work/lib/libunwind.a" "$work/fortify.o" 2>/dev/null
     flags+=" -C link-self-contained=no"
     ;;
-*) echo "no such route: $route" >&2; exit 2 ;;
 esac
 export "CARGO_TARGET_${variable^^}_RUSTFLAGS=$flags"
-
-# The dependency list goes into a section of the binary, for scanners.
-command -v cargo-auditable >/dev/null || (unset RUSTC CARGO CARGO_TARGET_DIR && env PATH="$HOME/.cargo/bin:$PATH" cargo install --locked --quiet cargo-auditable@0.7.7)
 
 export CARGO_TARGET_DIR=$work/build
 "${cargo[@]}" build --quiet --locked --release "${options[@]}" --target "$target" \
     --manifest-path scripts/static/unwind/Cargo.toml >&2
-"${cargo[@]}" auditable build --locked --release "${options[@]}" --target "$target" \
+"$auditable" auditable build --locked --release "${options[@]}" --target "$target" \
     --package "$package" --bin "$name" >&2
 install -m 0755 "$work/build/$target/release/$name" "$output"
 
@@ -177,5 +171,7 @@ run=()
 if [ ${#run[@]} -eq 0 ] || command -v "${run[0]}" >/dev/null; then
     "${run[@]}" "$work/build/$target/release/unwind" 2>/dev/null || fail 'a panic does not unwind'
     "${run[@]}" "$output" --version >/dev/null || fail 'does not run'
+else
+    say "not run: ${run[0]} is missing (Debian's qemu-user-static)"
 fi
 say "$output: static, position independent, stripped; $size bytes, sha256 $(sha256sum "$output" | cut -d' ' -f1)"

@@ -2,10 +2,6 @@
 # The images from scratch, built without a daemon and run as a cluster would. `$static` is built by then.
 
 images() {
-    command -v buildah >/dev/null && command -v podman >/dev/null && command -v runc >/dev/null || {
-        apt-get update -qq &&
-            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah podman runc util-linux iproute2 >/dev/null
-    } || return 1
     scripts/static.sh x86_64 fake-cloud && cargo build --quiet --locked -p harness --bin driver-smoke || return 1
     local IMAGES_STORAGE
     IMAGES_STORAGE=$(mktemp -d) || return 1

@@ -15,7 +15,8 @@ interop_go() {
 interop_python() {
     local venv=$tools/interop-python generated
     generated=$(mktemp -d) || return 1
-    { [ -x "$venv/bin/python" ] || python3 -m venv "$venv"; } &&
+    # Debian's Python comes without what makes a virtual environment.
+    { [ -x "$venv/bin/pip" ] || { { python3 -c 'import ensurepip' || scripts/debian.sh python3-venv; } && python3 -m venv --clear "$venv"; }; } &&
         "$venv/bin/pip" install --quiet --disable-pip-version-check -r harness/interop/python/requirements.txt &&
         "$venv/bin/python" -m grpc_tools.protoc -Iproto \
             --python_out="$generated" --grpc_python_out="$generated" proto/v1alpha1/service.proto &&
@@ -27,14 +28,14 @@ interop_python() {
 
 # The module proxy serves the tag, not the commit of the suite's last fixes; a case that is skipped counts as failed.
 h2spec() {
-    local log last
+    local log last bin=$tools/h2spec-2.2.1
     log=$(mktemp) || return 1
-    [ -x "$tools/bin/h2spec" ] ||
-        GOBIN=$tools/bin go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible || return 1
+    [ -x "$bin/h2spec" ] ||
+        GOBIN=$bin go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible || return 1
     # The arguments are expanded by the inner shell, which has the stage's environment.
     # shellcheck disable=SC2016
     staged bash -c '"$0" --host "$STAGE_HOST" --port "$STAGE_PORT" --timeout 5 generic http2 hpack' \
-        "$tools/bin/h2spec" >"$log" 2>&1 || { cat "$log"; rm "$log"; return 1; }
+        "$bin/h2spec" >"$log" 2>&1 || { cat "$log"; rm "$log"; return 1; }
     last=$(tail -n 1 "$log")
     rm "$log"
     echo "h2spec: $last"

@@ -5,12 +5,11 @@
 
 fuzz() {
     local target=x86_64-unknown-linux-gnu
-    local seconds=${FUZZ_SECONDS:-15} work targets failures=0 built=fuzz/target/$target/release
-    have cargo-fuzz 0.13.2 cargo-fuzz || return 1
-    command -v c++ >/dev/null || { apt-get update -q && apt-get install -qy g++; } || return 1
-    targets=$(cd fuzz && cargo fuzz list) && [ -n "$targets" ] || { echo 'no fuzz targets'; return 1; }
+    local seconds=${FUZZ_SECONDS:-15} work targets failures=0 built=fuzz/target/$target/release cargo_fuzz
+    cargo_fuzz=$(scripts/cargo-tool.sh cargo-fuzz) && scripts/debian.sh c++=g++ || return 1
+    targets=$(cd fuzz && "$cargo_fuzz" fuzz list) && [ -n "$targets" ] || { echo 'no fuzz targets'; return 1; }
     # libFuzzer's instrumentation needs flags that a stable compiler takes only when told to.
-    (cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz build --sanitizer none --target "$target") || return 1
+    (cd fuzz && RUSTC_BOOTSTRAP=1 "$cargo_fuzz" fuzz build --sanitizer none --target "$target") || return 1
     cargo run --quiet --locked -p harness --bin fuzz-seeds || return 1
     work=$(mktemp -d) || return 1
 

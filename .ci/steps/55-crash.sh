@@ -2,11 +2,6 @@
 # Killed, starved and misled, and what root finds in memory: on the shipped binary, too. No case may be left out but
 # for want of a control group, which a container may not be allowed to make.
 
-packages_for_crash() {
-    [ -e "/usr/lib/$(uname -m)-linux-gnu/faketime/libfaketimeMT.so.1" ] && return
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends faketime >/dev/null
-}
-
 on_shipped() { # on_shipped TEST LEAST: all of it, at least so many cases
     local output result
     output=$(SHIPPED_PROVIDER=$PWD/$static cargo test --quiet --locked --test "$1" -- --nocapture 2>&1)
@@ -17,6 +12,6 @@ on_shipped() { # on_shipped TEST LEAST: all of it, at least so many cases
     [[ $output =~ ([0-9]+)\ passed ]] && [ "${BASH_REMATCH[1]}" -ge "$2" ]
 }
 
-step 'libfaketime for clocks that jump' packages_for_crash
+step 'libfaketime for clocks that jump' scripts/debian.sh libfaketime
 step 'restart and resource cases: kill -9, disk, names, descriptors, threads, clocks, 32 MiB' on_shipped crash 16
 step 'memory search by root: this build and the shipped one, plain and TLS' on_shipped hygiene 10

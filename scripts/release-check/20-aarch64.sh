@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 name=csi-secrets-store-provider-alibabacloud
-command -v qemu-aarch64-static >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends qemu-user-static >/dev/null; }
+scripts/debian.sh qemu-aarch64-static=qemu-user-static
 scripts/static.sh aarch64 2>&1 | grep '^static:'
 scripts/sbom.sh aarch64
 

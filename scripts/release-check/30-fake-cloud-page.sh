@@ -4,6 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-command -v chromedriver >/dev/null || { apt-get update -q && apt-get install -yq chromium chromium-driver; } >/dev/null
+scripts/debian.sh chromium=chromium chromedriver=chromium-driver
 cargo build --quiet --locked -p harness --bin fake-cloud
 python3 harness/browser/page.py target/debug/fake-cloud

@@ -4,5 +4,4 @@ set -euo pipefail
 targets=$(find fuzz/fuzz_targets -name '*.rs' | wc -l)
 export FUZZ_CPU=yes FUZZ_SECONDS=$((1200 / targets + 1))
 step() { shift; "$@"; }
-have() { command -v "$3" >/dev/null || cargo install --locked "$1@$2"; }
 . .ci/steps/50-fuzz.sh

@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+# What a new machine lacks, and how it comes there.
+
+step 'tools: installed where they are missing, in a clean environment' scripts/tools-check.sh
