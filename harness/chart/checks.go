@@ -111,6 +111,9 @@ func sound(daemonSet *appsv1.DaemonSet) error {
 	}
 	for _, container := range append(append([]corev1.Container{}, spec.InitContainers...), spec.Containers...) {
 		problems = append(problems, confined(container), mounted(container, volumes))
+		if container.TerminationMessagePolicy != corev1.TerminationMessageFallbackToLogsOnError {
+			wrong("kubectl describe pod does not show why %s ended", container.Name)
+		}
 	}
 	container := spec.Containers[0]
 	if container.LivenessProbe == nil || container.ReadinessProbe == nil || container.StartupProbe == nil {

@@ -26,7 +26,7 @@ impl Args {
     ) -> Result<Self, ConfigError> {
         let mut given = BTreeMap::new();
         let mut operands = Vec::new();
-        let mut arguments = arguments.into_iter();
+        let mut arguments = arguments.into_iter().peekable();
         while let Some(argument) = arguments.next() {
             let takes_operands = !subcommand.operands.is_empty();
             if takes_operands && argument == "--" {
@@ -38,9 +38,12 @@ impl Args {
                 continue;
             }
             let argument = text(argument)?;
+            if argument == "--" && arguments.peek().is_none() {
+                break;
+            }
             let Some(name) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else {
                 return Err(ConfigError::new(format!(
-                    "unknown argument \"{argument}\"; see --help"
+                    "unknown argument {argument:?}; see --help"
                 )));
             };
             let (name, inline) = match name.split_once('=') {
@@ -82,8 +85,13 @@ impl Args {
     pub(super) fn value(&self, name: &'static str) -> &str {
         match self.given.get(name) {
             Some(value) => value,
-            None => self.subcommand.flag(name).map_or("", |flag| flag.default),
+            None => self.default(name),
         }
+    }
+
+    /// The flag's value where it is not given.
+    pub(super) fn default(&self, name: &'static str) -> &'static str {
+        self.subcommand.flag(name).map_or("", |flag| flag.default)
     }
 
     /// Whether a switch is on, or a flag was given at all.
@@ -129,7 +137,7 @@ fn unknown(subcommand: &Subcommand, argument: &str, name: &str) -> ConfigError {
         None => "see --help".to_owned(),
     };
     let argument = argument.split('=').next().unwrap_or_default();
-    ConfigError::new(format!("unknown flag {argument}; {hint}"))
+    ConfigError::new(format!("unknown flag {}; {hint}", argument.escape_debug()))
 }
 
 #[cfg(test)]
@@ -200,10 +208,23 @@ mod tests {
             "-vmodule=server=3",
             "--log_dir",
             "/tmp",
-            "-alsologtostderr=false",
+            "-alsologtostderr=F",
+            "--alsologtostderrthreshold=2",
+            "--legacy_stderr_threshold_behavior=T",
+            "--",
         ]);
         let ignored: Vec<&str> = args.expect("klog flags").ignored().collect();
-        assert_eq!(ignored, ["alsologtostderr", "log_dir", "logtostderr", "vmodule"]);
+        assert_eq!(
+            ignored,
+            [
+                "alsologtostderr",
+                "alsologtostderrthreshold",
+                "legacy_stderr_threshold_behavior",
+                "log_dir",
+                "logtostderr",
+                "vmodule"
+            ]
+        );
     }
 
     #[test]

@@ -13,7 +13,8 @@ use super::identity::{Identity, switch};
 use super::logger::LogFormat;
 use super::memory::{copies_bytes, max_response_bytes, memory_budget};
 use super::network::{self, Cluster, StsSetting};
-use super::values::{checked, duration, duration_up_to, invalid, parsed, positive_duration};
+use super::units::{go_duration, go_integer};
+use super::values::{checked, duration, duration_up_to, invalid, moved_into, parsed};
 use crate::cloud::Endpoint;
 use crate::cloud::endpoint::AllowedHosts;
 use crate::fetch;
@@ -106,13 +107,7 @@ impl Config {
                 ignored.join(", ")
             ));
         }
-        let region = match args.value("region") {
-            "" => None,
-            text => Some(
-                Region::new(text)
-                    .ok_or_else(|| invalid(args, "region", &"expected a region such as cn-hangzhou"))?,
-            ),
-        };
+        let region = region(args, &mut warnings)?;
         let roots = network::roots(environment, &mut warnings)?;
         let fallback = args.is_given("allow-identity-fallback");
         let credentials_dir = args.value("credentials-dir");
@@ -129,9 +124,9 @@ impl Config {
         Ok(Self {
             provider_volume: provider_volume(args)?,
             health: health::Settings {
-                port: parsed(args, "healthz-port", "a port from 0 to 65535")?,
-                path: health_path(args)?,
-                timeout: positive_duration(args, "healthz-timeout")?,
+                port: health_port(args, &mut warnings)?,
+                path: health_path(args, &mut warnings)?,
+                timeout: health_timeout(args, &mut warnings)?,
             },
             region,
             fetch: fetch::Settings {
@@ -139,11 +134,13 @@ impl Config {
                     args,
                     "max-concurrent-kms-secret-pulls",
                     "kms-max-pulls-per-second",
+                    &mut warnings,
                 )?,
                 oos: lane(
                     args,
                     "max-concurrent-oos-secret-pulls",
                     "oos-max-pulls-per-second",
+                    &mut warnings,
                 )?,
                 refresh_interval: duration(args, "refresh-interval")?,
                 copies_bytes,
@@ -155,9 +152,9 @@ impl Config {
                 oos: checked(args, "oos-endpoint")?,
             },
             metadata: checked(args, "metadata-endpoint")?,
-            hardened_metadata_only: switch(environment, "ALIBABA_CLOUD_IMDSV1_DISABLED")?,
+            hardened_metadata_only: switch(environment, "ALIBABA_CLOUD_IMDSV1_DISABLED", &mut warnings)?,
             identity: Identity::new(environment, credentials_dir, fallback, &mut warnings)?,
-            sts: network::sts(args, environment)?,
+            sts: network::sts(args, environment, &mut warnings)?,
             cluster: network::cluster(args, environment)?,
             allowed_hosts: checked(args, "allowed-endpoints")?,
             kms_ca: network::kms_ca(args, &roots)?,
@@ -173,7 +170,7 @@ impl Config {
             memory_budget,
             max_response_bytes,
             shutdown_grace: duration(args, "shutdown-grace")?,
-            verbosity: verbosity(args)?,
+            verbosity: verbosity(args, &mut warnings)?,
             log_format: log_format(args)?,
             warnings,
         })
@@ -189,35 +186,94 @@ pub(super) fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
     }
 }
 
-fn health_path(args: &Args) -> Result<String, ConfigError> {
+fn region(args: &Args, warnings: &mut Vec<String>) -> Result<Option<Region>, ConfigError> {
+    let text = args.value("region");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.trim().is_empty() {
+        warnings.push("--region is blank: classes that name no region use the node's own".to_owned());
+        return Ok(None);
+    }
+    let region =
+        near_region(text).ok_or_else(|| invalid(args, "region", &"expected a region such as cn-hangzhou"))?;
+    if region.as_str() != text {
+        warnings.push(format!(
+            "--region: expected lower case without blanks, using {region}"
+        ));
+    }
+    Ok(Some(region))
+}
+
+/// The region that a host name of this text would be in: capitals do not count there.
+pub(super) fn near_region(text: &str) -> Option<Region> {
+    Region::new(&text.trim().to_ascii_lowercase())
+}
+
+fn health_port(args: &Args, warnings: &mut Vec<String>) -> Result<u16, ConfigError> {
+    const NAME: &str = "healthz-port";
+    let wrong = || invalid(args, NAME, &"expected a port from 0 to 65535");
+    let given = go_integer(args.value(NAME)).ok_or_else(wrong)?;
+    if let Ok(port) = u16::try_from(given) {
+        return Ok(port);
+    }
+    let default = args.default(NAME);
+    warnings.push(format!(
+        "--{NAME}={}: expected a port from 0 to 65535, using {default}",
+        args.value(NAME)
+    ));
+    default.parse().map_err(|_| wrong())
+}
+
+fn health_path(args: &Args, warnings: &mut Vec<String>) -> Result<String, ConfigError> {
     let path = args.value("healthz-path");
-    let well_formed =
-        path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
-    if matches!(path, READY_PATH | METRICS_PATH) {
-        Err(invalid(
-            args,
-            "healthz-path",
-            &"this path is taken on the same port",
-        ))
-    } else if well_formed {
-        Ok(path.to_owned())
-    } else {
-        Err(invalid(
+    if !path.starts_with('/') {
+        return Err(invalid(
             args,
             "healthz-path",
             &"expected a path that begins with a slash",
-        ))
+        ));
     }
+    let lost = match path {
+        READY_PATH => "readiness has",
+        METRICS_PATH => "metrics have",
+        // As a request writes it.
+        _ => {
+            return Ok(path.bytes().fold(String::new(), |mut encoded, byte| {
+                if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%[]".contains(&byte) {
+                    encoded.push(char::from(byte));
+                } else {
+                    encoded.push_str(&format!("%{byte:02X}"));
+                }
+                encoded
+            }));
+        }
+    };
+    warnings.push(format!(
+        "--healthz-path={path}: {lost} no path on this port, because the health check takes it; set another path"
+    ));
+    Ok(path.to_owned())
 }
 
-fn pulls(args: &Args, name: &'static str) -> Result<usize, ConfigError> {
-    let expected = format!("a number from 1 to {}", limits::CONFIG_MAX_PULLS);
-    let pulls: usize = parsed(args, name, &expected)?;
-    if (1..=limits::CONFIG_MAX_PULLS).contains(&pulls) {
-        Ok(pulls)
-    } else {
-        Err(invalid(args, name, &format!("expected {expected}")))
-    }
+/// The official provider takes any duration, also those with which no check can pass.
+fn health_timeout(args: &Args, warnings: &mut Vec<String>) -> Result<Duration, ConfigError> {
+    const NAME: &str = "healthz-timeout";
+    const MOST: Duration = Duration::from_secs(3600);
+    let text = args.value(NAME);
+    let given = match text.strip_prefix('-') {
+        Some(rest) if rest.starts_with('+') => None,
+        Some(rest) => go_duration(rest).map(|_| Duration::ZERO),
+        None => go_duration(text),
+    };
+    let (used, why) = match given {
+        // Says what a duration is.
+        None => return duration(args, NAME),
+        Some(Duration::ZERO) => (args.default(NAME), "a health check needs some time"),
+        Some(more) if more > MOST => ("1h", "expected at most an hour"),
+        Some(timeout) => return Ok(timeout),
+    };
+    warnings.push(format!("--{NAME}={text}: {why}, using {used}"));
+    go_duration(used).ok_or_else(|| invalid(args, NAME, &why))
 }
 
 fn unknown_keys(args: &Args) -> Result<UnknownKeys, ConfigError> {
@@ -228,22 +284,35 @@ fn unknown_keys(args: &Args) -> Result<UnknownKeys, ConfigError> {
     }
 }
 
-fn verbosity(args: &Args) -> Result<u8, ConfigError> {
-    parsed(args, "v", "a number from 0 to 255")
+fn verbosity(args: &Args, warnings: &mut Vec<String>) -> Result<u8, ConfigError> {
+    // klog reads it in base 10 only.
+    let given: i64 = parsed(args, "v", "a number from 0 to 255")?;
+    let level = u8::try_from(given.max(0)).unwrap_or(u8::MAX);
+    if i64::from(level) != given {
+        warnings.push(format!(
+            "--v={}: expected 0 to 255, using {level}; from 4 on the log has details",
+            args.value("v")
+        ));
+    }
+    Ok(level)
 }
 
 fn lane(
     args: &Args,
     most_pulls: &'static str,
     per_second: &'static str,
+    warnings: &mut Vec<String>,
 ) -> Result<fetch::LaneSettings, ConfigError> {
     let expected = format!("a number from 0 to {}", limits::CONFIG_MAX_PULLS_PER_SECOND);
     let rate: u32 = parsed(args, per_second, &expected)?;
     if rate > limits::CONFIG_MAX_PULLS_PER_SECOND {
         return Err(invalid(args, per_second, &format!("expected {expected}")));
     }
+    let means = format!(
+        "it is how many are pulled at the same time, and no rate as with the official provider: that is --{per_second}"
+    );
     Ok(fetch::LaneSettings {
-        pulls: pulls(args, most_pulls)?,
+        pulls: moved_into(args, most_pulls, (1, limits::CONFIG_MAX_PULLS), &means, warnings)?,
         per_second: rate,
     })
 }

@@ -44,13 +44,13 @@ pub(super) const SERVE: &[Flag] = &[
         "max-concurrent-kms-secret-pulls",
         "N",
         "10",
-        "KMS secrets pulled at the same time, over all Mounts",
+        "KMS secrets pulled at the same time, over all Mounts, 1 to 512; no rate as with the official provider",
     ),
     flag(
         "max-concurrent-oos-secret-pulls",
         "N",
         "10",
-        "OOS parameters pulled at the same time, over all Mounts",
+        "OOS parameters pulled at the same time, over all Mounts, 1 to 512; no rate as with the official provider",
     ),
     flag(
         "kms-max-pulls-per-second",
@@ -324,6 +324,8 @@ pub(super) const COMMON: &[Flag] = &[
 pub(super) const IGNORED: &[Flag] = &[
     ignored("add_dir_header", ""),
     ignored("alsologtostderr", ""),
+    ignored("alsologtostderrthreshold", "SEVERITY"),
+    ignored("legacy_stderr_threshold_behavior", ""),
     ignored("log_backtrace_at", "LOCATION"),
     ignored("log_dir", "DIR"),
     ignored("log_file", "FILE"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::ConfigError;
 use super::environment::Environment;
 use crate::auth::{AccessKey, KeyFiles, Pair, TokenFile, is_plausible};
+use crate::limits;
 use crate::params::RoleArn;
 use crate::secret::Secret;
 
@@ -61,21 +62,23 @@ impl Identity {
                 ));
             }
         };
-        let mut role_arn = role_arn(environment)?;
-        let token = token(environment)?;
-        if role_arn.is_some() && token.is_none() && access_key.is_none() {
-            missing(
-                "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set ALICLOUD_OIDC_PROVIDER_ARN (RRSA), or ACCESS_KEY_ID and SECRET_ACCESS_KEY, or --credentials-dir".to_owned(),
-            )?;
-            role_arn = None;
-        }
+        let token = token(environment, &mut missing)?;
+        let role_arn = match environment.variable("ALICLOUD_ROLE_ARN")? {
+            Some(_) if token.is_none() && access_key.is_none() => {
+                missing(
+                    "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set ALICLOUD_OIDC_PROVIDER_ARN (RRSA), or ACCESS_KEY_ID and SECRET_ACCESS_KEY, or --credentials-dir".to_owned(),
+                )?;
+                None
+            }
+            role_arn => role_arn.as_deref().map(checked_role).transpose()?,
+        };
         Ok(Self {
             access_key,
             role_arn,
-            session_name: session_name(environment)?,
-            duration_seconds: duration_seconds(environment)?,
+            session_name: session_name(environment, warnings)?,
+            duration_seconds: duration_seconds(environment, warnings)?,
             token,
-            worker_role: !switch(environment, "ALIBABA_CLOUD_ECS_METADATA_DISABLED")?,
+            worker_role: !switch(environment, "ALIBABA_CLOUD_ECS_METADATA_DISABLED", warnings)?,
             worker_role_name: worker_role_name(environment)?,
             fallback,
         })
@@ -113,49 +116,63 @@ fn access_key(
     }
 }
 
-fn role_arn(environment: &dyn Environment) -> Result<Option<String>, ConfigError> {
-    let Some(role_arn) = environment.variable("ALICLOUD_ROLE_ARN")? else {
-        return Ok(None);
-    };
-    let role_arn = role_arn.trim().to_owned();
-    if RoleArn::new(&role_arn).is_none() {
+fn checked_role(role_arn: &str) -> Result<String, ConfigError> {
+    let role_arn = role_arn.trim();
+    if RoleArn::new(role_arn).is_none() {
         return Err(ConfigError::new(
             "ALICLOUD_ROLE_ARN: expected acs:ram::<account id>:role/<name>",
         ));
     }
-    Ok(Some(role_arn))
+    Ok(role_arn.to_owned())
 }
 
-fn session_name(environment: &dyn Environment) -> Result<Option<String>, ConfigError> {
-    let Some(name) = environment.variable("ALICLOUD_ROLE_SESSION_NAME")? else {
+/// A name that STS refuses becomes one that it takes. No policy can depend on the refused one, and a name is no identity.
+fn session_name(
+    environment: &dyn Environment,
+    warnings: &mut Vec<String>,
+) -> Result<Option<String>, ConfigError> {
+    const EXPECTED: &str = "ALICLOUD_ROLE_SESSION_NAME: expected 2 to 64 letters, digits and any of . @ - _";
+    let Some(given) = environment.variable("ALICLOUD_ROLE_SESSION_NAME")? else {
         return Ok(None);
     };
-    let name = name.trim().to_owned();
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".@-_".contains(&byte);
-    if (2..=64).contains(&name.len()) && name.bytes().all(is_name) {
-        Ok(Some(name))
-    } else {
-        Err(ConfigError::new(
-            "ALICLOUD_ROLE_SESSION_NAME: expected 2 to 64 letters, digits and any of . @ - _",
-        ))
+    let given = given.trim();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".@-_".contains(c);
+    let name: String = given
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '-' })
+        .take(limits::SESSION_NAME_BYTES)
+        .collect();
+    if name.len() < 2 {
+        warnings.push(format!("{EXPECTED}; using the default names"));
+        return Ok(None);
     }
+    if name != given {
+        warnings.push(format!(
+            "{EXPECTED}; other characters become - and the name ends after 64, so the audit trail shows another name"
+        ));
+    }
+    Ok(Some(name))
 }
 
-fn duration_seconds(environment: &dyn Environment) -> Result<u32, ConfigError> {
-    let duration = environment.variable("ALICLOUD_ROLE_SESSION_EXPIRATION")?;
-    let seconds = duration
-        .as_deref()
-        .unwrap_or("3600")
-        .trim()
-        .parse()
-        .unwrap_or_default();
-    if (900..=43_200).contains(&seconds) {
-        Ok(seconds)
-    } else {
-        Err(ConfigError::new(
-            "ALICLOUD_ROLE_SESSION_EXPIRATION: expected seconds from 900 to 43200",
-        ))
+fn duration_seconds(environment: &dyn Environment, warnings: &mut Vec<String>) -> Result<u32, ConfigError> {
+    const DEFAULT: u32 = 3600;
+    const LONGEST: u32 = 43_200;
+    let Some(given) = environment.variable("ALICLOUD_ROLE_SESSION_EXPIRATION")? else {
+        return Ok(DEFAULT);
+    };
+    let seconds = match given.trim().parse::<i64>() {
+        // As the official provider and its SDK read them.
+        Err(_) | Ok(0) => DEFAULT,
+        Ok(seconds) => u32::try_from(seconds.max(0))
+            .unwrap_or(u32::MAX)
+            .clamp(900, LONGEST),
+    };
+    if given.trim().parse() != Ok(seconds) {
+        warnings.push(format!(
+            "ALICLOUD_ROLE_SESSION_EXPIRATION: expected seconds from 900 to {LONGEST}, using {seconds}"
+        ));
     }
+    Ok(seconds)
 }
 
 /// A role's name becomes part of a path.
@@ -174,28 +191,32 @@ fn worker_role_name(environment: &dyn Environment) -> Result<Option<String>, Con
     }
 }
 
-fn token(environment: &dyn Environment) -> Result<Option<TokenFile>, ConfigError> {
-    let account = environment.variable("ALICLOUD_ACCOUNT_ID")?;
-    let cluster = environment.variable("ALICLOUD_CLUSTER_ID")?;
-    let provider_arn = match (
-        environment.variable("ALICLOUD_OIDC_PROVIDER_ARN")?,
-        account,
-        cluster,
-    ) {
-        (Some(arn), _, _) => arn.trim().to_owned(),
-        (None, Some(account), Some(cluster)) => {
+fn token(
+    environment: &dyn Environment,
+    missing: &mut impl FnMut(String) -> Result<(), ConfigError>,
+) -> Result<Option<TokenFile>, ConfigError> {
+    const ACCOUNT: &str = "ALICLOUD_ACCOUNT_ID";
+    const CLUSTER: &str = "ALICLOUD_CLUSTER_ID";
+    let pair = (environment.variable(ACCOUNT)?, environment.variable(CLUSTER)?);
+    let (provider_arn, wrong) = match (environment.variable("ALICLOUD_OIDC_PROVIDER_ARN")?, pair) {
+        (Some(arn), _) => (
+            arn.trim().to_owned(),
+            "ALICLOUD_OIDC_PROVIDER_ARN: expected acs:ram::<account id>:oidc-provider/<name>",
+        ),
+        (None, (Some(account), Some(cluster))) => (
             format!(
                 "acs:ram::{}:oidc-provider/ack-rrsa-{}",
                 account.trim(),
                 cluster.trim()
-            )
-        }
-        (None, _, _) => return Ok(None),
+            ),
+            "ALICLOUD_ACCOUNT_ID and ALICLOUD_CLUSTER_ID: expected the account's number and the cluster's id",
+        ),
+        (None, (Some(_), None)) => return missing(half(ACCOUNT, CLUSTER)).map(|()| None),
+        (None, (None, Some(_))) => return missing(half(CLUSTER, ACCOUNT)).map(|()| None),
+        (None, (None, None)) => return Ok(None),
     };
-    if !provider_arn.starts_with("acs:ram::") || !provider_arn.contains(":oidc-provider/") {
-        return Err(ConfigError::new(
-            "ALICLOUD_OIDC_PROVIDER_ARN: expected acs:ram::<account id>:oidc-provider/<name>",
-        ));
+    if !is_oidc_provider(&provider_arn) {
+        return Err(ConfigError::new(wrong));
     }
     let path = environment.variable("ALICLOUD_OIDC_TOKEN_FILE")?;
     let path =
@@ -206,21 +227,46 @@ fn token(environment: &dyn Environment) -> Result<Option<TokenFile>, ConfigError
     }))
 }
 
-/// A variable that is true or false, and false when unset.
-pub(super) fn switch(environment: &dyn Environment, name: &'static str) -> Result<bool, ConfigError> {
-    optional_switch(environment, name).map(Option::unwrap_or_default)
+fn is_oidc_provider(arn: &str) -> bool {
+    let parts = arn
+        .strip_prefix("acs:ram::")
+        .and_then(|rest| rest.split_once(":oidc-provider/"));
+    parts.is_some_and(|(account, name)| {
+        !account.is_empty()
+            && account.bytes().all(|byte| byte.is_ascii_digit())
+            && !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_graphic())
+            && !name.ends_with("ack-rrsa-")
+    })
 }
 
-/// A variable that is true or false or unset.
-pub(super) fn optional_switch(
+/// A variable that is true or false, and false when unset.
+pub(super) fn switch(
     environment: &dyn Environment,
     name: &'static str,
-) -> Result<Option<bool>, ConfigError> {
-    match environment.variable(name)?.as_deref().map(str::trim) {
-        None => Ok(None),
-        Some(text) if text.eq_ignore_ascii_case("true") || text == "1" => Ok(Some(true)),
-        Some(text) if text.eq_ignore_ascii_case("false") || text == "0" => Ok(Some(false)),
-        Some(_) => Err(ConfigError::new(format!("{name}: expected true or false"))),
+    warnings: &mut Vec<String>,
+) -> Result<bool, ConfigError> {
+    let Some(text) = environment.variable(name)? else {
+        return Ok(false);
+    };
+    yes_or_no(name, &text, warnings)
+        .ok_or_else(|| ConfigError::new(format!("{name}: expected true or false")))
+}
+
+/// What a switch says; `None` if it is neither yes nor no. The official provider's SDK takes one word for yes, and
+/// every other text for no.
+pub(super) fn yes_or_no(name: &str, text: &str, warnings: &mut Vec<String>) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "t" | "yes" | "y" | "on" => {
+            if !text.eq_ignore_ascii_case("true") {
+                warnings.push(format!(
+                    "{name} is read as true; the official provider reads only the word true so"
+                ));
+            }
+            Some(true)
+        }
+        "false" | "0" | "f" | "no" | "n" | "off" | "" => Some(false),
+        _ => None,
     }
 }
 

@@ -1,15 +1,15 @@
 //! Where the services are, whom connections trust, and which proxy they take.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 use super::args::Args;
+use super::config::near_region;
 use super::environment::Environment;
-use super::identity::optional_switch;
+use super::identity::yes_or_no;
 use super::values::{checked, invalid};
 use crate::cloud::Endpoint;
 use crate::http::{CaFile, Proxies, Roots};
-use crate::params::Region;
 
 /// Where STS is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,30 +38,51 @@ pub struct Cluster {
 }
 
 /// As the flag says, else where the SDK's own variables lead, else the node's region.
-pub(super) fn sts(args: &Args, environment: &dyn Environment) -> Result<StsSetting, ConfigError> {
+///
+/// STS gives the same identity wherever it is, so a variable that cannot be read leaves the choice to the default.
+pub(super) fn sts(
+    args: &Args,
+    environment: &dyn Environment,
+    warnings: &mut Vec<String>,
+) -> Result<StsSetting, ConfigError> {
+    const REGION: &str = "ALIBABA_CLOUD_STS_REGION";
+    const VPC: &str = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
     let fixed = |endpoint, setting| StsSetting::Fixed { endpoint, setting };
     if !args.value("sts-endpoint").is_empty() {
         return Ok(fixed(checked(args, "sts-endpoint")?, "--sts-endpoint"));
     }
-    let vpc = optional_switch(environment, "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED")?;
+    let vpc = environment.variable(VPC)?.and_then(|text| {
+        let vpc = yes_or_no(VPC, &text, warnings);
+        if vpc.is_none() {
+            warnings.push(format!("{VPC}: expected true or false; it has no effect"));
+        }
+        vpc
+    });
+    let region = environment.variable(REGION)?.and_then(|text| {
+        let region = near_region(&text);
+        match &region {
+            None => warnings.push(format!(
+                "{REGION}: expected a region such as cn-hangzhou; it has no effect"
+            )),
+            Some(region) if region.as_str() != text.trim() => {
+                warnings.push(format!("{REGION}: expected lower case, using {region}"));
+            }
+            Some(_) => {}
+        }
+        region
+    });
     let host = |host: &str, setting: &'static str| {
         let endpoint = host
             .parse()
             .map_err(|error| ConfigError::new(format!("{setting}: {error}")))?;
         Ok(fixed(endpoint, setting))
     };
-    match (environment.variable("ALIBABA_CLOUD_STS_REGION")?, vpc) {
+    match (region, vpc) {
         (Some(region), vpc) => {
-            let region = Region::new(region.trim()).ok_or_else(|| {
-                ConfigError::new("ALIBABA_CLOUD_STS_REGION: expected a region such as cn-hangzhou")
-            })?;
             let product = if vpc == Some(true) { "sts-vpc" } else { "sts" };
-            host(
-                &format!("{product}.{region}.aliyuncs.com"),
-                "ALIBABA_CLOUD_STS_REGION",
-            )
+            host(&format!("{product}.{region}.aliyuncs.com"), REGION)
         }
-        (None, Some(false)) => host("sts.aliyuncs.com", "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"),
+        (None, Some(false)) => host("sts.aliyuncs.com", VPC),
         (None, vpc) => Ok(StsSetting::Regional {
             vpc: vpc == Some(true),
         }),
@@ -124,9 +145,11 @@ pub(super) fn kms_ca(args: &Args, roots: &Roots) -> Result<Option<CaFile>, Confi
 pub(super) fn roots(environment: &dyn Environment, warnings: &mut Vec<String>) -> Result<Roots, ConfigError> {
     let mut roots = Roots::built_in();
     if let Some(file) = environment.variable("SSL_CERT_FILE")? {
-        roots
-            .add_file(file.as_ref())
-            .map_err(|error| ConfigError::new(format!("SSL_CERT_FILE: {error}")))?;
+        match roots.add_file(file.as_ref()) {
+            // As for the directories below: images set this variable, too.
+            Err(error) if !Path::new(&file).exists() => warnings.push(format!("SSL_CERT_FILE: {error}")),
+            added => added.map_err(|error| ConfigError::new(format!("SSL_CERT_FILE: {error}")))?,
+        }
     }
     if let Some(directories) = environment.variable("SSL_CERT_DIR")? {
         for directory in directories.split(':').filter(|directory| !directory.is_empty()) {

@@ -12,6 +12,40 @@ pub(super) fn bytes(text: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(unit)
 }
 
+/// A whole number as Go's `flag.Int` reads it: with a sign or not, in base 2, 8, 16 (`0b`, `0o` or a leading `0`, `0x`)
+/// or 10, with single underscores between digits. What does not fit becomes the nearest number that does.
+pub(super) fn go_integer(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (radix, digits) = match digits.strip_prefix('0') {
+        None | Some("") => (10, digits),
+        Some(rest) => {
+            let (radix, rest) = if let Some(rest) = rest.strip_prefix(['x', 'X']) {
+                (16, rest)
+            } else if let Some(rest) = rest.strip_prefix(['b', 'B']) {
+                (2, rest)
+            } else {
+                (8, rest.strip_prefix(['o', 'O']).unwrap_or(rest))
+            };
+            // The prefix counts as a digit beside an underscore.
+            (radix, rest.strip_prefix('_').unwrap_or(rest))
+        }
+    };
+    let mut number = 0_i64;
+    for group in digits.split('_') {
+        if group.is_empty() {
+            return None;
+        }
+        for digit in group.chars() {
+            let digit = i64::from(digit.to_digit(radix)?);
+            number = number.saturating_mul(radix.into()).saturating_add(digit);
+        }
+    }
+    Some(number.saturating_mul(sign))
+}
+
 /// A duration as Go's `time.ParseDuration` reads it, but for negative ones: numbers, with a fraction or not, each
 /// with a unit; a bare `0` needs none.
 pub(super) fn go_duration(text: &str) -> Option<Duration> {
@@ -49,6 +83,38 @@ const UNITS: [(&str, f64); 8] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The outcomes are those of Go 1.26, but for numbers past 64 bits, which it refuses.
+    #[test]
+    fn integers_as_go_reads_them() {
+        for (text, number) in [
+            ("0", 0),
+            ("-0", 0),
+            ("10", 10),
+            ("+5", 5),
+            ("-1", -1),
+            ("1_000", 1000),
+            ("0x10", 16),
+            ("0X1f", 31),
+            ("0x_1", 1),
+            ("-0x10", -16),
+            ("0b1", 1),
+            ("0o17", 15),
+            ("017", 15),
+            ("0_7", 7),
+            ("00", 0),
+            ("99999999999999999999", i64::MAX),
+            ("-99999999999999999999", -i64::MAX),
+        ] {
+            assert_eq!(go_integer(text), Some(number), "{text}");
+        }
+        for text in [
+            "", "-", "+", "+-1", "--1", "08", "1__0", "_1", "1_", "0_", "0x", "0x_", "0b2", "0o8", "1.5",
+            "1e3", " 5", "5 ", "ten", "٣", "0x-1",
+        ] {
+            assert_eq!(go_integer(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn durations_as_go_reads_them() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::args::Args;
 use super::config::ConfigError;
-use super::units::go_duration;
+use super::units::{go_duration, go_integer};
 
 pub(super) fn parsed<T: FromStr>(args: &Args, name: &'static str, expected: &str) -> Result<T, ConfigError> {
     args.value(name)
@@ -23,13 +23,27 @@ pub(super) fn checked<T: FromStr<Err: fmt::Display>>(
         .map_err(|error: T::Err| invalid(args, name, &error))
 }
 
-pub(super) fn positive_duration(args: &Args, name: &'static str) -> Result<Duration, ConfigError> {
-    let duration = duration(args, name)?;
-    if duration.is_zero() {
-        Err(invalid(args, name, &"expected more than nothing"))
-    } else {
-        Ok(duration)
+/// A number that the official provider takes, whatever it is: one outside of the range is moved to its nearest end,
+/// with a warning that goes on with what the flag `means`.
+pub(super) fn moved_into(
+    args: &Args,
+    name: &'static str,
+    (least, most): (usize, usize),
+    means: &str,
+    warnings: &mut Vec<String>,
+) -> Result<usize, ConfigError> {
+    let given = go_integer(args.value(name))
+        .ok_or_else(|| invalid(args, name, &format!("expected a number from {least} to {most}")))?;
+    let number = usize::try_from(given.max(0))
+        .unwrap_or(usize::MAX)
+        .clamp(least, most);
+    if i64::try_from(number) != Ok(given) {
+        warnings.push(format!(
+            "--{name}={}: expected {least} to {most}, using {number}; {means}",
+            args.value(name)
+        ));
     }
+    Ok(number)
 }
 
 pub(super) fn duration(args: &Args, name: &'static str) -> Result<Duration, ConfigError> {
@@ -50,5 +64,6 @@ pub(super) fn duration_up_to(
 }
 
 pub(super) fn invalid(args: &Args, name: &'static str, problem: &dyn fmt::Display) -> ConfigError {
-    ConfigError::new(format!("--{name}={}: {problem}", args.value(name)))
+    let value = args.value(name).escape_debug();
+    ConfigError::new(format!("--{name}={value}: {problem}"))
 }

@@ -98,6 +98,21 @@ fn wrong_flags_and_variables() {
             "--healthz-port=http: expected a port from 0 to 65535",
         ),
         (
+            &["--max-concurrent-oos-secret-pulls=ten"],
+            &[],
+            "--max-concurrent-oos-secret-pulls=ten: expected a number from 1 to 512",
+        ),
+        (
+            &["--region=cn_hangzhou"],
+            &[],
+            "--region=cn_hangzhou: expected a region such as cn-hangzhou",
+        ),
+        (
+            &[],
+            &[("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "disabled")],
+            "ALIBABA_CLOUD_ECS_METADATA_DISABLED: expected true or false",
+        ),
+        (
             &[],
             &[("ACCESS_KEY_ID", "id")],
             "ACCESS_KEY_ID is set and SECRET_ACCESS_KEY is not; set both, or neither",
@@ -115,6 +130,35 @@ fn wrong_flags_and_variables() {
         );
     }
     assert_eq!(fs::read_dir(directory.path()).expect("directory").count(), 0);
+}
+
+/// Values that the official provider starts with: the provider serves, and its log has one warning for each.
+#[test]
+fn odd_values_of_official_settings() {
+    for (argument, (name, value), warning) in [
+        (
+            "--max-concurrent-kms-secret-pulls=1000000",
+            ("ALICLOUD_ROLE_SESSION_EXPIRATION", "3600"),
+            "--max-concurrent-kms-secret-pulls=1000000: expected 1 to 512, using 512; it is how many are pulled at the same time",
+        ),
+        (
+            "--max-concurrent-kms-secret-pulls=0x10",
+            ("ALICLOUD_ROLE_SESSION_EXPIRATION", "1h"),
+            "ALICLOUD_ROLE_SESSION_EXPIRATION: expected seconds from 900 to 43200, using 3600",
+        ),
+    ] {
+        let world = World::with(|provider, _| provider.argument(argument).variable(name, value));
+        let files = world.mount("- objectName: test-kms\n").expect("mounted").files;
+        assert_eq!(files.len(), 1);
+        let log = world.provider.log();
+        let warnings: Vec<&str> = log.lines().filter(|line| line.starts_with('W')).collect();
+        let of_memory = warnings
+            .iter()
+            .filter(|line| line.contains("the memory limit of"))
+            .count();
+        assert_eq!(warnings.len() - of_memory, 1, "{log}");
+        assert!(warnings[0].contains(warning), "{log}");
+    }
 }
 
 /// A stale socket is replaced, the new one is for its owner alone, and nothing else is left in the directory.

@@ -11,22 +11,67 @@
 {{- if contains "__ACK_REGION_ID__" (printf "%s %s" .Values.regionId $image.repository) -}}
 {{- fail "regionId holds __ACK_REGION_ID__, the official chart's placeholder. Set the region, such as cn-hangzhou, or leave it empty for the node's own" -}}
 {{- end -}}
+{{- if regexMatch `(?i)(^|-)(oss|img)(-|$)` (.Values.regionId | default "" | trim) -}}
+{{- fail (printf "regionId is %s, a gateway of object storage; expected a region such as cn-hangzhou" .Values.regionId) -}}
+{{- end -}}
 {{- range $name, $reference := .Values.envVarsFromSecret -}}
 {{- if and $reference $reference.secretKeyRef (not $reference.key) -}}
 {{- fail (printf "envVarsFromSecret.%s names the Secret %s and no key" $name $reference.secretKeyRef) -}}
 {{- end -}}
 {{- end -}}
-{{- if and (include "provider.hasVariable" (list . "ACCESS_KEY_ID")) (not (include "provider.hasVariable" (list . "SECRET_ACCESS_KEY"))) -}}
-{{- fail "ACCESS_KEY_ID is set and SECRET_ACCESS_KEY is not; set both in envVarsFromSecret, or neither" -}}
+{{- with include "provider.half" (list . "ACCESS_KEY_ID" "SECRET_ACCESS_KEY") -}}
+{{- fail (printf "%s; set both in envVarsFromSecret, or neither" .) -}}
 {{- end -}}
-{{- if and (include "provider.hasVariable" (list . "SECRET_ACCESS_KEY")) (not (include "provider.hasVariable" (list . "ACCESS_KEY_ID"))) -}}
-{{- fail "SECRET_ACCESS_KEY is set and ACCESS_KEY_ID is not; set both in envVarsFromSecret, or neither" -}}
+{{- $fallback := eq (toString .Values.provider.allowIdentityFallback) "true" -}}
+{{- $assumes := or (include "provider.hasOIDC" .) (include "provider.hasVariable" (list . "ACCESS_KEY_ID")) .Values.credentialsSecret $linux.envFrom $fallback -}}
+{{- if and (include "provider.hasVariable" (list . "ALICLOUD_ROLE_ARN")) (not $assumes) -}}
+{{- fail "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set rrsa.accountId and rrsa.clusterId, or ALICLOUD_OIDC_PROVIDER_ARN, ACCESS_KEY_ID and SECRET_ACCESS_KEY in envVarsFromSecret, or credentialsSecret" -}}
+{{- end -}}
+{{/* What the provider refuses, where the value stands here. What comes from a Secret it sees only when it starts. */}}
+{{- $forms := dict
+  "ALICLOUD_ROLE_ARN" `^\s*acs:ram::[0-9]{1,32}:role/[A-Za-z0-9._-]{1,64}\s*$`
+  "ALICLOUD_OIDC_PROVIDER_ARN" `^\s*acs:ram::[0-9]+:oidc-provider/[!-~]+\s*$`
+  "ALICLOUD_ACCOUNT_ID" `^\s*[0-9]+\s*$`
+  "ALICLOUD_CLUSTER_ID" `^\s*[!-~]+\s*$`
+  "ALIBABA_CLOUD_ECS_METADATA" `^\s*[A-Za-z0-9._-]{1,64}\s*$`
+  "ALIBABA_CLOUD_ECS_METADATA_DISABLED" `(?i)^\s*(true|1|t|yes|y|on|false|0|f|no|n|off)?\s*$`
+  "ALIBABA_CLOUD_IMDSV1_DISABLED" `(?i)^\s*(true|1|t|yes|y|on|false|0|f|no|n|off)?\s*$`
+  "ACCESS_KEY_ID" `^\s*[!-+\--~]+\s*$`
+  "SECRET_ACCESS_KEY" `^\s*[!-+\--~]+\s*$`
+-}}
+{{- range $linux.env -}}
+{{- if and .value (hasKey $forms .name) -}}
+{{- if not (regexMatch (get $forms .name) .value) -}}
+{{- fail (printf "linux.env: the provider does not start with this value of %s, see docs/migrate.md" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $number := `^[+-]?[0-9][0-9A-Fa-fxXoO_]*$` -}}
+{{- $forms := dict
+  "max-concurrent-kms-secret-pulls" $number
+  "max-concurrent-oos-secret-pulls" $number
+  "healthz-port" $number
+  "healthz-path" `^/`
+  "healthz-timeout" `^[+-]?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
+  "region" `^\s*([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)?\s*$`
+  "provider-volume" `.`
+  "v" `^[+-]?[0-9]+$`
+-}}
+{{- range $linux.extraArgs -}}
+{{- $name := regexReplaceAll `(?s)^--?([a-z-]+)=.*$` . "${1}" -}}
+{{- if and (hasKey $forms $name) (contains "=" .) -}}
+{{- if not (regexMatch (get $forms $name) (regexReplaceAll `(?s)^[^=]*=` . "")) -}}
+{{- fail (printf "linux.extraArgs: the provider does not start with this value of --%s, see docs/migrate.md" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.credentialsSecret (include "provider.hasVariable" (list . "ACCESS_KEY_ID")) -}}
 {{- fail "credentialsSecret and ACCESS_KEY_ID of envVarsFromSecret are both set; remove one, so that it is plain which pair counts" -}}
 {{- end -}}
-{{- if or (and .Values.rrsa.accountId (not .Values.rrsa.clusterId)) (and .Values.rrsa.clusterId (not .Values.rrsa.accountId)) -}}
-{{- fail "rrsa.accountId and rrsa.clusterId name the OIDC provider together; set both, or neither" -}}
+{{- $account := or .Values.rrsa.accountId (include "provider.hasVariable" (list . "ALICLOUD_ACCOUNT_ID")) -}}
+{{- $cluster := or .Values.rrsa.clusterId (include "provider.hasVariable" (list . "ALICLOUD_CLUSTER_ID")) -}}
+{{- if and (ne (empty $account) (empty $cluster)) (not (include "provider.hasOIDC" .)) (not $linux.envFrom) (not $fallback) -}}
+{{- fail "rrsa.accountId and rrsa.clusterId (or ALICLOUD_ACCOUNT_ID and ALICLOUD_CLUSTER_ID) name the OIDC provider together; set both, or neither" -}}
 {{- end -}}
 {{- $rolling := get ($linux.updateStrategy | default dict) "rollingUpdate" | default dict -}}
 {{- $surge := toString (get $rolling "maxSurge" | default 0) -}}

@@ -13,13 +13,13 @@
 {{- define "provider.args" -}}
 - --provider-volume=/provider
 - --healthz-port={{ .Values.linux.healthzPort }}
-- --healthz-path={{ .Values.linux.healthzPath }}
+- {{ printf "--healthz-path=%s" .Values.linux.healthzPath | quote }}
 - --healthz-timeout={{ .Values.linux.healthzTimeout }}
 {{- with .Values.regionId }}
-- --region={{ . }}
+- {{ printf "--region=%s" . | quote }}
 {{- end }}
 {{- with .Values.logVerbosity }}
-- -v={{ . }}
+- -v={{ ternary (int64 .) . (kindIs "float64" .) }}
 {{- end }}
 {{- if .Values.logFormatJSON }}
 - --log-format=json

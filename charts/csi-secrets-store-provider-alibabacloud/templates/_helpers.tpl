@@ -52,9 +52,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $fromSecret := get ($root.Values.envVarsFromSecret | default dict) $name -}}
 {{- if and $fromSecret $fromSecret.secretKeyRef -}}{{- $found = true -}}{{- end -}}
 {{- range $root.Values.linux.env -}}
-{{- if eq .name $name -}}{{- $found = true -}}{{- end -}}
+{{- if and (eq .name $name) (or .value .valueFrom) -}}{{- $found = true -}}{{- end -}}
 {{- end -}}
 {{- if $found -}}true{{- end -}}
+{{- end -}}
+
+{{/* Half of a pair of variables: the name of the one that is there and of the one that is not, or nothing. What else
+Secrets and ConfigMaps bring cannot be seen here, and the provider passes over halves if it is told to. Takes root and names. */}}
+{{- define "provider.half" -}}
+{{- $root := index . 0 -}}
+{{- $first := include "provider.hasVariable" (list $root (index . 1)) -}}
+{{- $second := include "provider.hasVariable" (list $root (index . 2)) -}}
+{{- if and (ne $first $second) (not $root.Values.linux.envFrom) (ne (toString $root.Values.provider.allowIdentityFallback) "true") -}}
+{{- ternary (printf "%s is set and %s is not" (index . 1) (index . 2)) (printf "%s is set and %s is not" (index . 2) (index . 1)) (eq $first "true") -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Whether an OIDC provider is configured. */}}
