@@ -504,6 +504,16 @@ pub const MEMORY_BUDGET_BYTES: usize = 64 * 1024 * 1024;
 /// A Unix socket's path, without the terminating NUL (`sun_path` on Linux).
 pub const SOCKET_PATH_BYTES: usize = 107;
 
+/// Pause between two looks at the socket's path: one that was removed is bound again within a second.
+pub const SOCKET_WATCH_PAUSE: Duration = Duration::from_millis(250);
+
+/// Pause between two probes of another process's socket at the path. Two that are refused mean that it is dead: a
+/// process that starts listens within microseconds of its bind.
+pub const SOCKET_PROBE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Most bytes of the kernel's mount table that are read. A container has some thirty mounts of a hundred bytes.
+pub const MOUNT_TABLE_BYTES: u64 = 262_144;
+
 /// Log lines that peers can cause, per kind and minute.
 pub const PEER_LOG_LINES: u32 = 10;
 

@@ -44,7 +44,7 @@ pub fn run(mut config: Config, stop: &Stop) -> Result<(), StartError> {
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let socket_path = config.provider_volume.join(SOCKET_NAME);
-    let health = HealthServer::bind(&config.health, &socket_path).map_err(|error| StartError::Health {
+    let health = HealthServer::bind(&config.health).map_err(|error| StartError::Health {
         port: config.health.port,
         error,
     })?;

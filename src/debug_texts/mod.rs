@@ -150,6 +150,8 @@ const REASONS: &[(&str, &[&str])] = &[
             "params::names::Wrong",
             "params::problem::Place",
             "params::problem::Warning",
+            "server::SocketTrouble",
+            "server::path::Found",
             "validate::Report",
             "validate::Settings",
             "validate::access::Access",

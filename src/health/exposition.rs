@@ -61,7 +61,22 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
         text.counter(name, help);
         text.value(&[], counter.value());
     }
+    text.counter(
+        "socket_rebinds_total",
+        "Rebinds of the socket, by reason: its path was removed, or the process that had taken it refused connections.",
+    );
+    for (reason, counter) in [
+        ("removed", &counters.socket_removed),
+        ("refused", &counters.socket_refused),
+    ] {
+        text.value(&[("reason", reason)], counter.value());
+    }
     for (name, help, value) in [
+        (
+            "socket_owned",
+            "1 if clients that connect to the socket's path reach this process, otherwise 0.",
+            usize::from(server.socket_trouble().is_none()),
+        ),
         (
             "connections_open",
             "Connections that are open on the socket.",

@@ -1,8 +1,7 @@
 //! The health endpoint: HTTP on a port of its own, for kubelet's probes and for Prometheus.
 //!
 //! `/healthz` is answered by asking our own socket for `Version`, as the driver would: 200 if it answers in time,
-//! 503 if not. So the probe sees what the driver would see. `/readyz` asks more and says what it misses; `/metrics`
-//! shows the numbers.
+//! 503 if not, or if only a restart helps. `/readyz` asks more and says what it misses; `/metrics` shows the numbers.
 
 mod exposition;
 mod probe;
@@ -10,7 +9,6 @@ mod readiness;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -53,7 +51,6 @@ pub struct Settings {
 pub struct HealthServer {
     listener: TcpListener,
     health: Settings,
-    socket: PathBuf,
 }
 
 impl HealthServer {
@@ -61,7 +58,7 @@ impl HealthServer {
     ///
     /// # Errors
     /// The port is not to be had.
-    pub fn bind(health: &Settings, socket: &Path) -> io::Result<Self> {
+    pub fn bind(health: &Settings) -> io::Result<Self> {
         let any_v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, health.port));
         let any_v4 = SocketAddr::from(([0, 0, 0, 0], health.port));
         // One IPv6 socket serves both families where the kernel has IPv6 at all.
@@ -72,7 +69,6 @@ impl HealthServer {
         Ok(Self {
             listener,
             health: health.clone(),
-            socket: socket.to_owned(),
         })
     }
 
@@ -125,12 +121,10 @@ impl HealthServer {
         let (status, kind, body) = match &request {
             None => ("400 Bad Request", PLAIN, "not an HTTP GET".to_owned()),
             Some(request) if request.path == self.health.path => {
-                let asked = probe::probe(&self.socket, self.health.timeout);
-                plain(asked.map_err(|error| format!("the socket does not answer: {error}")))
+                plain(readiness::alive(&observed.server, self.health.timeout))
             }
             Some(request) if request.path == READY_PATH => {
-                let alive = probe::probe(&self.socket, self.health.timeout);
-                plain(observed.readiness.verdict(alive, &observed.server))
+                plain(observed.readiness.verdict(&observed.server, self.health.timeout))
             }
             Some(request) if request.path == METRICS_PATH => {
                 let mut text = Text::default();

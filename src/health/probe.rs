@@ -1,14 +1,14 @@
 //! Asking our own socket for `Version`, as the driver would.
 
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
+
+use crate::server::Observer;
 
 /// Asks our own socket for `Version`: connection preface, SETTINGS, one request, and waits for the first bytes of
 /// its answer's HEADERS frame.
-pub(super) fn probe(socket: &Path, timeout: Duration) -> io::Result<()> {
-    let mut stream = UnixStream::connect(socket)?;
+pub(super) fn probe(server: &Observer, timeout: Duration) -> io::Result<()> {
+    let mut stream = server.connect()?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
     stream.write_all(&version_request())?;

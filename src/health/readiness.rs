@@ -1,9 +1,27 @@
 //! Whether Mounts can be expected to succeed, as far as that can be told without the cloud.
 
 use std::fmt;
-use std::io;
+use std::time::Duration;
 
+use super::probe;
 use crate::server::Observer;
+
+/// Whether this process serves, whoever has the socket's path. The error is what a restart of the container may mend.
+pub(super) fn alive(server: &Observer, timeout: Duration) -> Result<(), String> {
+    if server.is_draining() {
+        return Ok(()); // it ends by itself
+    }
+    if let Some(trouble) = server.socket_trouble()
+        && trouble.needs_restart
+    {
+        return Err(trouble.reason);
+    }
+    answers(server, timeout)
+}
+
+fn answers(server: &Observer, timeout: Duration) -> Result<(), String> {
+    probe::probe(server, timeout).map_err(|error| format!("the socket does not answer: {error}"))
+}
 
 /// Something that must hold; the error is the reason why not, in one line.
 pub type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -27,19 +45,14 @@ impl Readiness {
         self
     }
 
-    /// Ready, or every reason why not, a line each. `alive` is what the socket answered.
-    pub(super) fn verdict(&self, alive: io::Result<()>, server: &Observer) -> Result<(), String> {
+    /// Ready, or every reason why not, a line each. The socket has `timeout` to answer.
+    pub(super) fn verdict(&self, server: &Observer, timeout: Duration) -> Result<(), String> {
         let mut reasons = Vec::new();
-        if let Err(error) = alive {
-            reasons.push(format!("the socket does not answer: {error}"));
-        }
         if server.is_draining() {
             reasons.push("the provider is stopping".to_owned());
-        } else if !server.owns_socket() {
-            reasons.push(format!(
-                "{} is not this process's socket: it was removed, or another provider on the node has taken its place",
-                server.socket_path().display()
-            ));
+        } else {
+            reasons.extend(answers(server, timeout).err());
+            reasons.extend(server.socket_trouble().map(|trouble| trouble.reason));
         }
         reasons.extend(self.checks.iter().filter_map(|check| check().err()));
         if reasons.is_empty() {

@@ -5,13 +5,14 @@
 //! second instance takes the name over from the first while that one drains.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use super::path::directory_of;
 use crate::limits;
 
 /// A listening socket under its final name.
@@ -57,11 +58,7 @@ pub fn bind(path: &Path) -> Result<BoundSocket, BindError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(source) => return Err(system("look at", path)(source)),
     }
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let nursery = create_nursery(directory)?;
+    let nursery = create_nursery(directory_of(path))?;
     let bound = bind_in(&nursery, path);
     if bound.is_err() {
         // Best effort: the error is about the step that failed, not about what it left behind.
@@ -113,26 +110,23 @@ fn create_nursery(directory: &Path) -> Result<PathBuf, BindError> {
 
 impl SocketFile {
     /// Removes the file if it is still the one that was bound, and not that of a successor. A successor that
-    /// takes the name over between the look and the removal loses it; it would have to start in that instant.
+    /// takes the name over between the look and the removal loses it, and binds it again within a second.
     pub(super) fn remove_if_ours(&self) -> io::Result<bool> {
-        let is_ours = self.look()?;
+        let is_ours = match fs::symlink_metadata(&self.path) {
+            Ok(now) => self.is(&now),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(error),
+        };
         if is_ours {
             fs::remove_file(&self.path)?;
         }
         Ok(is_ours)
     }
 
-    /// Whether the name still leads to the file that was bound.
-    pub(super) fn is_ours(&self) -> bool {
-        self.look().unwrap_or(false)
-    }
-
-    fn look(&self) -> io::Result<bool> {
-        match fs::symlink_metadata(&self.path) {
-            Ok(now) => Ok((now.dev(), now.ino()) == (self.device, self.inode)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// Whether this is the file that was bound. Its inode number is not given to another file for as long as the
+    /// listener lives, which holds the inode.
+    pub(super) fn is(&self, metadata: &Metadata) -> bool {
+        (metadata.dev(), metadata.ino()) == (self.device, self.inode)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -224,9 +218,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         let first = bind(&path).unwrap();
-        assert!(first.file.is_ours());
         let second = bind(&path).unwrap();
-        assert!(!first.file.is_ours() && second.file.is_ours());
+        let now = fs::symlink_metadata(&path).unwrap();
+        assert!(!first.file.is(&now) && second.file.is(&now));
         assert!(!first.file.remove_if_ours().unwrap());
         assert!(path.exists());
         assert!(second.file.remove_if_ours().unwrap());

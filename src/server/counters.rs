@@ -24,6 +24,10 @@ pub struct Counters {
     pub panics: Counter,
     /// Answers whose status code kubelet would not take for final; each is a defect of the handler.
     pub codes_replaced: Counter,
+    /// Times that the socket was bound again because its path was gone.
+    pub socket_removed: Counter,
+    /// Times that the socket was bound again because the process that had its path no longer accepted connections.
+    pub socket_refused: Counter,
     answers: [Counter; Code::ALL.len()],
 }
 

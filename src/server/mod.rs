@@ -22,10 +22,12 @@
 mod bind;
 mod connection;
 mod counters;
+mod path;
 mod peer_log;
 mod pool;
 mod session;
 mod signal;
+mod watch;
 mod worker;
 
 pub use bind::{BindError, BoundSocket, bind};
@@ -39,7 +41,6 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -53,8 +54,10 @@ use crate::secret::Secret;
 
 use self::bind::SocketFile;
 use self::connection::Connection;
+use self::path::{Found, SocketPath};
 use self::peer_log::PeerLog;
 use self::pool::{Bounds, Pool};
+use self::signal::Signal;
 use self::worker::Job;
 
 /// What is served.
@@ -99,47 +102,48 @@ pub fn serve(
     settings: Settings,
 ) -> io::Result<Handle> {
     let server = Server::new(service, clock, settings);
-    let stopper = UnixStream::from(OwnedFd::from(socket.listener.try_clone()?));
-    let accepting = {
-        let server = Arc::clone(&server);
-        let thread = thread::Builder::new()
-            .name("accept".to_owned())
-            .stack_size(limits::CONNECTION_STACK);
-        thread.spawn(move || server.accept(&socket.listener))?
-    };
-    Ok(Handle {
+    let listening = Arc::new(Listening {
+        path: SocketPath::new(socket.file.path()),
+        current: Mutex::new(Some(Acceptor::start(socket, &server)?)),
+        bind_error: Mutex::default(),
+        woken: Signal::default(),
         server,
-        file: socket.file,
-        stopper,
-        accepting,
-    })
+    });
+    let watching = {
+        let listening = Arc::clone(&listening);
+        let thread = thread::Builder::new()
+            .name("watch".to_owned())
+            .stack_size(limits::CONNECTION_STACK);
+        thread.spawn(move || watch::run(&listening))?
+    };
+    Ok(Handle { listening, watching })
 }
 
 /// A server that is running. Dropping the handle lets it run on.
 pub struct Handle {
-    server: Arc<Server>,
-    file: SocketFile,
-    /// The listening socket, as the type whose `shutdown` the standard library offers.
-    stopper: UnixStream,
-    accepting: JoinHandle<()>,
+    listening: Arc<Listening>,
+    watching: JoinHandle<()>,
 }
 
 impl Handle {
     /// Ends it gracefully, and blocks until that is done: accepts nothing more, tells every client, lets Mounts
     /// finish for `grace`, answers the rest, closes. Removes the socket file unless a successor has replaced it.
     pub fn shutdown(self, grace: Duration) {
-        let server = &self.server;
+        let server = &self.listening.server;
         server.is_draining.store(true, Ordering::Release);
-        // On Linux this ends a blocked accept, after the connections that are queued already.
-        if let Err(error) = self.stopper.shutdown(Shutdown::Both) {
-            log::warn!("cannot stop listening: {error}");
-        } else if self.accepting.join().is_err() {
-            log::error!("defect: the accepting thread panicked");
+        // First the watch, which would bind the path again.
+        self.listening.woken.raise();
+        if self.watching.join().is_err() {
+            log::error!("defect: the thread that watches the socket panicked");
         }
-        match self.file.remove_if_ours() {
-            Ok(true) => {}
-            Ok(false) => log::info!("the socket belongs to a successor now and stays"),
-            Err(error) => log::warn!("cannot remove {}: {error}", self.file.path().display()),
+        let acceptor = self.listening.current().take();
+        if let Some(acceptor) = acceptor {
+            let file = acceptor.stop();
+            match file.remove_if_ours() {
+                Ok(true) => {}
+                Ok(false) => log::info!("the socket belongs to a successor now and stays"),
+                Err(error) => log::warn!("cannot remove {}: {error}", file.path().display()),
+            }
         }
         let started = server.clock.now();
         server.for_each_connection(|connection| connection.shut_down());
@@ -155,82 +159,225 @@ impl Handle {
 
     /// What the server has counted.
     pub fn counters(&self) -> Arc<Counters> {
-        Arc::clone(&self.server.counters)
+        Arc::clone(&self.listening.server.counters)
     }
 
     /// A look at the server that outlives this handle.
     pub fn observer(&self) -> Observer {
         Observer {
-            server: Arc::clone(&self.server),
-            file: self.file.clone(),
+            listening: Arc::clone(&self.listening),
         }
     }
 
     /// The memory budget, for other holders of bytes.
     pub fn budget(&self) -> Budget {
-        self.server.budget.clone()
+        self.listening.server.budget.clone()
     }
 
     /// Connections that are open.
     pub fn connections(&self) -> usize {
-        self.server.connections().open.len()
+        self.listening.server.connections().open.len()
     }
 
     /// Mounts that wait for a worker.
     pub fn queued_mounts(&self) -> usize {
-        self.server.pool.queued()
+        self.listening.server.pool.queued()
     }
 }
 
 /// A look at a server from outside, for as long as one likes.
 #[derive(Clone)]
 pub struct Observer {
-    server: Arc<Server>,
-    file: SocketFile,
+    listening: Arc<Listening>,
+}
+
+/// Why clients that connect to the socket's path do not come to this process.
+#[derive(Debug)]
+pub struct SocketTrouble {
+    /// What is at the path and what to do, in a sentence.
+    pub reason: String,
+    /// The process cannot mend it, and a new container can.
+    pub needs_restart: bool,
 }
 
 impl Observer {
     /// What the server has counted.
     pub fn counters(&self) -> &Counters {
-        &self.server.counters
+        &self.listening.server.counters
     }
 
     /// The memory budget.
     pub fn budget(&self) -> &Budget {
-        &self.server.budget
+        &self.listening.server.budget
     }
 
     /// Connections that are open.
     pub fn connections(&self) -> usize {
-        self.server.connections().open.len()
+        self.listening.server.connections().open.len()
     }
 
     /// Mounts that wait for a worker.
     pub fn queued_mounts(&self) -> usize {
-        self.server.pool.queued()
+        self.listening.server.pool.queued()
     }
 
     /// Whether the server is on its way down.
     pub fn is_draining(&self) -> bool {
-        self.server.is_draining()
+        self.listening.server.is_draining()
     }
 
-    /// Whether the name of the socket still leads to this server.
-    pub fn owns_socket(&self) -> bool {
-        self.file.is_ours()
+    /// Why clients that connect to the socket's path do not come to this server, as it is now.
+    pub fn socket_trouble(&self) -> Option<SocketTrouble> {
+        let found = self.listening.look();
+        let reason = self.listening.trouble(&found)?;
+        let needs_restart = found == Found::OldDirectory;
+        Some(SocketTrouble {
+            reason,
+            needs_restart,
+        })
     }
 
-    /// The name of the socket.
-    pub fn socket_path(&self) -> &Path {
-        self.file.path()
+    /// A connection to this server, and to no other: through the socket's path while that leads here, otherwise past it.
+    ///
+    /// # Errors
+    /// Nobody accepts connections any more, or the process is out of descriptors.
+    pub fn connect(&self) -> io::Result<UnixStream> {
+        if self.listening.look() == Found::Ours {
+            return path::connect(self.listening.path.path());
+        }
+        let (client, served) = UnixStream::pair()?;
+        self.listening.server.connect(served);
+        Ok(client)
     }
 }
 
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Observer")
-            .field("socket", &self.file.path())
+            .field("socket", &self.listening.path.path())
             .finish_non_exhaustive()
+    }
+}
+
+/// The socket that clients reach the server by. It is bound again when others take its path away.
+struct Listening {
+    server: Arc<Server>,
+    path: SocketPath,
+    /// `None` once the server no longer listens.
+    current: Mutex<Option<Acceptor>>,
+    /// What was at the path when it could not be bound again, and why not.
+    bind_error: Mutex<Option<(Found, String)>>,
+    /// Ends a pause of the watch.
+    woken: Signal,
+}
+
+impl Listening {
+    /// What is at the path now.
+    fn look(&self) -> Found {
+        match &*self.current() {
+            Some(acceptor) => self.path.look(&acceptor.file),
+            None => Found::Nothing,
+        }
+    }
+
+    /// Why clients that connect to the path do not come to this server, if `found` is there.
+    fn trouble(&self, found: &Found) -> Option<String> {
+        let reason = self.path.reason(found)?;
+        // What went wrong says more than what is going to be tried.
+        let failed = self.bind_error();
+        let failed = failed.as_ref().filter(|(when, _)| when == found);
+        Some(failed.map_or(reason, |(_, error)| error.clone()))
+    }
+
+    /// Binds the path, where `found` is, again. Clients of the old socket keep their connections.
+    fn bind_again(&self, found: &Found, reason: watch::Reason) {
+        let mut current = self.current(); // so that nobody takes the new file for another process's
+        let bound = bind(self.path.path()).map_err(|error| error.to_string());
+        let started = bound.and_then(|socket| {
+            let file = socket.file.clone();
+            Acceptor::start(socket, &self.server).map_err(|error| {
+                // A socket that nobody accepts on is worse than none. The watch tries again.
+                let _ = file.remove_if_ours();
+                format!("cannot start a thread: {error}; raise the limit of processes")
+            })
+        });
+        let old = match started {
+            Ok(acceptor) => current.replace(acceptor),
+            Err(error) => {
+                *self.bind_error() = Some((found.clone(), error));
+                return;
+            }
+        };
+        drop(current);
+        *self.bind_error() = None;
+        if let Some(old) = old {
+            old.stop();
+        }
+        let (counters, path) = (&self.server.counters, self.path.path().display());
+        match reason {
+            watch::Reason::Removed => {
+                counters.socket_removed.increment();
+                log::warn!(
+                    "{path} was removed by another process, as some providers do when they stop; bound it again"
+                );
+            }
+            watch::Reason::Refused => {
+                counters.socket_refused.increment();
+                log::warn!(
+                    "{path} was another process's socket that nobody accepts connections on; bound it again"
+                );
+            }
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Acceptor>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bind_error(&self) -> MutexGuard<'_, Option<(Found, String)>> {
+        self.bind_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A bound socket, and the thread that accepts connections on it.
+struct Acceptor {
+    file: SocketFile,
+    /// The listening socket, as the type whose `shutdown` the standard library offers.
+    stopper: UnixStream,
+    is_stopped: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Acceptor {
+    fn start(socket: BoundSocket, server: &Arc<Server>) -> io::Result<Self> {
+        let BoundSocket { listener, file } = socket;
+        let stopper = UnixStream::from(OwnedFd::from(listener.try_clone()?));
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let thread = {
+            let (server, is_stopped) = (Arc::clone(server), Arc::clone(&is_stopped));
+            let thread = thread::Builder::new()
+                .name("accept".to_owned())
+                .stack_size(limits::CONNECTION_STACK);
+            thread.spawn(move || server.accept(&listener, &is_stopped))?
+        };
+        Ok(Self {
+            file,
+            stopper,
+            is_stopped,
+            thread,
+        })
+    }
+
+    /// Accepts what is queued already and nothing more. The file stays.
+    fn stop(self) -> SocketFile {
+        self.is_stopped.store(true, Ordering::Release);
+        // On Linux this ends a blocked accept, after the connections that are queued already.
+        if let Err(error) = self.stopper.shutdown(Shutdown::Both) {
+            log::warn!("cannot stop listening: {error}");
+        } else if self.thread.join().is_err() {
+            log::error!("defect: the accepting thread panicked");
+        }
+        self.file
     }
 }
 
@@ -300,11 +447,11 @@ impl Server {
         self.is_draining.load(Ordering::Acquire)
     }
 
-    fn accept(self: Arc<Self>, listener: &UnixListener) {
+    fn accept(self: Arc<Self>, listener: &UnixListener, is_stopped: &AtomicBool) {
         loop {
             match listener.accept() {
                 Ok((stream, _)) => self.connect(stream),
-                Err(_) if self.is_draining() => return,
+                Err(_) if is_stopped.load(Ordering::Acquire) => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.warn(format_args!("cannot accept a connection: {error}"));

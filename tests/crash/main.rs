@@ -5,6 +5,7 @@ mod clock;
 mod killed;
 mod memory;
 mod names;
+mod path;
 mod socket;
 mod starved;
 
