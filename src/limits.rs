@@ -251,14 +251,25 @@ pub const LEAST_BUDGET_DIVISOR: usize = 4;
 
 // ---- The health endpoint (src/health) ----
 
-/// Most probes answered at once. kubelet sends one at a time; the port is open to the node's network.
-pub const HEALTH_CONNECTIONS: usize = 16;
+/// Connections at once. kubelet and Prometheus have one each for a moment; the port is open to the node's network. One
+/// more, and the oldest that is waited for has to go.
+pub const HEALTH_CONNECTIONS: usize = 64;
 
-/// Most bytes of a probe's request head.
+/// Connections accepted in a row before those that are open are looked at again: who has just come has the time that
+/// a few such rounds take to send its request, however many follow.
+pub const HEALTH_ACCEPTS: usize = 16;
+
+/// Most bytes of a request's head. All connections at once hold half a mebibyte of them.
 pub const HEALTH_REQUEST_BYTES: usize = 8 * 1024;
 
-/// How long a probe may take to send its request.
-pub const HEALTH_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time from a connection to the end of its request's head, however many pieces it comes in. kubelet sends it at once.
+pub const HEALTH_HEAD_TIME: Duration = Duration::from_secs(2);
+
+/// What finding an answer may take beside the socket's time (`--healthz-timeout`): readiness looks at a few files.
+pub const HEALTH_ANSWER_TIME: Duration = Duration::from_secs(2);
+
+/// Time from a connection to the last byte of its answer. What we take to find the answer does not count.
+pub const HEALTH_EXCHANGE_TIME: Duration = Duration::from_secs(5);
 
 // ---- The log of Mounts (src/mount/journal.rs) ----
 
@@ -458,8 +469,28 @@ pub const CALL_TIME: Duration = Duration::from_secs(110);
 /// Time for a caller to take its answer, once there is one or the call is out of time.
 pub const ANSWER_TAKING: Duration = Duration::from_secs(30);
 
-/// Connections at once. The driver has one, or two while it restarts; probes come and go.
+/// Connections at once. The driver has one, or two while it restarts; probes come and go. One more, and the one that
+/// is missed least has to go.
 pub const CONNECTIONS: usize = 32;
+
+/// Idle connections that do not give way to new ones that have not asked for anything: the driver's, and some more.
+pub const CONNECTIONS_KEPT: usize = 8;
+
+/// A new connection has its first request on the way for so long. On one machine that is a millisecond; a busy one may
+/// take longer.
+pub const NEWCOMER_TIME: Duration = Duration::from_secs(1);
+
+/// Connections beside these that have been told to go. Most are gone at once, and those of clients that do not react
+/// after [`GOAWAY_ROUND_TRIP`].
+pub const CONNECTIONS_LEAVING: usize = 8;
+
+/// How long a new connection waits for those that have been told to go: as long as the one that takes longest, whose
+/// client reads nothing.
+pub const ROOM_PATIENCE: Duration = Duration::from_secs(5);
+
+/// From then on a client has sent its request, or is late: while places are short, a connection whose first request
+/// is late has none. Clients send a request as a whole, as far as the windows let them.
+pub const REQUEST_STALL: Duration = Duration::from_secs(10);
 
 /// Mounts that run at the same time: a node's volumes after a reboot, more than a hundred.
 pub const WORKERS: usize = 128;
@@ -489,7 +520,7 @@ pub const WRITE_SLICE: Duration = Duration::from_secs(1);
 /// A peer that takes no octet for so long is gone.
 pub const WRITE_STALL: Duration = Duration::from_secs(30);
 
-/// The same after a connection error, when only GOAWAY is left to be taken.
+/// The same when only GOAWAY is left to be taken: after a connection error, or when another needs the place.
 pub const GOAWAY_STALL: Duration = Duration::from_secs(2);
 
 /// Pause after a failed accept, which is mostly a lack of file descriptors.

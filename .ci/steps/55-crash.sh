@@ -13,5 +13,5 @@ on_shipped() { # on_shipped TEST LEAST: all of it, at least so many cases
 }
 
 step 'libfaketime for clocks that jump' scripts/debian.sh libfaketime
-step 'restart and resource cases: kill -9, disk, names, descriptors, threads, clocks, 32 MiB' on_shipped crash 16
+step 'restart and resource cases: kill -9, disk, names, descriptors, threads, crowds, paths, clocks, 32 MiB' on_shipped crash 30
 step 'memory search by root: this build and the shipped one, plain and TLS' on_shipped hygiene 10

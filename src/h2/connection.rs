@@ -183,8 +183,23 @@ impl Connection {
 
     /// Whether all is said: nothing is left to send and nothing more will be read.
     pub fn is_finished(&self) -> bool {
+        self.is_over() && self.control.is_empty()
+    }
+
+    /// When it was accepted.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Whether the client has been told to open no more streams, or breaks the protocol.
+    pub fn is_ending(&self) -> bool {
+        self.failure.is_some() || self.shutdown != Shutdown::No
+    }
+
+    /// Whether nothing but the end of the connection is left to tell: no more streams, and no answers.
+    pub fn is_over(&self) -> bool {
         let is_over = matches!(self.shutdown, Shutdown::Final(_)) && self.streams.is_empty();
-        (self.failure.is_some() || is_over) && self.control.is_empty()
+        self.failure.is_some() || is_over
     }
 
     /// Streams that are not closed.

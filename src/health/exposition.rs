@@ -49,8 +49,13 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
         ),
         (
             "connections_refused_total",
-            "Connections closed at once for there were too many.",
+            "Connections closed at once because there were too many, all with calls.",
             &counters.connections_refused,
+        ),
+        (
+            "connections_displaced_total",
+            "Connections without calls closed to make room for others.",
+            &counters.connections_displaced,
         ),
         (
             "protocol_errors_total",

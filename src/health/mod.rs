@@ -2,17 +2,22 @@
 //!
 //! `/healthz` is answered by asking our own socket for `Version`, as the driver would: 200 if it answers in time,
 //! 503 if not, or if only a restart helps. `/readyz` asks more and says what it misses; `/metrics` shows the numbers.
+//!
+//! The port is open to whoever reaches the node, so nobody is waited for at the cost of others: each connection has its
+//! time, and the oldest of those that are waited for makes room for a new one. Whoever asks for the same at the same
+//! time gets the same answer.
 
+mod exchange;
 mod exposition;
 mod probe;
 mod readiness;
+mod serve;
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
+use exchange::Reply;
 pub use readiness::{Check, Readiness};
 
 use crate::limits;
@@ -77,114 +82,67 @@ impl HealthServer {
     /// # Errors
     /// No thread is to be had.
     pub fn spawn(self, observed: Observed) -> io::Result<()> {
+        let Self { listener, health } = self;
+        let answers = Answers { health, observed };
+        let mut server = serve::Server::new(listener, answers)?;
         std::thread::Builder::new()
             .name("health".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn(move || self.run(observed))?;
+            .spawn(move || server.run())?;
         Ok(())
     }
+}
 
-    fn run(self, observed: Observed) {
-        let server = Arc::new((self, observed));
-        let open = Arc::new(AtomicUsize::new(0));
-        loop {
-            let Ok((stream, _)) = server.0.listener.accept() else {
-                // Out of descriptors, most likely: give others time to close theirs.
-                std::thread::sleep(Duration::from_millis(100));
-                continue;
-            };
-            if open.fetch_add(1, Ordering::SeqCst) >= limits::HEALTH_CONNECTIONS {
-                open.fetch_sub(1, Ordering::SeqCst);
-                continue;
-            }
-            let (server, open) = (Arc::clone(&server), Arc::clone(&open));
-            let release = Arc::clone(&open);
-            let spawned = std::thread::Builder::new()
-                .name("probe".to_owned())
-                .stack_size(STACK_BYTES)
-                .spawn(move || {
-                    // Whoever asked has gone if this fails.
-                    let (server, observed) = &*server;
-                    let _ = server.answer(stream, observed);
-                    open.fetch_sub(1, Ordering::SeqCst);
-                });
-            if spawned.is_err() {
-                release.fetch_sub(1, Ordering::SeqCst);
-            }
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Question {
+    Health,
+    Readiness,
+    Metrics,
+}
+
+/// Knows what to answer, and asks around for it.
+struct Answers {
+    health: Settings,
+    observed: Observed,
+}
+
+impl Answers {
+    /// What a path asks for, or the answer if that is nothing.
+    fn question(&self, path: &str) -> Result<Question, Reply> {
+        if path == self.health.path {
+            Ok(Question::Health)
+        } else if path == READY_PATH {
+            Ok(Question::Readiness)
+        } else if path == METRICS_PATH {
+            Ok(Question::Metrics)
+        } else {
+            let known = format!("there is {}, {READY_PATH}, {METRICS_PATH}", self.health.path);
+            Err(Reply::text("404 Not Found", &known))
         }
     }
 
-    fn answer(&self, mut stream: TcpStream, observed: &Observed) -> io::Result<()> {
-        stream.set_read_timeout(Some(limits::HEALTH_REQUEST_TIMEOUT))?;
-        stream.set_write_timeout(Some(limits::HEALTH_REQUEST_TIMEOUT))?;
-        let request = read_request(&mut stream)?;
-        let (status, kind, body) = match &request {
-            None => ("400 Bad Request", PLAIN, "not an HTTP GET".to_owned()),
-            Some(request) if request.path == self.health.path => {
-                plain(readiness::alive(&observed.server, self.health.timeout))
+    /// Finds the answer, which takes its time.
+    fn answer(&self, question: Question) -> Reply {
+        let server = &self.observed.server;
+        match question {
+            Question::Health => Reply::verdict(readiness::alive(server, self.health.timeout)),
+            Question::Readiness => {
+                Reply::verdict(self.observed.readiness.verdict(server, self.health.timeout))
             }
-            Some(request) if request.path == READY_PATH => {
-                plain(observed.readiness.verdict(&observed.server, self.health.timeout))
-            }
-            Some(request) if request.path == METRICS_PATH => {
+            Question::Metrics => {
                 let mut text = Text::default();
-                exposition::write(&mut text, &observed.server);
-                observed.metrics.write(&mut text);
-                ("200 OK", Text::CONTENT_TYPE, text.into_string())
+                exposition::write(&mut text, &self.observed.server);
+                self.observed.metrics.write(&mut text);
+                Reply::new("200 OK", Text::CONTENT_TYPE, &text.into_string())
             }
-            Some(_) => {
-                let known = format!("there is {}, {READY_PATH}, {METRICS_PATH}", self.health.path);
-                ("404 Not Found", PLAIN, known)
-            }
-        };
-        let is_head = request.is_some_and(|request| request.is_head);
-        write!(
-            stream,
-            "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{}",
-            body.len(),
-            if is_head { "" } else { &body }
-        )
-    }
-}
-
-fn plain(result: Result<(), String>) -> (&'static str, &'static str, String) {
-    match result {
-        Ok(()) => ("200 OK", PLAIN, "ok".to_owned()),
-        Err(reasons) => ("503 Service Unavailable", PLAIN, reasons),
-    }
-}
-
-const PLAIN: &str = "text/plain; charset=utf-8";
-
-/// A GET or HEAD.
-struct Request {
-    path: String,
-    is_head: bool,
-}
-
-/// Reads a request up to the end of its head; `None` if it is not a GET or HEAD with a path.
-fn read_request(stream: &mut TcpStream) -> io::Result<Option<Request>> {
-    let mut head = Vec::new();
-    let mut buffer = [0; 512];
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-        let read = stream.read(&mut buffer)?;
-        if read == 0 || head.len() + read > limits::HEALTH_REQUEST_BYTES {
-            return Ok(None);
         }
-        head.extend_from_slice(buffer.get(..read).unwrap_or_default());
     }
-    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let mut words = std::str::from_utf8(line).unwrap_or_default().split(' ');
-    let (method, target) = (words.next(), words.next());
-    let is_head = match method {
-        Some("GET") => false,
-        Some("HEAD") => true,
-        _ => return Ok(None),
-    };
-    Ok(target.map(|target| Request {
-        path: target.split('?').next().unwrap_or(target).to_owned(),
-        is_head,
-    }))
+
+    /// How long [`Answers::answer`] may take, before the answer is that there is none.
+    fn patience(&self) -> Duration {
+        self.health.timeout.saturating_add(limits::HEALTH_ANSWER_TIME)
+    }
 }
 
 /// A thread that reads a few bytes needs little.

@@ -5,9 +5,27 @@ use std::time::Duration;
 
 use crate::server::Observer;
 
-/// Asks our own socket for `Version`: connection preface, SETTINGS, one request, and waits for the first bytes of
-/// its answer's HEADERS frame.
+/// Asks our own socket for `Version`. Like the driver it connects again when its connection is closed before the answer,
+/// which happens where many connect at once.
 pub(super) fn probe(server: &Observer, timeout: Duration) -> io::Result<()> {
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        match ask(server, timeout) {
+            Err(error) if tries > 0 && is_closed(&error) => {}
+            other => return other,
+        }
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}
+
+/// Asks once: connection preface, SETTINGS, one request, and waits for the first bytes of
+/// its answer's HEADERS frame.
+fn ask(server: &Observer, timeout: Duration) -> io::Result<()> {
     let mut stream = server.connect()?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
@@ -53,6 +71,9 @@ fn version_request() -> Vec<u8> {
     request.extend_from_slice(&[0, 0, 5, FRAME_DATA, FLAG_END_STREAM, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
     request
 }
+
+/// As many as the driver has for a call.
+const TRIES: usize = 3;
 
 const FRAME_DATA: u8 = 0;
 const FRAME_HEADERS: u8 = 1;

@@ -15,6 +15,7 @@ use std::time::Instant;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Server;
+use super::room::Standing;
 use super::session::{Effects, Session};
 use super::signal::Signal;
 use super::worker::Job;
@@ -100,6 +101,20 @@ impl Connection {
         self.signal.raise();
     }
 
+    /// What it is worth when another needs its place.
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        self.lock().standing(now)
+    }
+
+    /// Ends it so that another finds room; returns whether it does, which it does not if calls came in meanwhile.
+    pub(super) fn make_room(self: &Arc<Self>) -> bool {
+        let effects = self.lock().make_room(self.server.clock.now());
+        let makes_room = effects.is_some();
+        self.perform(effects.unwrap_or_default());
+        self.signal.raise();
+        makes_room
+    }
+
     /// Cuts the connection.
     pub(super) fn cut(&self) {
         self.is_lost.store(true, Ordering::Release);
@@ -178,12 +193,12 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let now = self.server.clock.now();
-                    let (effects, is_failed) = {
+                    let (effects, is_farewell) = {
                         let mut session = self.lock();
-                        (session.wake(now), session.h2.failure().is_some())
+                        (session.wake(now), session.is_farewell())
                     };
                     self.perform(effects);
-                    let stall = if is_failed {
+                    let stall = if is_farewell {
                         limits::GOAWAY_STALL
                     } else {
                         limits::WRITE_STALL
@@ -223,7 +238,8 @@ const _: () = assert!(limits::READ_BYTES >= FRAME_BYTES + h2::frame::Head::LENGT
 
 /// The buffers of all connections, full, are a third of what is left beside the memory budget.
 const _: () = assert!(
-    limits::CONNECTIONS * (limits::READ_BYTES + limits::WRITE_BYTES + FRAME_BYTES)
+    (limits::CONNECTIONS + limits::CONNECTIONS_LEAVING)
+        * (limits::READ_BYTES + limits::WRITE_BYTES + FRAME_BYTES)
         <= limits::MEMORY_BESIDE_BUDGET / 3
 );
 

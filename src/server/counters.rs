@@ -10,6 +10,8 @@ pub struct Counters {
     pub connections: Counter,
     /// Connections closed at once because there were too many.
     pub connections_refused: Counter,
+    /// Connections without calls closed to make room for others.
+    pub connections_displaced: Counter,
     /// Connections ended for an error of the peer.
     pub connection_errors: Counter,
     /// Mounts that were handed to a worker or queued for one.

@@ -25,6 +25,7 @@ mod counters;
 mod path;
 mod peer_log;
 mod pool;
+mod room;
 mod session;
 mod signal;
 mod watch;
@@ -57,6 +58,7 @@ use self::connection::Connection;
 use self::path::{Found, SocketPath};
 use self::peer_log::PeerLog;
 use self::pool::{Bounds, Pool};
+use self::room::{Places, Room};
 use self::signal::Signal;
 use self::worker::Job;
 
@@ -79,7 +81,7 @@ pub struct Settings {
     pub queue: usize,
     /// Bytes that requests, fetched values, copies and responses may take together.
     pub memory_budget: usize,
-    /// Connections at once.
+    /// Connections at once, beside those that have been told to go.
     pub connections: usize,
 }
 
@@ -226,7 +228,7 @@ impl Observer {
         self.listening.server.is_draining()
     }
 
-    /// Why clients that connect to the socket's path do not come to this server, as it is now.
+    /// Why clients that connect to the path of the socket do not come to this server, as it is now.
     pub fn socket_trouble(&self) -> Option<SocketTrouble> {
         let found = self.listening.look();
         let reason = self.listening.trouble(&found)?;
@@ -237,13 +239,22 @@ impl Observer {
         })
     }
 
+    /// The server's clock.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.listening.server.clock
+    }
+
     /// A connection to this server, and to no other: through the socket's path while that leads here, otherwise past it.
     ///
     /// # Errors
     /// Nobody accepts connections any more, or the process is out of descriptors.
     pub fn connect(&self) -> io::Result<UnixStream> {
         if self.listening.look() == Found::Ours {
-            return path::connect(self.listening.path.path());
+            match path::connect(self.listening.path.path()) {
+                // So many connect that its backlog is full, which says nothing about this process.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                connected => return connected,
+            }
         }
         let (client, served) = UnixStream::pair()?;
         self.listening.server.connect(served);
@@ -462,16 +473,15 @@ impl Server {
     }
 
     fn connect(self: &Arc<Self>, stream: UnixStream) {
-        let mut connections = self.connections();
-        if connections.open.len() >= self.max_connections {
-            drop(connections);
+        if !self.make_room() {
             self.counters.connections_refused.increment();
             return self.warn(format_args!(
-                "connection refused: {} are open already",
+                "connection refused: {} are open already, and all have calls",
                 self.max_connections
             ));
         }
         self.counters.connections.increment();
+        let mut connections = self.connections();
         let number = connections.next;
         connections.next += 1;
         let connection = Connection::new(stream, Arc::clone(self));
@@ -492,6 +502,50 @@ impl Server {
         });
         if let Err(error) = started {
             self.warn(format_args!("cannot serve a connection: {error}"));
+        }
+    }
+
+    /// Finds a place for another connection, if need be by ending one that has no calls. Returns whether there is one.
+    fn make_room(&self) -> bool {
+        let patience = self.clock.now() + limits::ROOM_PATIENCE;
+        let places = Places {
+            most: self.max_connections,
+            kept: limits::CONNECTIONS_KEPT,
+            leaving: limits::CONNECTIONS_LEAVING,
+        };
+        loop {
+            let open = self.connections().open.clone();
+            if open.len() < self.max_connections {
+                return true;
+            }
+            let now = self.clock.now();
+            let standings: Vec<_> = open
+                .iter()
+                .map(|(number, connection)| (*number, connection.standing(now)))
+                .collect();
+            match room::room(&standings, places) {
+                Room::Free => return true,
+                Room::None => return false,
+                Room::After(number) => {
+                    if open.get(&number).is_some_and(Connection::make_room) {
+                        self.counters.connections_displaced.increment();
+                        self.warn(format_args!(
+                            "{} connections are open: one without calls is closed to make room for another",
+                            self.max_connections
+                        ));
+                    }
+                }
+                Room::Soon => {
+                    let left = patience.saturating_duration_since(now);
+                    if left.is_zero() || self.is_draining() {
+                        return false;
+                    }
+                    let connections = self.connections();
+                    if connections.open.len() >= open.len() {
+                        drop(self.connection_gone.wait_timeout(connections, left));
+                    }
+                }
+            }
         }
     }
 

@@ -14,6 +14,7 @@
 //! ```
 
 mod answer;
+mod departure;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod receive;
@@ -29,9 +30,7 @@ use super::signal::Signal;
 use crate::budget::{self, Share};
 use crate::cancellation::Cancellation;
 use crate::grpc::message::Reader;
-use crate::grpc::proto::ServingStatus;
 use crate::grpc::request::{HttpRefusal, Method};
-use crate::grpc::response::Failure;
 use crate::grpc::timeout::Deadlines;
 use crate::grpc::{Call, Code, Status};
 use crate::h2::{Connection, Event, Reason, StreamId};
@@ -48,6 +47,9 @@ pub(super) struct Session {
     uncovered: usize,
     /// Calls that wait for a share.
     waiting: usize,
+    /// When a request last arrived in full or an answer left; `None` as long as neither has happened.
+    served: Option<Instant>,
+    is_dismissed: bool,
     is_closed: bool,
 }
 
@@ -79,6 +81,8 @@ enum Phase {
         body: Reader,
         held: usize,
         cover: Cover,
+        /// Since when the client could have sent the whole.
+        since: Instant,
         is_complete: bool,
     },
     Refused {
@@ -116,6 +120,8 @@ impl Session {
             timers: BTreeSet::new(),
             uncovered: 0,
             waiting: 0,
+            served: None,
+            is_dismissed: false,
             is_closed: false,
         }
     }
@@ -178,30 +184,6 @@ impl Session {
         }
     }
 
-    /// Begins the graceful end: no new calls; watchers learn about it at once.
-    pub(super) fn shut_down(&mut self, now: Instant) {
-        self.h2.shut_down(now);
-        for stream in self.streams(|phase| matches!(phase, Phase::Watching)) {
-            self.send_health(stream, ServingStatus::NotServing);
-            let failure = Failure::new(&Status::new(Code::Unavailable, "shutting down"));
-            self.h2.send_headers(stream, &failure.trailers(), true);
-            self.set_answering(stream, None);
-        }
-    }
-
-    /// Ends the grace period: whatever has no answer yet gets one now.
-    pub(super) fn answer_the_rest(&mut self, now: Instant) -> Effects {
-        let mut effects = Effects::default();
-        self.handle_events(now, &mut effects);
-        for stream in self.streams(|phase| !matches!(phase, Phase::Answering { .. })) {
-            let message = "the provider is shutting down and the grace period is over; the next attempt will find \
-                           its successor";
-            self.give_up(stream, Status::new(Code::Internal, message), &mut effects);
-        }
-        self.h2.finish_shut_down();
-        effects
-    }
-
     /// The connection is gone: nobody waits for its calls.
     pub(super) fn close(&mut self, effects: &mut Effects) {
         self.is_closed = true;
@@ -248,7 +230,10 @@ impl Session {
                     }
                     self.remove(stream, effects);
                 }
-                Event::Answered { stream } => self.remove(stream, effects),
+                Event::Answered { stream } => {
+                    self.served = self.served.map(|_| now);
+                    self.remove(stream, effects);
+                }
             }
         }
     }

@@ -7,30 +7,175 @@ use std::thread;
 use std::time::Duration;
 
 use csi_provider::grpc::Code;
+use csi_provider::h2::Reason;
+use csi_provider::h2::frame::Kind;
 use csi_provider::limits;
 use csi_provider::server::Settings;
 use harness::driver::Driver;
 
-use crate::actor::{Stage, mount_request, stage, timeless_stage, wait_until};
-use crate::raw::{MOUNT, Raw, VERSION, call, raw, settings, window_update};
+use crate::actor::{Stage, mount, mount_request, stage, timeless_stage, wait_until};
+use crate::raw::{
+    MOUNT, PREFACE, Raw, Seen, VERSION, call, call_head, data, framed, raw, settings, window_update,
+};
 use crate::world::binary;
 
 const LONG: (&str, &str) = ("grpc-timeout", "100S");
 
+fn goaway(last: u32) -> Seen {
+    let reason = Reason::NO_ERROR;
+    Seen::GoAway { last, reason }
+}
+
+/// GOAWAY for no stream yet: the client may still ask, and then has to go.
+const ASKED_TO_GO: u32 = 0x7fff_ffff;
+
+fn call_version(client: &mut Raw, stream: u32) -> u8 {
+    Raw::status(&client.call(stream, VERSION, &[], b"")).0
+}
+
+/// The driver has been there for longest and has nothing to do.
 #[test]
-fn connections_are_bounded_and_each_that_ends_makes_room() {
+fn connections_that_ask_for_nothing_make_room_and_the_driver_s_stays() {
+    let stage = stage(Settings::default());
+    let driver = stage.driver();
+    assert_eq!(mount(&driver, "echo:before").unwrap(), b"before");
+    let mut idle = Raw::connect(&stage.path);
+    assert_eq!(call_version(&mut idle, 1), 0);
+    let mut silent: Vec<_> = (0..limits::CONNECTIONS - 2)
+        .map(|at| match at % 3 {
+            0 => Raw::silent(&stage.path),
+            1 => {
+                let mut client = Raw::silent(&stage.path);
+                client.send(&PREFACE[..10]);
+                client
+            }
+            _ => Raw::connect(&stage.path),
+        })
+        .collect();
+    let mut newcomers: Vec<_> = (0..300)
+        .map(|at| {
+            let newcomer = Raw::silent(&stage.path);
+            if at % 30 == 0 {
+                // As the probe of /healthz and as a driver that has just started.
+                assert_eq!(call_version(&mut Raw::connect(&stage.path), 1), 0);
+                assert_eq!(mount(&stage.driver(), "echo:new").unwrap(), b"new");
+            }
+            newcomer
+        })
+        .collect();
+    let counters = stage.handle.counters();
+    stage.wait_until(|_| counters.connections_displaced.value() >= 298);
+    assert_eq!(counters.connections_refused.value(), 0);
+    for client in &mut silent {
+        client.until(|seen| *seen == goaway(0));
+        assert_eq!(client.next(), None);
+    }
+    // The oldest went first.
+    let (gone, stay) = newcomers.split_at_mut(300 - limits::CONNECTIONS + 2);
+    for client in gone.iter_mut().take(200) {
+        client.until(|seen| *seen == goaway(0));
+        assert_eq!(client.next(), None);
+    }
+    let youngest = stay.last_mut().unwrap();
+    youngest.send(&crate::raw::hello());
+    assert_eq!(call_version(youngest, 1), 0);
+
+    assert_eq!(idle.ping(), [], "it was told nothing");
+    assert_eq!(call_version(&mut idle, 3), 0);
+    let accepted = counters.connections.value();
+    assert_eq!(mount(&driver, "echo:after").unwrap(), b"after");
+    assert_eq!(counters.connections.value(), accepted, "on the same connection");
+    assert_eq!(counters.connection_errors.value(), 0);
+}
+
+#[test]
+fn of_idle_connections_the_one_that_was_served_longest_ago_is_asked_to_go() {
     let stage = stage(Settings::default());
     let mut clients: Vec<_> = (0..limits::CONNECTIONS)
-        .map(|_| Raw::connect(&stage.path))
+        .map(|_| {
+            let mut client = Raw::connect(&stage.path);
+            assert_eq!(call_version(&mut client, 1), 0);
+            client
+        })
+        .collect();
+    // The oldest is the one that was used last.
+    assert_eq!(call_version(&mut clients[0], 3), 0);
+    let mut newcomer = Raw::connect(&stage.path);
+    assert_eq!(call_version(&mut newcomer, 1), 0);
+
+    let mut second = clients.remove(1);
+    let seen = second.until(|seen| matches!(seen, Seen::Ping { ack: false, .. }));
+    assert_eq!(seen[0], goaway(ASKED_TO_GO), "{seen:?}");
+    // A call that crossed this on its way is served, to its end.
+    second.send(&call(3, MOUNT, &[LONG], &mount_request("echo:crossed")));
+    second.send(&raw(Kind::Ping, 1, 0, b"shutdown"));
+    assert_eq!(Raw::status(&second.answer(3)).0, 0);
+    let mut rest: Vec<_> = std::iter::from_fn(|| second.next()).collect();
+    rest.retain(|seen| !matches!(seen, Seen::WindowUpdate(..)));
+    assert!(rest.is_empty() || rest == [goaway(3)], "{rest:?}");
+
+    for client in &mut clients {
+        assert_eq!(client.ping(), [], "the others are told nothing");
+    }
+    let counters = stage.handle.counters();
+    assert_eq!(counters.connections_displaced.value(), 1);
+    assert_eq!(counters.connections_refused.value(), 0);
+    assert_eq!(counters.connection_errors.value(), 0);
+}
+
+/// Those that take no notice are waited for, in numbers, and nobody else is refused for it.
+#[test]
+fn idle_clients_that_do_not_go_by_themselves_are_let_go() {
+    let stage = stage(Settings::default());
+    let served = |stage: &Stage| {
+        let mut client = Raw::connect(&stage.path);
+        assert_eq!(call_version(&mut client, 1), 0);
+        client
+    };
+    let mut clients: Vec<_> = (0..limits::CONNECTIONS).map(|_| served(&stage)).collect();
+    let newcomers = 2 * limits::CONNECTIONS_LEAVING + 1;
+    let later: Vec<_> = (0..newcomers).map(|_| served(&stage)).collect();
+    for client in clients.iter_mut().take(newcomers) {
+        let seen = client.until(|seen| *seen == goaway(1));
+        assert_eq!(seen[0], goaway(ASKED_TO_GO), "{seen:?}");
+        assert_eq!(client.next(), None);
+    }
+    for client in clients.iter_mut().skip(newcomers) {
+        assert_eq!(client.ping(), []);
+    }
+    drop(later);
+    assert_eq!(stage.handle.counters().connections_refused.value(), 0);
+}
+
+#[test]
+fn a_connection_with_calls_keeps_its_place_and_a_newcomer_is_refused_if_all_have_some() {
+    let stage = stage(Settings::default());
+    let mut clients: Vec<_> = (0..limits::CONNECTIONS)
+        .map(|at| {
+            let mut client = Raw::connect(&stage.path);
+            if at == 0 {
+                client.send(&call_head(1, MOUNT, &[LONG])); // is on its way
+            } else {
+                client.send(&call(1, MOUNT, &[LONG], &mount_request("hang")));
+            }
+            client.ping();
+            client
+        })
         .collect();
     assert_eq!(Raw::silent(&stage.path).next(), None, "closed without a word");
-    assert_eq!(stage.handle.counters().connections_refused.value(), 1);
+    let counters = stage.handle.counters();
+    assert_eq!(counters.connections_refused.value(), 1);
+    assert_eq!(counters.connections_displaced.value(), 0);
     for client in &mut clients {
         assert_eq!(client.ping(), [], "those that are open stay");
     }
+    clients[0].send(&data(1, &framed(&mount_request("echo:x")), true));
+    assert_eq!(Raw::status(&clients[0].answer(1)).0, 0);
+    assert_eq!(call_version(&mut Raw::connect(&stage.path), 1), 0, "in its place");
     clients.pop();
     stage.wait_until(|stage| stage.handle.connections() < limits::CONNECTIONS);
     Raw::connect(&stage.path);
+    assert_eq!(counters.connections_refused.value(), 1);
 }
 
 #[test]
@@ -105,7 +250,7 @@ fn a_client_that_reads_nothing_is_cut_off() {
 fn after_a_protocol_error_a_client_that_reads_nothing_is_cut_off_soon() {
     let stage = timeless_stage();
     let mut client = deaf_client(&stage);
-    client.send(&raw(csi_provider::h2::frame::Kind::PushPromise, 0, 1, &[0; 4]));
+    client.send(&raw(Kind::PushPromise, 0, 1, &[0; 4]));
     for _ in 0..6 {
         stage.clock.pass(limits::GOAWAY_STALL);
         thread::sleep(limits::WRITE_SLICE + Duration::from_millis(200));

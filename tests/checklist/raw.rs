@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use csi_provider::h2::Reason;
 
-use crate::frames::{Client, headers, hello, reset};
+use crate::frames::{Client, headers, reset};
 
 pub(crate) use crate::frames::{
-    PREFACE, Seen, call, call_head, data, framed, ping, raw, settings, settings_ack, window_update,
+    PREFACE, Seen, call, call_head, data, framed, hello, ping, raw, settings, settings_ack, window_update,
 };
 
 pub(crate) const MOUNT: &str = "/v1alpha1.CSIDriverProvider/Mount";

@@ -2,6 +2,7 @@
 //! volume, never a hang. `SPECIFICATION.md` lists the cases.
 
 mod clock;
+mod crowds;
 mod killed;
 mod memory;
 mod names;

@@ -37,6 +37,7 @@ var grpcCases = []testCase{
 	{"grpc-go: pings of a client that keeps alive", keepAlive},
 	{"grpc-go: a status message of many scripts arrives whole", unicode},
 	{"grpc-go: ten connections side by side", connections},
+	{"grpc-go: 80 connections take turns in the places for 32, and no call fails", turns},
 }
 
 func dial(world *stage, options ...grpc.DialOption) (*grpc.ClientConn, error) {
@@ -394,5 +395,37 @@ func connections(world *stage) error {
 			}
 			return nil
 		})
+	})
+}
+
+// More connections than there are places, few of them with calls at a time: those that are asked to go lose no call.
+func turns(world *stage) error {
+	const count, rounds = 80, 10
+	var all []*grpc.ClientConn
+	for range count {
+		connection, err := dial(world)
+		if err != nil {
+			return err
+		}
+		defer connection.Close()
+		all = append(all, connection)
+	}
+	next := make(chan *grpc.ClientConn)
+	go func() {
+		defer close(next)
+		for range rounds {
+			for _, connection := range all {
+				next <- connection
+			}
+		}
+	}()
+	return atOnce(16, func() error {
+		var failed error
+		for connection := range next {
+			if err := versionOn(connection, 20*time.Second); err != nil {
+				failed = err
+			}
+		}
+		return failed
 	})
 }

@@ -165,6 +165,10 @@ impl Stage {
                     let effects = self.session.answer_the_rest(self.clock.now());
                     self.settle(effects);
                 }
+                9..12 => {
+                    let effects = self.session.make_room(self.clock.now());
+                    self.settle(effects.unwrap_or_default());
+                }
                 _ => {}
             },
             _ => self.poll(input.short().into()),

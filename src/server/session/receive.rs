@@ -34,6 +34,7 @@ impl Session {
                         body,
                         held: 0,
                         cover,
+                        since: now,
                         is_complete: false,
                     },
                     request.timeout,
@@ -105,6 +106,7 @@ impl Session {
                     body,
                     held,
                     cover,
+                    since,
                     is_complete,
                 },
             ..
@@ -129,6 +131,7 @@ impl Session {
             && let Some(share) = request.take()
         {
             *cover = Cover::Granted(share);
+            *since = now;
             self.waiting -= 1;
             body.reserve();
             let octets = std::mem::take(held);
@@ -171,6 +174,7 @@ impl Session {
             Phase::Receiving { .. } => {}
             Phase::Running { .. } | Phase::Watching | Phase::Answering { .. } => return,
         }
+        self.served = Some(now);
         let deadline = entry.deadlines.handler;
         let cancellation = Cancellation::new();
         let phase = std::mem::replace(

@@ -1,6 +1,7 @@
 //! Calls as a scripted client sees them, on a clock that moves when it is told to.
 
 mod calls;
+mod departure;
 mod ends;
 mod room;
 mod time;
@@ -13,7 +14,7 @@ use super::answer::encode_health;
 use super::*;
 use crate::clock::{Clock, SystemClock};
 use crate::grpc::message;
-use crate::grpc::proto::{MountRequest, VersionResponse};
+use crate::grpc::proto::{MountRequest, ServingStatus, VersionResponse};
 use crate::h2::testing::{
     Client, Seen, call, call_head, data, framed, headers, hello, reset, settings, window_update,
 };

@@ -1,0 +1,297 @@
+//! One exchange over HTTP, without its socket: the head of a request, an answer, and the time for both.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Question;
+use crate::limits;
+
+/// A whole answer.
+pub(super) struct Reply {
+    octets: Vec<u8>,
+    /// How much of it is the head.
+    head: usize,
+}
+
+impl Reply {
+    pub(super) fn new(status: &str, kind: &str, body: &str) -> Self {
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+        );
+        Self {
+            head: head.len(),
+            octets: [head.as_bytes(), body.as_bytes()].concat(),
+        }
+    }
+
+    pub(super) fn text(status: &str, body: &str) -> Self {
+        Self::new(status, "text/plain; charset=utf-8", body)
+    }
+
+    pub(super) fn verdict(result: Result<(), String>) -> Self {
+        match result {
+            Ok(()) => Self::text("200 OK", "ok"),
+            Err(reasons) => Self::text("503 Service Unavailable", &reasons),
+        }
+    }
+}
+
+/// See the [module](self).
+pub(super) struct Exchange {
+    phase: Phase,
+    is_head: bool,
+    /// Until when the phase lasts.
+    due: Instant,
+    /// Until when the client may take its answer.
+    end: Instant,
+}
+
+enum Phase {
+    /// The head of the request, as far as it has come.
+    Reading(Vec<u8>),
+    Asking(Question, Instant),
+    Writing {
+        reply: Arc<Reply>,
+        sent: usize,
+    },
+}
+
+impl Exchange {
+    /// With a client that has just connected.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            phase: Phase::Reading(Vec::new()),
+            is_head: false,
+            due: now + limits::HEALTH_HEAD_TIME,
+            end: now + limits::HEALTH_EXCHANGE_TIME,
+        }
+    }
+
+    /// The client sent `octets`, or no more if there are none. Returns the path once there is a request.
+    pub(super) fn recv(&mut self, octets: &[u8]) -> Option<String> {
+        let Phase::Reading(head) = &mut self.phase else {
+            return None;
+        };
+        let has_room = head.len().saturating_add(octets.len()) <= limits::HEALTH_REQUEST_BYTES;
+        if octets.is_empty() || !has_room {
+            self.refuse();
+            return None;
+        }
+        // The end of the head may have begun in what came before.
+        let seen = head.len().saturating_sub(3);
+        head.extend_from_slice(octets);
+        let fresh = head.get(seen..).unwrap_or_default();
+        if !fresh.windows(4).any(|window| window == b"\r\n\r\n") {
+            return None;
+        }
+        let request = parse(head);
+        match request {
+            Some((is_head, path)) => {
+                self.is_head = is_head;
+                Some(path)
+            }
+            None => {
+                self.refuse();
+                None
+            }
+        }
+    }
+
+    /// The request asks for something that is still to be found out, which may take so long.
+    pub(super) fn ask(&mut self, now: Instant, question: Question, patience: Duration) {
+        self.phase = Phase::Asking(question, now);
+        self.due = now + patience;
+    }
+
+    /// What the client waits for.
+    pub(super) fn asks(&self) -> Option<Question> {
+        match self.phase {
+            Phase::Asking(question, _) => Some(question),
+            Phase::Reading(_) | Phase::Writing { .. } => None,
+        }
+    }
+
+    /// Here is the answer.
+    pub(super) fn answer(&mut self, now: Instant, reply: Arc<Reply>) {
+        let ours = match self.phase {
+            Phase::Asking(_, since) => now.saturating_duration_since(since),
+            Phase::Reading(_) | Phase::Writing { .. } => Duration::ZERO,
+        };
+        self.due = self.end + ours;
+        self.phase = Phase::Writing { reply, sent: 0 };
+    }
+
+    fn refuse(&mut self) {
+        self.due = self.end;
+        self.phase = Phase::Writing {
+            reply: Arc::new(Reply::text("400 Bad Request", "not an HTTP GET")),
+            sent: 0,
+        };
+    }
+
+    /// What there is to send; nothing once all is sent.
+    pub(super) fn output(&self) -> Option<&[u8]> {
+        let Phase::Writing { reply, sent } = &self.phase else {
+            return None;
+        };
+        let whole = if self.is_head {
+            reply.head
+        } else {
+            reply.octets.len()
+        };
+        reply.octets.get(*sent..whole)
+    }
+
+    /// So much of it is sent.
+    pub(super) fn advance(&mut self, octets: usize) {
+        if let Phase::Writing { sent, .. } = &mut self.phase {
+            *sent = sent.saturating_add(octets);
+        }
+    }
+
+    /// When something must have happened.
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Whether the client waits for us, not we for it.
+    fn is_ours(&self) -> bool {
+        self.asks().is_some()
+    }
+}
+
+/// Which of the exchanges has to go when there is one too many: the first that waits for its client, else the first.
+/// They come in the order of their age.
+pub(super) fn makes_room<'a>(open: impl Iterator<Item = (u64, &'a Exchange)>) -> Option<u64> {
+    // The first of equals.
+    let first = open.min_by_key(|(_, exchange)| exchange.is_ours());
+    first.map(|(number, _)| number)
+}
+
+/// Whether a request asks for the head alone, and its path; `None` if it is not a GET or HEAD with a path.
+fn parse(head: &[u8]) -> Option<(bool, String)> {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    let is_head = match words.next()? {
+        "GET" => false,
+        "HEAD" => true,
+        _ => return None,
+    };
+    let target = words.next()?;
+    let path = target.split('?').next().unwrap_or(target);
+    Some((is_head, path.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+
+    const LATER: Duration = Duration::from_secs(3);
+
+    fn asked(now: Instant) -> Exchange {
+        let mut exchange = Exchange::new(now);
+        assert_eq!(exchange.recv(b"GET /x HTTP/1.1\r\n\r\n").as_deref(), Some("/x"));
+        exchange.ask(now, Question::Health, LATER);
+        exchange
+    }
+
+    fn ok() -> Arc<Reply> {
+        Arc::new(Reply::verdict(Ok(())))
+    }
+
+    fn sent(exchange: &Exchange) -> String {
+        String::from_utf8(exchange.output().unwrap().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn bytes_that_trickle_in_win_no_time() {
+        let now = SystemClock.now();
+        let mut exchange = Exchange::new(now);
+        let due = exchange.due();
+        assert_eq!(due, now + limits::HEALTH_HEAD_TIME);
+        for byte in b"GET /healthz?x=1 HTTP/1.1\r\nhost: x\r\n\r" {
+            assert_eq!(exchange.recv(&[*byte]), None);
+            assert_eq!(exchange.due(), due);
+        }
+        assert_eq!(exchange.recv(b"\n").as_deref(), Some("/healthz"));
+    }
+
+    #[test]
+    fn an_answer_has_what_is_left_of_the_exchange_s_time_and_ours_is_not_counted() {
+        let now = SystemClock.now();
+        let mut exchange = asked(now);
+        assert_eq!(exchange.due(), now + LATER);
+        let answered = now + Duration::from_secs(60);
+        exchange.answer(answered, ok());
+        assert_eq!(exchange.due(), answered + limits::HEALTH_EXCHANGE_TIME);
+        while !exchange.output().unwrap().is_empty() {
+            exchange.advance(1);
+            assert_eq!(exchange.due(), answered + limits::HEALTH_EXCHANGE_TIME);
+        }
+        // What is refused has no more either.
+        let mut exchange = Exchange::new(now);
+        assert_eq!(exchange.recv(b"POST / HTTP/1.1\r\n\r\n"), None);
+        assert_eq!(exchange.due(), now + limits::HEALTH_EXCHANGE_TIME);
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        let now = SystemClock.now();
+        let long = [
+            b"GET / HTTP/1.1\r\nx: ".as_slice(),
+            &[b'x'; limits::HEALTH_REQUEST_BYTES],
+        ]
+        .concat();
+        for octets in [
+            b"".as_slice(),
+            b"\r\n\r\n",
+            b"GET\r\n\r\n",
+            b"POST / HTTP/1.1\r\n\r\n",
+            b"GET /\xff HTTP/1.1\r\n\r\n",
+            b"\x16\x03\x01\r\n\r\n",
+            &long,
+        ] {
+            let mut exchange = Exchange::new(now);
+            assert_eq!(exchange.recv(octets), None);
+            assert!(sent(&exchange).starts_with("HTTP/1.1 400 "), "{octets:?}");
+        }
+    }
+
+    #[test]
+    fn head_is_answered_with_the_head() {
+        let now = SystemClock.now();
+        let mut exchange = Exchange::new(now);
+        assert!(exchange.recv(b"HEAD /x HTTP/1.1\r\n\r\n").is_some());
+        exchange.answer(now, ok());
+        let head = sent(&exchange);
+        assert!(
+            head.contains("content-length: 2\r\n") && head.ends_with("\r\n\r\n"),
+            "{head}"
+        );
+    }
+
+    #[test]
+    fn the_oldest_that_is_waited_for_makes_room() {
+        let now = SystemClock.now();
+        let answered = |now| {
+            let mut exchange = asked(now);
+            exchange.answer(now, ok());
+            exchange
+        };
+        let first = |open: &[Exchange]| {
+            let numbered = (7..).zip(open);
+            makes_room(numbered)
+        };
+        assert_eq!(first(&[]), None);
+        // Those that wait for us stay, whether one sends its request or takes its answer too slowly.
+        assert_eq!(
+            first(&[asked(now), Exchange::new(now), Exchange::new(now)]),
+            Some(8)
+        );
+        assert_eq!(first(&[asked(now), answered(now), Exchange::new(now)]), Some(8));
+        // While the socket does not answer, nobody is refused either.
+        assert_eq!(first(&[asked(now), asked(now)]), Some(7));
+    }
+}
