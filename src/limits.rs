@@ -367,6 +367,13 @@ pub const EVALUATION_STEPS: usize = 2_000_000;
 /// Most memory that the evaluation of one expression may build, its result as text included.
 pub const EVALUATION_BYTES: usize = 4_194_304;
 
+/// Most steps, for each byte of an expression, that finding out whether it reads the value may take. All expressions of a
+/// class together may take about as many as [`EVALUATION_STEPS`].
+pub const CONSTANT_STEPS_PER_BYTE: usize = 2;
+
+/// Most memory that finding out whether an expression reads the value may build.
+pub const CONSTANT_BYTES: usize = 65_536;
+
 /// Most bytes of all files of one Mount, before the response is made. Twice what the driver accepts by default,
 /// so that its limit may be raised.
 pub const RENDERED_BYTES: usize = 8_388_608;

@@ -108,6 +108,11 @@ pub fn examine(input: &Input<'_>, options: &Options) -> (Result<Plan, Problems>,
     }
 }
 
+/// Whether a JMESPath expression has the same result for every value.
+pub(crate) fn never_reads(expression: &str) -> bool {
+    jmespath::Expression::parse(expression).is_ok_and(|expression| expression.is_constant())
+}
+
 /// Whose attributes these are, and the name of the class, whatever else is wrong with them. Nothing if that cannot be
 /// told.
 pub fn whose(attributes: &str) -> Option<(Pod, String)> {

@@ -135,6 +135,9 @@ impl Part {
                     );
                 }
                 let expression = fields.parsed("path", report, Expression::parse);
+                if let Some(warning) = expression.as_ref().and_then(Expression::warning) {
+                    report.warn(&place, warning);
+                }
                 let (field, name) = match alias {
                     Some(alias) => ("objectAlias", alias),
                     None if is_identifier(path) => ("path", path),

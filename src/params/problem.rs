@@ -252,6 +252,23 @@ pub(super) fn snippet(key: &str, text: &str) -> String {
     format!("`- {key}: {}`", quoted(text))
 }
 
+/// A `path` as YAML, for a remedy: complete, so that it can be copied.
+pub(super) fn in_yaml(expression: &str) -> String {
+    let is_plain = |c: char| c == '\'' || c == '"' || c == '\\' || c.escape_debug().len() == 1;
+    if expression.chars().all(is_plain) {
+        return format!("path: '{}'", expression.replace('\'', "''"));
+    }
+    let mut escaped = String::new();
+    for c in expression.chars() {
+        match c {
+            '"' | '\\' => escaped.extend(['\\', c]),
+            c if is_plain(c) => escaped.push(c),
+            c => escaped.push_str(&format!("\\U{:08x}", u32::from(c))),
+        }
+    }
+    format!("path: \"{escaped}\"")
+}
+
 /// Text that its author wrote, quoted for a message: control characters escaped, cut when long.
 pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", bounded(text, limits::QUOTED_BYTES))

@@ -46,6 +46,21 @@ proptest! {
         check(&[("objects", &objects)], &["{\"a\":{\"b\":[1]}}"], strict)?;
     }
 
+    /// Whatever a key is called: where its name is a literal, the suggestion mounts its value.
+    #[test]
+    fn a_key_that_stands_as_a_literal_is_suggested_as_a_key(key in prop_oneof![".{0,12}", r#"[a'"`\\\\|. \n]{0,8}"#]) {
+        let value = serde_json::json!({ &key: CANARY, "other": 1 }).to_string();
+        let json = serde_json::Value::from(key.as_str()).to_string();
+        let literal = format!("`{}`", json.replace('`', "\\`"));
+        let message = tests::mounted(&tests::yaml_of(&literal), &value).unwrap_err();
+        prop_assert!(!message.contains(CANARY));
+        let suggested = tests::suggestions(&message);
+        prop_assert_eq!(suggested.len(), 2, "{}", &message);
+        let mounted = tests::mounted(&suggested[0], &value);
+        prop_assert_eq!(mounted.as_deref(), Ok(CANARY), "{}", message);
+        prop_assert_eq!(tests::mounted(&suggested[1], &value), Ok(key));
+    }
+
     #[test]
     fn whatever_is_mounted_the_driver_accepts(
         objects in items(),

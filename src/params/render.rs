@@ -3,13 +3,13 @@
 use super::Options;
 use super::encoding::Encoding;
 use super::file_name::{FileName, Paths, Translation};
-use super::jmespath::{Budget, Expression, Fault};
+use super::jmespath::{Budget, Expression, Fault, quoted_identifier};
 use super::json::Value;
 use super::names::{Mode, Wrong};
 use super::object::Object;
 use super::parts::{Part, Select};
 use super::plan::{Plan, clash_text};
-use super::problem::{Place, Problems, Report, quoted};
+use super::problem::{Place, Problems, Report, in_yaml, quoted};
 use crate::limits;
 use crate::secret::Secret;
 
@@ -170,11 +170,16 @@ impl<'a> Rendering<'a> {
         self.budget.next_expression();
         match (&part.select, document) {
             (Select::One { expression, target }, _) => {
-                let contents = match expression.search(document, &mut self.budget) {
-                    Ok(Value::Null) if part.optional => return,
-                    Ok(Value::Null) => Err(nothing_found(expression, document)),
-                    Ok(result) => self.contents(&result, part.encoding),
-                    Err(fault) => Err(self.fault(&fault, || failed(expression, &fault))),
+                let found = expression.search(document, &mut self.budget);
+                let mistaken = expression.mistaken(found.as_ref().ok(), document, &mut self.budget);
+                let contents = match (mistaken, found) {
+                    (Ok(Some(wrong)), _) => Err(wrong),
+                    (Ok(None), Ok(Value::Null)) if part.optional => return,
+                    (Ok(None), Ok(Value::Null)) => Err(nothing_found(expression, document)),
+                    (Ok(None), Ok(result)) => self.contents(&result, part.encoding),
+                    (Err(fault), _) | (Ok(None), Err(fault)) => {
+                        Err(self.fault(&fault, || failed(expression, &fault)))
+                    }
                 };
                 match contents {
                     Ok(contents) => self.add(index, &part.place, target.path.clone(), target.mode, contents),
@@ -339,8 +344,9 @@ fn failed(expression: &Expression, fault: &Fault) -> Wrong {
 fn nothing_found(expression: &Expression, document: &Value) -> Wrong {
     let text = expression.as_str();
     let remedy = match document {
-        Value::Object(entries) if entries.contains_key(text) => {
-            format!("the value has a key of that very name: quote it, in YAML: path: '\"{text}\"'")
+        Value::Object(entries) if !matches!(entries.get(text), None | Some(Value::Null)) => {
+            let path = in_yaml(&quoted_identifier(text));
+            format!("the value has a key of that very name: quote it, in YAML: {path}")
         }
         _ => "correct the path, or write \"optional: true\" to skip it".to_owned(),
     };

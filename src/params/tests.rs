@@ -247,6 +247,114 @@ fn values_are_never_printed() {
     }
 }
 
+/// The suggestions of a message: whatever stands after `path: `, as YAML.
+pub(super) fn suggestions(message: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, begin) in message.match_indices("path: ") {
+        let rest = &message[at + begin.len()..];
+        let quote = rest.chars().next().unwrap();
+        let mut chars = rest.char_indices().skip(1).peekable();
+        while let Some((end, c)) = chars.next() {
+            if c == '\\' && quote == '"' || c == '\'' && chars.peek().is_some_and(|(_, next)| *next == '\'') {
+                chars.next();
+            } else if c == quote {
+                found.push(rest[..=end].to_owned());
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// What is mounted for a `path` in YAML.
+pub(super) fn mounted(path: &str, value: &str) -> Result<String, String> {
+    let text =
+        format!("- {{objectName: n, mountWholeSecret: false, jmesPath: [{{path: {path}, objectAlias: x}}]}}");
+    let plan = objects(&text).map_err(|problems| problems.to_string())?;
+    let files = plan.render(&[Some(&Secret::from(value.to_owned()))]);
+    let files = files.map_err(|problems| problems.to_string())?;
+    Ok(files[0].contents.expose_str().unwrap().to_owned())
+}
+
+/// A path as YAML that needs no helper of ours.
+pub(super) fn yaml_of(expression: &str) -> String {
+    let escaped: String = expression
+        .chars()
+        .map(|c| format!("\\U{:08x}", u32::from(c)))
+        .collect();
+    format!("\"{escaped}\"")
+}
+
+/// Whoever follows the suggestion gets the value; whoever meant the text gets that.
+#[test]
+fn a_literal_that_names_a_key_is_refused_and_the_suggestion_mounts_the_key() {
+    let value = r#"{"db.password":"dotted","db":{"password":"nested","api-key":"k","it's":"i"},"password":"p",
+        "5432":"port","it's":"quote","say \"x\"":"said","a\\b":"slash"," blank ":"blank","line\nfeed":"fed",
+        "next\u0085":"nel","é😀":"e","":"empty","a|b":"pipe","`":"tick","users":[{"name":"root"}],"user":"u"}"#;
+    for (expression, text, expected) in [
+        ("'db.password'", "db.password", "dotted"),
+        ("`\"db.password\"`", "db.password", "dotted"),
+        ("'db.api-key'", "db.api-key", "k"),
+        ("'$.db.api-key'", "$.db.api-key", "k"),
+        ("'db.\"it\\'s\"'", "db.\"it's\"", "i"),
+        ("'users[0].name'", "users[0].name", "root"),
+        ("'\"db.password\"'", "\"db.password\"", "dotted"),
+        ("'password'", "password", "p"),
+        (" 'password' ", "password", "p"),
+        ("'\tpassword '", "\tpassword ", "p"),
+        ("`5432`", "5432", "port"),
+        ("'it\\'s'", "it's", "quote"),
+        ("'say \"x\"'", "say \"x\"", "said"),
+        ("'a\\b'", "a\\b", "slash"),
+        ("' blank '", " blank ", "blank"),
+        ("'line\nfeed'", "line\nfeed", "fed"),
+        ("`\"line\\nfeed\"`", "line\nfeed", "fed"),
+        ("'next\u{85}'", "next\u{85}", "nel"),
+        ("'é😀'", "é😀", "e"),
+        ("''", "", "empty"),
+        ("'a|b'", "a|b", "pipe"),
+        ("`\"\\`\"`", "`", "tick"),
+        ("'password' || '1'", "password", "p"),
+        ("`null` || 'password'", "password", "p"),
+        ("user | 'password'", "password", "p"),
+        ("to_string('user')", "user", "u"),
+        ("join('-', ['user', 'password'])", "user-password", "u-p"),
+        ("join('.', ['db', 'password'])", "db.password", "dotted"),
+        ("not_null('user', password)", "user", "u"),
+        ("{a: 'user', b: password}.a", "user", "u"),
+        ("length('user')", "4", "1"),
+        ("to_array('users') | [0]", "users", "{\"name\":\"root\"}"),
+    ] {
+        let message = mounted(&yaml_of(expression), value).unwrap_err();
+        assert!(
+            message.contains("never reads the value"),
+            "{expression}: {message}"
+        );
+        let suggested = suggestions(&message);
+        assert_eq!(suggested.len(), 2, "{message}");
+        assert_eq!(
+            mounted(&suggested[0], value).as_deref(),
+            Ok(expected),
+            "{message}"
+        );
+        assert_eq!(mounted(&suggested[1], value).as_deref(), Ok(text), "{message}");
+    }
+}
+
+#[test]
+fn literals_cost_steps_and_are_mounted_by_no_one_who_has_none_left() {
+    let literals = vec!["'x'"; 200].join(",");
+    let text: String = (0..100)
+        .map(|i| format!("- {{objectName: n, objectAlias: a{i}, mountWholeSecret: false, jmesPath: [{{path: \"[{literals}]\", objectAlias: b{i}}}]}}\n"))
+        .collect();
+    let value = Secret::from("{\"a\":1}".to_owned());
+    let error = objects(&text)
+        .unwrap()
+        .render(&vec![Some(&value); 100])
+        .unwrap_err();
+    assert!(error.to_string().contains("needs too many steps"), "{error}");
+}
+
 #[test]
 fn a_plan_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::scalar::converted;
 use crate::limits;
 use crate::params::yaml::{Kind, Node};
-use crate::params::{Position, quoted};
+use crate::params::{Position, never_reads, quoted};
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -286,6 +286,10 @@ impl Notes {
                     .any(|word| expression.contains(word))
                 {
                     let text = "the official provider takes keys in random order; here they are in the order of their bytes".to_owned();
+                    self.item(&format!("{field}path"), reading.at("path"), text);
+                }
+                if never_reads(&expression) {
+                    let text = "the official provider mounts this fixed text; here the mount fails if the text names a key of the value".to_owned();
                     self.item(&format!("{field}path"), reading.at("path"), text);
                 }
                 let path = translate(&alias, translation);

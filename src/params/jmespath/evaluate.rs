@@ -247,7 +247,7 @@ pub(super) fn evaluate(node: &Node, value: &Value, budget: &mut Budget) -> Resul
 }
 
 /// What counts as true: all but null, false and what is empty.
-fn is_true(value: &Value) -> bool {
+pub(super) fn is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Boolean(boolean) => *boolean,

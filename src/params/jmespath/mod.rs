@@ -9,8 +9,10 @@
 mod compile;
 #[cfg(test)]
 mod compliance;
+mod constant;
 mod evaluate;
 mod functions;
+mod literals;
 #[cfg(test)]
 mod tests;
 
@@ -18,15 +20,18 @@ use std::fmt;
 
 use super::json::Value;
 use super::names::Wrong;
-use super::problem::quoted;
+use super::problem::{in_yaml, quoted};
 use crate::limits;
 
 pub(super) use self::evaluate::{Budget, Fault};
+pub(super) use self::literals::quoted_identifier;
 
 /// An expression that can be evaluated. It is kept as text: as a tree it takes a hundred times as much, and a class may
 /// have thousands, while its Mount waits.
 pub(super) struct Expression {
     text: String,
+    /// Whether its result is the same for every document.
+    is_constant: bool,
 }
 
 impl fmt::Debug for Expression {
@@ -53,8 +58,9 @@ impl Expression {
             );
             return Err(Wrong::new(wrong, "write a simpler expression"));
         }
-        compiled(text)?;
+        let root = compiled(text)?;
         Ok(Self {
+            is_constant: constant::is_constant(&root, text),
             text: text.to_owned(),
         })
     }
@@ -95,33 +101,13 @@ pub(super) fn is_identifier(text: &str) -> bool {
 
 /// What to write instead: most often a key that needs quotes.
 fn suggestion(text: &str) -> String {
-    let bare = |part: &str| {
-        !part.is_empty()
-            && part
-                .chars()
-                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | ' '))
-    };
-    let path = text.strip_prefix('$').unwrap_or(text);
-    let path = path.strip_prefix('.').unwrap_or(path);
-    if !path.is_empty() && path.split('.').all(bare) {
-        let quoted: Vec<String> = path
-            .split('.')
-            .map(|part| {
-                if is_identifier(part) {
-                    part.to_owned()
-                } else {
-                    format!("\"{part}\"")
-                }
-            })
-            .collect();
-        let written = quoted.join(".");
-        return if path.len() == text.len() {
-            format!("quote the key inside the expression, in YAML: path: '{written}'")
-        } else {
-            format!("an expression starts with a key: path: '{written}'")
-        };
+    match literals::quoted_path(text) {
+        Some(path) if text.starts_with(['$', '.']) => {
+            format!("an expression starts with a key: {}", in_yaml(&path))
+        }
+        Some(path) => format!("quote the key inside the expression, in YAML: {}", in_yaml(&path)),
+        None => "see https://jmespath.org/specification.html for the grammar".to_owned(),
     }
-    "see https://jmespath.org/specification.html for the grammar".to_owned()
 }
 
 /// An upper bound of the depth of the parsed tree, and of the parser's recursion: in each group of brackets the

@@ -133,6 +133,109 @@ fn a_key_that_needs_quotes_is_shown_with_them() {
     }
 }
 
+#[test]
+fn what_never_reads_the_document_is_told_from_what_does() {
+    for constant in [
+        "'x'",
+        "`\"x\"`",
+        "foo | 'x'",
+        "abs(foo) | 'x'",
+        "'x' | @",
+        "'x' | @ | type(@)",
+        "'x' || foo",
+        "to_string('x') || foo",
+        "`null` || 'x'",
+        "`null` && foo",
+        "'' && foo",
+        "(foo || 'x') | 'y'",
+        "foo || 'x' | 'y'",
+        "['x', 'y']",
+        "['x', foo] | [0]",
+        "['x', foo][0]",
+        "[foo] && 'x'",
+        "[foo] | ['x']",
+        "{a: foo} || bar | 'x'",
+        "{a: 'x', b: foo}.a",
+        "{a: foo, a: 'x'}.a",
+        "{a: foo}.b",
+        "{a: [foo, {b: 'x'}]}.a[1].b",
+        "![foo]",
+        "!'x'",
+        "'x' == 'y'",
+        "not_null('x', foo)",
+        "not_null(`null`, 'x', foo)",
+        "not_null(to_number('y'), 'x', foo)",
+        "join(',', ['a', 'b'])",
+        "length('abc')",
+        "abs('x')",
+        "map(&foo, `[{\"foo\": 1}]`)",
+        "sort_by(`[{\"foo\": 1}]`, &foo)",
+        "`[1, 2]`[?@ > `1`] | [0]",
+        "`[[1], [2]]`[]",
+        "`{\"a\": 1}`.*",
+        "['a', 'b'][::-1]",
+    ] {
+        assert!(Expression::parse(constant).unwrap().is_constant(), "{constant}");
+    }
+    for dependent in [
+        "foo",
+        "@",
+        "*",
+        "[0]",
+        "[*].['x']",
+        "foo | ['x']",
+        "foo && 'x'",
+        "foo || 'x'",
+        "'' || foo",
+        "`null` || foo",
+        "`false` || foo",
+        "'x' && foo",
+        "@ && 'x'",
+        "@ && (foo | 'x')",
+        "foo && 'x' || 'y'",
+        "{type: 'x', user: foo}",
+        "['x', foo]",
+        "['x', foo][1]",
+        "['x', foo] | [-1]",
+        "{a: 'x', a: foo}.a",
+        "!foo",
+        "foo == 'x'",
+        "not_null(foo, 'x')",
+        "not_null(`null`, foo)",
+        "join(',', [foo, 'x'])",
+        "contains('x', foo)",
+        "map(&'x', foo)",
+        "foo[?'x']",
+        "foo[].['x'] | [0]",
+        "type(@)",
+        "keys(@)",
+    ] {
+        assert!(
+            !Expression::parse(dependent).unwrap().is_constant(),
+            "{dependent}"
+        );
+    }
+}
+
+/// Work on an expression is no more than its length allows, however its parts repeat each other's.
+#[test]
+fn finding_what_never_reads_the_document_takes_few_steps() {
+    let nested = |open: &str, inner: &str, close: &str, n: usize| {
+        format!("{}{inner}{}", open.repeat(n), close.repeat(n))
+    };
+    for text in [
+        "[a,a,a]|".to_owned() + &"[@,@,@,@,@,@,@,@]|".repeat(15) + "'x'",
+        "`[1]`|".to_owned() + &"[@,@,@,@,@,@,@,@]|".repeat(14) + "to_string(@)",
+        nested("not_null(", "a", ",a)", 31),
+        nested("!(", "a", ")", 15),
+        nested("(a||", "'x'", ")", 15),
+        nested("['x',", "a", "]", 31),
+        nested("map(&map(&map(&[@,@], @), @), ", "`[1,2,3,4,5,6,7,8]`", ")", 9),
+    ] {
+        let _ = Expression::parse(&text).unwrap_or_else(|wrong| panic!("{text}: {}", wrong.text));
+    }
+}
+
 /// A debug build's parser takes the most stack; the expressions here are the deepest that are admitted.
 #[test]
 fn the_deepest_expression_fits_into_a_workers_stack() {
@@ -282,6 +385,33 @@ proptest! {
         }
     }
 
+    /// A constant expression has the same result for every document but null, wherever it has one.
+    #[test]
+    fn what_never_reads_the_document_does_not_depend_on_it(
+        text in prop_oneof![grammar(), half_literal(), half_literal()],
+        document in documents(),
+    ) {
+        prop_assume!(document != "null");
+        let Ok(expression) = Expression::parse(&text) else { return Ok(()) };
+        if expression.is_constant() {
+            let others = ["{}", "[]", "\"\"", r#"["x",[1],{"a":1}]"#, r#"{"a":"x"}"#, r#"{"a":{"a":["b"]},"b":[1]}"#];
+            let mut results: Vec<String> = std::iter::once(document.as_str())
+                .chain(others)
+                .filter_map(|document| search(&text, document).ok())
+                .collect();
+            results.dedup();
+            prop_assert!(results.len() <= 1, "{}: {:?}", text, results);
+        }
+    }
+
+    /// Literals alone are constant, whatever is done with them.
+    #[test]
+    fn what_is_made_of_literals_never_reads_the_document(text in grammar_of(LITERALS.to_vec())) {
+        if let Ok(expression) = Expression::parse(&text) {
+            prop_assert!(expression.is_constant(), "{}", text);
+        }
+    }
+
     /// The crate agrees, wherever it has a result.
     #[test]
     fn the_crate_gives_the_same_results(text in grammar(), document in documents()) {
@@ -357,11 +487,28 @@ fn growth() -> impl Strategy<Value = String> {
     prop::collection::vec(step, 1..12).prop_map(|steps| steps.join("|"))
 }
 
+/// Literals of every type.
+const LITERALS: [&str; 8] = [
+    "'x'",
+    "'a'",
+    "''",
+    "`1`",
+    "`[1,2]`",
+    "`null`",
+    "`false`",
+    "`{\"a\":[\"b\"]}`",
+];
+
 /// Expressions that mostly parse.
 fn grammar() -> impl Strategy<Value = String> {
-    let leaf = prop::sample::select(vec![
+    grammar_of(vec![
         "a", "b", "c", "@", "'x'", "`1`", "`[1,2]`", "`null`", "*", "[0]", "[-1]", "[*]", "[]",
-    ]);
+    ])
+}
+
+/// The same, of these leaves.
+fn grammar_of(leaves: Vec<&'static str>) -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(leaves);
     leaf.prop_map(str::to_owned).prop_recursive(4, 24, 4, |inner| {
         let one = inner.clone();
         let suffix = prop::sample::select(vec![
@@ -407,9 +554,55 @@ fn grammar() -> impl Strategy<Value = String> {
             (one.clone(), one.clone()).prop_map(|(a, b)| format!("map(&{a}, {b})")),
             (one.clone(), one.clone()).prop_map(|(a, b)| format!("sort_by({a}, &{b})")),
             (one.clone(), one.clone()).prop_map(|(a, b)| format!("max_by({a}, &{b})")),
+            (one.clone(), one.clone()).prop_map(|(a, b)| format!("not_null({a}, {b})")),
+            (one.clone(), one.clone()).prop_map(|(a, b)| format!("{{a: {a}, b: {b}}}.a")),
+            (one.clone(), one.clone()).prop_map(|(a, b)| format!("[{a}, {b}] | [1]")),
             one.clone().prop_map(|a| format!("!{a}")),
             one.prop_map(|a| format!("({a})")),
         ]
+    })
+}
+
+/// Expressions that are half of literals, of everything that the analysis looks into.
+fn half_literal() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "'x'",
+        "''",
+        "`null`",
+        "`false`",
+        "['x']",
+        "{a: 'y'}",
+        "`[\"z\"]`",
+        "a",
+        "@",
+        "[0]",
+    ]);
+    leaf.prop_map(str::to_owned).prop_recursive(4, 16, 2, |inner| {
+        let shape = prop::sample::select(vec![
+            "(A) | (B)",
+            "(A) | (B)",
+            "(A) || (B)",
+            "(A) && (B)",
+            "(A) == (B)",
+            "[A, B]",
+            "{a: A, b: B}",
+            "{a: A, a: B}",
+            "[A, B] | [0]",
+            "[A, B] | [-1]",
+            "{a: A, b: B}.a",
+            "{a: A, b: B}.b",
+            "(A).a",
+            "(A)[*].[B]",
+            "(A)[?B]",
+            "(A)[]",
+            "!(A)",
+            "not_null(A, B)",
+            "to_array(A) | [0]",
+            "map(&B, to_array(A))",
+            "contains(to_array(A), B)",
+        ]);
+        (shape, inner.clone(), inner)
+            .prop_map(|(shape, a, b)| shape.replace('A', "\0").replace('B', &b).replace('\0', &a))
     })
 }
 
