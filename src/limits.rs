@@ -24,6 +24,13 @@ pub const MOUNT_RESPONSE_WARN_BYTES: usize = 1_048_576;
 /// room for.
 pub const OBJECTS_NAMED: usize = 8;
 
+/// Most keys of a Secret, or files of a directory, that a message names where an AccessKey pair was expected: a pair,
+/// and some of what may stand beside it.
+pub const NAMES_SHOWN: usize = 6;
+
+/// Most bytes of each, as they are shown: the longest usual name, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, has 31.
+pub const NAME_SHOWN_BYTES: usize = 40;
+
 /// Most bytes of a pod event's message that we fill; kubelet cuts events at 1 KiB, logs keep the whole.
 pub const ERROR_MESSAGE_BYTES: usize = 4_096;
 
@@ -339,6 +346,10 @@ pub const HOST_BYTES: usize = 253;
 
 /// Most characters of a KMS VersionId or VersionStage, as the API documents it.
 pub const VERSION_BYTES: usize = 64;
+
+/// Most unknown keys of one Mount that are compared with those that decide as whom is read: each costs microseconds, and
+/// a hundred thousand fit into a request.
+pub const UNKNOWN_KEYS_COMPARED: usize = 4_096;
 
 /// Most problems, and most warnings, that one Mount reports.
 pub const PROBLEMS: usize = 100;

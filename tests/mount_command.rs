@@ -221,6 +221,33 @@ fn identities_come_from_flags_and_environment() {
     );
 }
 
+/// A Secret that cannot be used is refused as in a pod's events, with a hint about the flag; one that is not used is
+/// told.
+#[test]
+fn publish_secrets_that_do_not_count() {
+    let stage = Stage::new();
+    let secret = stage.written(
+        "secret.yaml",
+        "kind: Secret\nstringData: {ak: LTAI, sk: canary}\n",
+    );
+    let refused = stage.mount(&class("kms-secret.yaml"), &["--publish-secret", &secret]);
+    assert_eq!(refused.code, Some(1));
+    let (event, hint) = refused.remarks.split_once("\nhint: ").expect("a hint");
+    assert!(
+        event.contains("code = Unauthenticated") && event.contains("rename \"ak\" to access_key"),
+        "{event}"
+    );
+    assert!(hint.contains(&format!("--publish-secret={secret}")), "{hint}");
+    assert!(!refused.remarks.contains("canary"), "{}", refused.remarks);
+    assert!(stage.cloud.requests().is_empty(), "{:?}", stage.cloud.requests());
+    let lenient = stage.mount(
+        &class("kms-secret.yaml"),
+        &["--publish-secret", &secret, "--allow-identity-fallback"],
+    );
+    assert_eq!(lenient.code, Some(0), "{}", lenient.remarks);
+    assert!(lenient.remarks.contains("rename \"ak\""), "{}", lenient.remarks);
+}
+
 /// A class's own region and endpoint lead where they would lead in the cloud: by `fake-cloud run`'s proxy for the real
 /// host names.
 #[test]

@@ -82,6 +82,7 @@ impl Stage {
             )
             .envs(variables.iter().map(|(name, value)| (name, value)));
         let output = command.output().expect("the provider runs");
+        fs::write(self.path("remarks"), &output.stderr).expect("written");
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
@@ -137,6 +138,42 @@ fn every_way_to_authenticate_mounts_its_example() {
             .collect();
         seen.sort();
         assert_eq!(seen, callers, "{example}");
+    }
+}
+
+/// A pod that brings two identities reads with that of its ServiceAccount, and the other is not passed over in silence.
+#[test]
+fn a_secret_that_is_not_used_is_a_warning() {
+    let stage = Stage::new();
+    let proxy = Proxy::start(None).expect("a proxy");
+    let example = "pod-identity.yaml";
+    let class = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples/authentication")
+        .join(example);
+    let (_, flags, variables, callers) = case(&stage, example, &proxy);
+    for (text, warns) in [
+        (None, false),
+        (Some("kind: Secret\n"), false),
+        (
+            Some("kind: Secret\nstringData: {access_key: LTAI, access_secret: canary}\n"),
+            true,
+        ),
+        (Some("kind: Secret\nstringData: {ak: LTAI, sk: canary}\n"), true),
+    ] {
+        let mut flags = flags.clone();
+        flags.extend(text.map(|text| format!("--publish-secret={}", stage.written("secret.yaml", text))));
+        stage.cloud.clear_requests();
+        stage.mount(&class, &flags, &variables).expect("mounts");
+        let remarks = fs::read_to_string(stage.path("remarks")).expect("remarks");
+        let warning = "nodePublishSecretRef is not used because usePodServiceAccountToken is true";
+        assert_eq!(remarks.contains(warning), warns, "{text:?}: {remarks}");
+        let readers = stage.cloud.requests_of(Service::Kms);
+        assert!(
+            readers
+                .iter()
+                .all(|it| it.identity.as_deref() == callers.first().copied()),
+            "{readers:?}"
+        );
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::key_files::KeyFilesError;
 use super::pod::{AUDIENCE, PodError};
+use super::publish_secret::PublishSecretError;
 use super::sessions::{Federated, RoleSession};
 use super::{Skipped, Source};
 use crate::cloud::metadata;
@@ -61,15 +62,8 @@ pub enum Error {
     NoSource,
     /// The identity of the pod was asked for.
     Pod(PodError),
-    /// The pod's Secret holds one half of a pair.
-    PublishSecretHalf {
-        /// The key of the other half.
-        missing: &'static str,
-    },
-    /// The pod's Secret holds a pair that cannot be one.
-    PublishSecretMalformed,
-    /// The driver handed over something else than a Secret's data.
-    PublishSecretUnreadable,
+    /// The pod's Secret is there and is not a pair.
+    PublishSecret(PublishSecretError),
     /// STS does not give the role.
     Role {
         /// The role and its session.
@@ -107,16 +101,7 @@ impl fmt::Display for Error {
                 "nothing gives Alibaba Cloud credentials; configure one source in the SecretProviderClass or in the provider's environment",
             ),
             Self::Pod(error) => error.fmt(f),
-            Self::PublishSecretHalf { missing } => write!(
-                f,
-                "the pod's nodePublishSecretRef has no {missing}; it needs access_key and access_secret"
-            ),
-            Self::PublishSecretMalformed => f.write_str(
-                "access_key or access_secret of the pod's nodePublishSecretRef is empty or has bytes that no AccessKey has",
-            ),
-            Self::PublishSecretUnreadable => {
-                f.write_str("the driver's secrets are not a JSON object of texts; check the pod's nodePublishSecretRef")
-            }
+            Self::PublishSecret(error) => error.fmt(f),
             Self::Role {
                 session,
                 error,

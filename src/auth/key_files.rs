@@ -2,10 +2,12 @@
 //! long as a process lives, they can be replaced while it runs.
 
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::AccessKey;
+use super::found_names::{FoundNames, Half};
 use super::publish_secret::is_plausible;
 use crate::file::{self, Stamp};
 use crate::limits;
@@ -77,10 +79,12 @@ impl KeyFiles {
     }
 
     fn paths(&self) -> Result<(PathBuf, PathBuf), KeyFilesError> {
+        let mut pairs = Vec::new();
         for (id, secret) in NAMES {
             let (id_path, secret_path) = (self.directory.join(id), self.directory.join(secret));
             match (id_path.exists(), secret_path.exists()) {
-                (true, true) => return Ok((id_path, secret_path)),
+                (true, true) => pairs.push((id_path, secret_path)),
+                _ if !pairs.is_empty() => {}
                 (false, false) => {}
                 (true, false) => {
                     return Err(self.failed(format!(
@@ -94,7 +98,51 @@ impl KeyFiles {
                 }
             }
         }
-        Err(self.failed("there is neither ACCESS_KEY_ID and SECRET_ACCESS_KEY nor id and secret".to_owned()))
+        let mut pairs = pairs.into_iter();
+        let first = pairs.next().ok_or_else(|| self.failed(self.unknown()))?;
+        match pairs.next() {
+            Some(other) if !self.is_same(&first, &other)? => {
+                let problem = "ACCESS_KEY_ID and SECRET_ACCESS_KEY are another pair than id and secret; remove one pair, so that it is plain which counts";
+                Err(self.failed(problem.to_owned()))
+            }
+            _ => Ok(first),
+        }
+    }
+
+    /// Whether two pairs of files hold the same.
+    fn is_same(&self, one: &(PathBuf, PathBuf), other: &(PathBuf, PathBuf)) -> Result<bool, KeyFilesError> {
+        let same = |one: &Path, other: &Path| -> Result<bool, KeyFilesError> {
+            Ok(self.half(one)?.expose() == self.half(other)?.expose())
+        };
+        // Once more, as a Secret may be replaced between two looks.
+        for _ in 0..2 {
+            if same(&one.0, &other.0)? && same(&one.1, &other.1)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What is wrong with a directory that has no file of a known name.
+    fn unknown(&self) -> String {
+        let mut found = FoundNames::default();
+        let entries = match fs::read_dir(&self.directory) {
+            Ok(entries) => entries,
+            Err(error) => return format!("the directory cannot be read: {error}"),
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            // kubelet's own, such as ..data.
+            if !name.starts_with("..") {
+                found.push(&name);
+            }
+        }
+        let [(id, secret), _] = NAMES;
+        format!(
+            "expected the files ACCESS_KEY_ID and SECRET_ACCESS_KEY, or id and secret, found {found}; {}",
+            found.remedy(&[(Half::Id, id), (Half::Secret, secret)])
+        )
     }
 
     fn stamp(&self, path: &Path) -> Result<Stamp, KeyFilesError> {
@@ -133,8 +181,6 @@ impl fmt::Debug for KeyFiles {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -165,7 +211,10 @@ mod tests {
     fn what_is_wrong_is_told_without_being_quoted() {
         let directory = tempfile::tempdir().expect("directory");
         let error = KeyFiles::open(directory.path()).expect_err("empty").to_string();
-        assert!(error.contains("neither ACCESS_KEY_ID"), "{error}");
+        assert!(
+            error.ends_with("found none; add ACCESS_KEY_ID and add SECRET_ACCESS_KEY"),
+            "{error}"
+        );
         fs::write(directory.path().join("ACCESS_KEY_ID"), "LTAI1").expect("file");
         fs::write(directory.path().join("SECRET_ACCESS_KEY"), "canary canary").expect("file");
         let error = KeyFiles::open(directory.path()).expect_err("blank").to_string();
@@ -173,5 +222,56 @@ mod tests {
             error.contains("SECRET_ACCESS_KEY: it is empty") && !error.contains("canary"),
             "{error}"
         );
+    }
+
+    /// A mounted Secret with other names, and one with two pairs of which nobody can say which is meant.
+    #[test]
+    fn what_is_there_and_not_understood_is_an_error() {
+        let directory = tempfile::tempdir().expect("directory");
+        let put = |name: &str, text: &str| fs::write(directory.path().join(name), text).expect("file");
+        let open = || KeyFiles::open(directory.path()).map_err(|error| error.to_string());
+        for (id, secret) in [
+            ("ak", "sk"),
+            ("access_key", "access_secret"),
+            ("AccessKeyId", "AccessKeySecret"),
+        ] {
+            put(id, "LTAI");
+            put(secret, "canary");
+            put("..data", "canary");
+            let error = open().expect_err("other names");
+            for words in [
+                format!("rename \"{id}\" to ACCESS_KEY_ID and rename \"{secret}\" to SECRET_ACCESS_KEY"),
+                "found \"".to_owned(),
+            ] {
+                assert!(error.contains(&words), "{error:?} lacks {words:?}");
+            }
+            assert!(!error.contains("canary") && !error.contains("..data"), "{error}");
+            for name in [id, secret] {
+                fs::remove_file(directory.path().join(name)).expect("remove");
+            }
+        }
+        for (name, text) in [
+            ("ACCESS_KEY_ID", "LTAI"),
+            ("SECRET_ACCESS_KEY", "canary"),
+            ("id", "LTAI\n"),
+            ("secret", "canary"),
+        ] {
+            put(name, text);
+        }
+        open().expect("the same pair twice");
+        for (name, text, same) in [("secret", "canary2", "canary"), ("id", "LTAJ", "LTAI")] {
+            put(name, text);
+            let error = open().expect_err("two pairs");
+            assert!(
+                error.contains("another pair than id and secret") && !error.contains("canary"),
+                "{error}"
+            );
+            put(name, same);
+        }
+        open().expect("the same pair twice");
+        let gone = KeyFiles::open(directory.path().join("gone"))
+            .expect_err("gone")
+            .to_string();
+        assert!(gone.contains("the directory cannot be read: "), "{gone}");
     }
 }

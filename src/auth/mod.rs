@@ -3,6 +3,7 @@
 mod access_key;
 mod cross_account;
 mod error;
+mod found_names;
 mod kept;
 mod key;
 mod key_files;
@@ -25,7 +26,7 @@ pub use error::{Error, Failure};
 pub use key::{IdentityKey, SecretHasher};
 pub use key_files::{KeyFiles, KeyFilesError};
 pub use pod::{AUDIENCE, Claims, PodError, PodIdentity, TOKENS_KEY};
-pub use publish_secret::{brings_pair, is_plausible};
+pub use publish_secret::{PublishSecretError, brings_pair, is_plausible};
 pub use resolved::Resolved;
 pub use role::{AssumedRole, OidcRole, TokenFile};
 pub use sessions::{Federated, RoleSession, Sessions, Sts};
@@ -212,12 +213,12 @@ impl Chain {
         }
         match publish_secret::read(request.secrets) {
             Ok(Some(pair)) => return Ok(self.pair(Source::NodePublishSecret, &pair)),
-            Ok(None) => skip("nodePublishSecretRef", "it has no AccessKey pair".to_owned()),
-            Err(error @ Error::PublishSecretHalf { .. }) if self.fallback => {
+            Ok(None) => skip("nodePublishSecretRef", "there is none, or it is empty".to_owned()),
+            Err(error) if self.fallback && error.is_missing() => {
                 self.warn(request, &error);
                 skip("nodePublishSecretRef", error.to_string());
             }
-            Err(error) => return Err((Some(Source::NodePublishSecret), error)),
+            Err(error) => return Err((Some(Source::NodePublishSecret), Error::PublishSecret(error))),
         }
         match &self.oidc_role {
             Ok(role) => {

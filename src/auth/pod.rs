@@ -133,7 +133,10 @@ impl fmt::Display for PodError {
 impl PodError {
     /// Whether something is missing, as opposed to wrong: what the official provider passes over in silence.
     pub(super) const fn is_missing(&self) -> bool {
-        !matches!(self, Self::Subject { .. } | Self::Token(_))
+        !matches!(
+            self,
+            Self::AnnotationMalformed { .. } | Self::Subject { .. } | Self::Token(_)
+        )
     }
 
     /// Whether the Kubernetes API could not be asked, as opposed to having refused.
@@ -284,15 +287,20 @@ impl Lender for PodLender {
 /// The token for STS: from the attributes, where every driver puts it, else from the driver's secrets, where clusters
 /// with `serviceAccountTokenInSecrets` have it too.
 fn token(request: &Request<'_>) -> Result<Secret, PodError> {
-    let in_secrets = || -> Option<Secret> {
-        let secrets: Secrets = serde_json::from_str::<Option<Secrets>>(request.secrets).ok()??;
-        secrets.tokens.filter(|text| !text.is_empty()).map(Secret::from)
+    let in_secrets = || -> Result<Secret, PodError> {
+        if request.secrets.is_empty() {
+            return Err(PodError::NoTokens);
+        }
+        let secrets: Option<Secrets> = serde_json::from_str(request.secrets)
+            .map_err(|_| PodError::Token("the driver's secrets are not a JSON object of texts"))?;
+        let tokens = secrets.and_then(|it| it.tokens).filter(|text| !text.is_empty());
+        tokens.map(Secret::from).ok_or(PodError::NoTokens)
     };
     let from_secrets;
     let text = match request.tokens {
         Some(tokens) => tokens,
         None => {
-            from_secrets = in_secrets().ok_or(PodError::NoTokens)?;
+            from_secrets = in_secrets()?;
             &from_secrets
         }
     };
@@ -401,6 +409,32 @@ mod tests {
             let told = error.to_string();
             let error = PodError::Kubernetes { account, error };
             assert_eq!(error.is_outage(), outage, "{told}");
+        }
+    }
+    /// What stands where tokens are looked for and cannot be read is wrong, and not merely missing.
+    #[test]
+    fn secrets_that_cannot_be_read_are_wrong_rather_than_missing() {
+        let pod = crate::params::Pod::default();
+        for (secrets, is_missing) in [
+            ("", true),
+            ("null", true),
+            ("{}", true),
+            (r#"{"csi.storage.k8s.io/serviceAccount.tokens":null}"#, true),
+            (r#"{"csi.storage.k8s.io/serviceAccount.tokens":"{}"}"#, true),
+            (r#"{"csi.storage.k8s.io/serviceAccount.tokens":"canary"}"#, false),
+            (r#"{"csi.storage.k8s.io/serviceAccount.tokens":1}"#, false),
+            (r#"["canary"]"#, false),
+            ("canary", false),
+        ] {
+            let request = Request {
+                pod: &pod,
+                pod_identity: true,
+                tokens: None,
+                secrets,
+            };
+            let error = token(&request).map(drop).expect_err(secrets);
+            assert_eq!(error.is_missing(), is_missing, "{secrets}: {error}");
+            assert!(!error.to_string().contains("canary"), "{error}");
         }
     }
 }

@@ -102,6 +102,8 @@ const REASONS: &[(&str, &[&str])] = &[
             "access::decide::Question",
             "access::decide::Wish",
             "access::pattern::Pattern",
+            "auth::found_names::FoundNames",
+            "auth::found_names::Spelling",
             "auth::sessions::Federated",
             "auth::sessions::RoleSession",
             "cli::args::Args",

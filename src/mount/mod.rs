@@ -241,6 +241,9 @@ impl Mounter {
             return Err(Error::Auth(failure));
         }
         mount.read_as(base.source);
+        if base.source == auth::Source::Pod && auth::brings_pair(secrets) != Ok(false) {
+            self.journal.warn(mount, &BOTH_IDENTITIES);
+        }
         if Some(identity_of(base.source)) != expected {
             self.judge(plan, identity_of(base.source))?;
         }
@@ -348,6 +351,9 @@ fn stage(object: &Object) -> Option<&str> {
 
 /// What KMS gives to those who ask for no version.
 const DEFAULT_STAGE: &str = "ACSCurrent";
+
+/// What is told of a pod that brings two identities: only one of them counts.
+const BOTH_IDENTITIES: &str = "nodePublishSecretRef is not used because usePodServiceAccountToken is true: the pod's ServiceAccount reads; remove one of the two";
 
 /// As whom a volume is read.
 struct Identities {

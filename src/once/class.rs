@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use crate::params::yaml::{Kind, Node};
+use crate::params::yaml::Node;
 use crate::validate::manifest::{Document, is_class, resources, text_of};
+use crate::validate::publish_secrets::{data, texts};
 
 /// A SecretProviderClass, as far as the driver reads it.
 #[derive(PartialEq, Eq)]
@@ -78,20 +76,7 @@ pub(super) fn secret(text: &str) -> Result<BTreeMap<String, String>, String> {
         .flat_map(resources)
         .find(|resource| text_of(resource, "kind") == Some("Secret"))
         .ok_or("no Secret in it")?;
-    let mut data = BTreeMap::new();
-    if let Some(node) = root.get("data") {
-        for (key, value) in texts(node, "data")? {
-            let bytes = STANDARD
-                .decode(&value)
-                .map_err(|_| format!("data.{key} is not base64"))?;
-            let text = String::from_utf8(bytes).map_err(|_| format!("data.{key} is not UTF-8"))?;
-            data.insert(key, text);
-        }
-    }
-    if let Some(node) = root.get("stringData") {
-        data.extend(texts(node, "stringData")?);
-    }
-    Ok(data)
+    data(root)
 }
 
 fn class(root: &Node) -> Result<Class, String> {
@@ -114,21 +99,6 @@ fn class(root: &Node) -> Result<Class, String> {
         name,
         parameters: parameters.unwrap_or_default(),
     })
-}
-
-/// A mapping of texts. The API server takes no other values either.
-fn texts(node: &Node, place: &str) -> Result<BTreeMap<String, String>, String> {
-    let Kind::Map(entries) = &node.kind else {
-        return Err(format!("{place} is {}, not a mapping", node.kind.name()));
-    };
-    entries
-        .iter()
-        .map(|(key, value)| match (&key.kind, &value.kind) {
-            (Kind::Text(key), Kind::Text(value)) => Ok((key.clone(), value.clone())),
-            (Kind::Text(key), other) => Err(format!("{place}.{key} is {}, not text", other.name())),
-            _ => Err(format!("{place} has a key that is no text")),
-        })
-        .collect()
 }
 
 fn parse(document: &Document<'_>) -> Result<Node, String> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::auth::{AUDIENCE, Claims};
+use crate::auth::{self, AUDIENCE, Claims};
 use crate::cli::Cluster;
 use crate::params::Plan;
 
@@ -49,6 +49,14 @@ pub(super) fn cluster(plan: &Plan, cluster: &Cluster) -> Option<String> {
     let directory = cluster.credentials.display();
     (!cluster.credentials.join("token").exists()).then(|| {
         format!("{wanted}: --service-account-dir={directory} must hold token and ca.crt of a ServiceAccount that may")
+    })
+}
+
+/// Where the Secret of a `nodePublishSecretRef` comes from that cannot be used.
+pub(super) fn publish_secret(plan: &Plan, file: Option<&Path>, secrets: &str) -> Option<String> {
+    let file = file?.display();
+    (!plan.pod_identity && auth::brings_pair(secrets).is_err()).then(|| {
+        format!("the Secret is the one in --publish-secret={file}: correct it there and in the cluster")
     })
 }
 

@@ -163,6 +163,7 @@ impl Settings {
         let plan = params::parse(&input, &self.config.options).ok()?;
         hint::token(&plan, self.token_file.as_deref(), SystemClock.wall())
             .or_else(|| hint::cluster(&plan, &self.config.cluster))
+            .or_else(|| hint::publish_secret(&plan, self.publish_secret.as_deref(), &request.secrets))
     }
 
     fn namespace<'a>(&'a self, class: &'a Class) -> &'a str {

@@ -87,7 +87,7 @@ impl Attributes {
             }
             _ if is_context(key) => {}
             other => {
-                report.unknown_key(|| {
+                report.unknown_key(other, keys::asks(&value), keys::CLASS, || {
                     let place = Place::parameter(&format!("parameter {}", quoted(other)));
                     (place, keys::suggestion("parameter", other, keys::CLASS))
                 });

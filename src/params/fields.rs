@@ -32,7 +32,12 @@ impl<'a> Fields<'a> {
         for (key, value) in entries {
             let Kind::Text(text) = &key.kind else { continue };
             let Some(name) = known.iter().copied().find(|name| name.eq_ignore_ascii_case(text)) else {
-                report.unknown_key(|| {
+                let asks = match &value.kind {
+                    Kind::Null => false,
+                    Kind::Text(text) => keys::asks(text),
+                    _ => true,
+                };
+                report.unknown_key(text, asks, known, || {
                     let unknown = format!("{}key {}", prefix.replace('.', " "), quoted(text));
                     (place.field(unknown, key.at), keys::suggestion("key", text, known))
                 });

@@ -2,6 +2,8 @@
 //!
 //! `docs/parameters.md` has a section for each; a test keeps the two in step.
 
+use super::names::parse_boolean;
+
 /// Parameters of the class. Matched exactly, as the official provider does: it ignores `Region`.
 pub const CLASS: &[&str] = &[
     "objects",
@@ -38,6 +40,35 @@ pub const PART: &[&str] = &[
     "optional",
     "prefix",
 ];
+
+/// Keys that decide as whom is read. One of them mistyped is not passed over: the wrong identity would read.
+const IDENTITY: &[&str] = &["usePodServiceAccountToken", "crossAccountRoleArn"];
+
+/// Parameters of other providers that ask for the identity of the pod.
+const POD_IDENTITY_ELSEWHERE: &str = "usePodIdentity";
+
+/// Whether the value of such a key asks for anything.
+pub(super) fn asks(text: &str) -> bool {
+    !text.is_empty() && !matches!(parse_boolean(text), Ok(false))
+}
+
+/// What to write instead of a key that is not among `known`, if it was probably meant to decide as whom is read.
+pub(super) fn identity_suggestion(key: &str, known: &[&'static str]) -> Option<String> {
+    let meant = if key.eq_ignore_ascii_case(POD_IDENTITY_ELSEWHERE) {
+        IDENTITY.first()?
+    } else {
+        // Two comparisons for most keys, and all of them for the few that are left.
+        nearest(key, IDENTITY)?;
+        let all: Vec<&'static str> = [CLASS, OBJECT].concat();
+        let meant = nearest(key, &all)?;
+        IDENTITY.iter().find(|it| **it == meant)?
+    };
+    Some(match (known.contains(meant), CLASS.contains(meant)) {
+        (true, _) => format!("did you mean {meant}?"),
+        (false, true) => format!("write {meant} as a parameter of the class"),
+        (false, false) => format!("write {meant} into the items of objects"),
+    })
+}
 
 /// What to write instead of a key that is not among `known`: the nearest, or else one of them all.
 pub(super) fn suggestion(kind: &str, key: &str, known: &[&'static str]) -> String {
@@ -107,5 +138,44 @@ mod tests {
         ] {
             assert_eq!(nearest(typo, OBJECT), meant, "{typo}");
         }
+    }
+
+    /// Mistyped, in another case, at the wrong place, or in the words of another provider.
+    #[test]
+    fn keys_about_identity_are_known_by_what_they_resemble() {
+        for (key, meant) in [
+            ("UsePodServiceAccountToken", "usePodServiceAccountToken"),
+            ("usePodServiceAcountToken", "usePodServiceAccountToken"),
+            ("useServiceAccountToken", "usePodServiceAccountToken"),
+            ("serviceAccountToken", "usePodServiceAccountToken"),
+            ("usepodidentity", "usePodServiceAccountToken"),
+            ("crossAccountRole", "crossAccountRoleArn"),
+            ("crossAcountRoleArn", "crossAccountRoleArn"),
+            ("roleArn", "crossAccountRoleArn"),
+        ] {
+            for known in [CLASS, OBJECT] {
+                let told = identity_suggestion(key, known).unwrap_or_default();
+                assert!(told.contains(meant), "{key}: {told:?}");
+            }
+        }
+        for key in [
+            "roleName",
+            "secretPath",
+            "objectname",
+            "regoin",
+            "crossAccountExternalID",
+            "arn",
+            "",
+        ] {
+            assert_eq!(identity_suggestion(key, CLASS), None, "{key}");
+        }
+        assert_eq!(
+            identity_suggestion("roleArn", CLASS).as_deref(),
+            Some("write crossAccountRoleArn into the items of objects")
+        );
+        assert_eq!(
+            identity_suggestion("usePodServiceAccountToken", OBJECT).as_deref(),
+            Some("write usePodServiceAccountToken as a parameter of the class")
+        );
     }
 }

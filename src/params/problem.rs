@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{Options, UnknownKeys};
+use super::{Options, UnknownKeys, keys};
 use crate::limits;
 
 /// A place in the text of `objects`: both numbers count from 1.
@@ -173,6 +173,8 @@ impl fmt::Display for Warning {
 /// Collects problems and warnings while reading goes on.
 pub(super) struct Report {
     options: Options,
+    /// Keys that nobody knows.
+    unknown: usize,
     problems: Vec<Problem>,
     dropped: usize,
     warnings: Vec<Warning>,
@@ -182,6 +184,7 @@ impl Report {
     pub(super) fn new(options: Options) -> Self {
         Self {
             options,
+            unknown: 0,
             problems: Vec::new(),
             dropped: 0,
             warnings: Vec::new(),
@@ -215,9 +218,26 @@ impl Report {
         }
     }
 
-    /// Notes a key that nobody knows, as the options say. `tell` gives place and remedy; it is asked only while
-    /// there is room, because looking for the nearest of a hundred thousand keys takes long.
-    pub(super) fn unknown_key(&mut self, tell: impl FnOnce() -> (Place, String)) {
+    /// Notes a key that is not among `known`, as the options say. `tell` gives place and remedy; it is asked only while
+    /// there is room, because looking for the nearest of a hundred thousand keys takes long. A key that was probably
+    /// meant to decide as whom is read is a problem in any case, unless its value asks for nothing.
+    pub(super) fn unknown_key(
+        &mut self,
+        key: &str,
+        asks: bool,
+        known: &[&'static str],
+        tell: impl FnOnce() -> (Place, String),
+    ) {
+        self.unknown = self.unknown.saturating_add(1);
+        if asks
+            && self.options.unknown_keys == UnknownKeys::Warn
+            && self.unknown <= limits::UNKNOWN_KEYS_COMPARED
+            && let Some(remedy) = keys::identity_suggestion(key, known)
+        {
+            let (place, _) = tell();
+            self.problem(&place, "unknown, and as whom is read depends on it", remedy);
+            return;
+        }
         match self.options.unknown_keys {
             UnknownKeys::Warn if self.warnings.len() < limits::PROBLEMS => {
                 let (place, remedy) = tell();

@@ -11,6 +11,7 @@ mod official;
 mod parameters;
 mod pods;
 mod print;
+pub(crate) mod publish_secrets;
 mod scalar;
 mod secret_objects;
 mod source_map;
@@ -139,6 +140,7 @@ fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) -> Report {
             report.classes.push(class);
         }
     }
+    publish_secrets::check(&mut report, text);
     report
 }
 

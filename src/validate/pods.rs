@@ -15,6 +15,8 @@ pub(super) struct User {
     /// Empty when the manifest leaves it open.
     pub(super) namespace: String,
     pub(super) class: String,
+    /// The Secret that the volume's `nodePublishSecretRef` names.
+    pub(super) secret: Option<String>,
     pub(super) mount: Mount,
 }
 
@@ -60,6 +62,10 @@ pub(super) fn users(root: &Node, found: &mut Vec<User>) {
                 name: format!("{kind} {}", metadata("name").unwrap_or_default()),
                 namespace: metadata("namespace").unwrap_or_default().to_owned(),
                 class: (*class).to_owned(),
+                secret: csi
+                    .get("nodePublishSecretRef")
+                    .and_then(|secret| text_of(secret, "name"))
+                    .map(str::to_owned),
                 mount: Mount {
                     service_account: account
                         .filter(|name| !name.is_empty())

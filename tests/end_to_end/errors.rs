@@ -279,6 +279,96 @@ fn node_publish_secrets() {
     assert!(status.message().contains("access_secret"), "{status}");
 }
 
+/// A Secret with other keys than access_key and access_secret is no reason to read as the provider, which could.
+#[test]
+fn node_publish_secrets_with_other_keys() {
+    let world = World::with(|provider, _| provider.argument("--v=10"));
+    let ask = |world: &World, secrets: &str| {
+        let request = MountRequest {
+            secrets: secrets.to_owned(),
+            ..request("- objectName: test\n  objectType: oos\n")
+        };
+        world.driver.mount(request)
+    };
+    let expected = "expected the keys access_key and access_secret, found ";
+    let refused = [
+        (
+            r#"{"ak":"canary-id","sk":"canary-secret"}"#,
+            "\"ak\", \"sk\"; in that Secret, rename",
+        ),
+        (
+            r#"{"AccessKeyID":"canary-id","AccessKeySecret":"canary-secret"}"#,
+            "\"AccessKeyID\", \"AccessKeySecret\"; in that Secret, rename",
+        ),
+        (
+            r#"{"ACCESS_KEY_ID":"canary-id","SECRET_ACCESS_KEY":"canary-secret"}"#,
+            "\"ACCESS_KEY_ID\", \"SECRET_ACCESS_KEY\"; in that Secret, rename",
+        ),
+        (
+            r#"{"id":"canary-id","secret":"canary-secret"}"#,
+            "\"id\", \"secret\"; in that Secret, rename",
+        ),
+        (
+            r#"{"password":"canary-secret"}"#,
+            "\"password\"; in that Secret, add",
+        ),
+        (
+            r#"{"access_key":"canary-id"}"#,
+            "\"access_key\"; in that Secret, add access_secret",
+        ),
+        (
+            r#"{"access_key":"canary-id","access_secret":"canary secret"}"#,
+            "\"access_key\", \"access_secret\"; set access_secret",
+        ),
+        (r#"["canary-secret"]"#, "none; check"),
+    ];
+    for (secrets, words) in refused {
+        let status = ask(&world, secrets).expect_err(secrets);
+        assert_eq!(status.code(), Code::Unauthenticated, "{status}");
+        assert!(
+            status.message().contains(&format!("{expected}{words}")),
+            "{words}: {status}"
+        );
+        assert!(!status.message().contains("canary"), "{status}");
+    }
+    let asked = world.cloud.requests();
+    assert!(asked.is_empty(), "{asked:?}");
+    assert!(
+        !world.provider.log().contains("canary"),
+        "{}",
+        world.provider.log()
+    );
+
+    let user = "acs:ram::1234567890120000:user/csi-provider";
+    let readers = |world: &World| {
+        let reads = world.cloud.requests_of(Service::Oos);
+        world.cloud.clear_requests();
+        reads
+            .into_iter()
+            .map(|read| read.identity.unwrap_or_default())
+            .collect::<Vec<_>>()
+    };
+    for secrets in [
+        "",
+        "null",
+        "{}",
+        r#"{"csi.storage.k8s.io/serviceAccount.tokens":"{\"sts.aliyuncs.com\":{\"token\":\"x\"}}"}"#,
+    ] {
+        ask(&world, secrets).expect(secrets);
+        assert_eq!(readers(&world), [user], "{secrets}");
+    }
+    let lenient = World::with(|provider, _| provider.argument("--allow-identity-fallback"));
+    ask(&lenient, refused[0].0).expect("the next source");
+    assert_eq!(readers(&lenient), [user]);
+    let log = lenient.provider.log();
+    assert!(
+        log.contains("reads with another identity than it asks for")
+            && log.contains("rename")
+            && !log.contains("canary"),
+        "{log}"
+    );
+}
+
 /// No secret in the log, at the finest level, nor in any error.
 #[test]
 fn nothing_secret_is_logged() {
@@ -294,7 +384,16 @@ fn nothing_secret_is_logged() {
         "objects",
         "- objectName: canary\n  jmesPath:\n  - path: inner.deeper\n    objectAlias: x\n",
     )]);
-    volume.secrets = Some([("password".to_owned(), "canary-publish-secret".to_owned())].into());
+    let (id, secret) = world.cloud.access_key();
+    volume.secrets = Some(
+        [
+            ("access_key", id.as_str()),
+            ("access_secret", &secret),
+            ("password", "canary-publish-secret"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into(),
+    );
     volume.parameters.insert(
         "csi.storage.k8s.io/serviceAccount.tokens".to_owned(),
         "canary-token".to_owned(),

@@ -76,6 +76,28 @@ fn what_the_pod_brings_is_exempt() {
     let status = ask(&world, "web", None).expect_err("denied");
     assert_eq!(status.code(), Code::PermissionDenied, "{status}");
 
+    // What cannot be used is nobody's, and with the flag it is the provider who reads.
+    let unusable = |world: &World| {
+        let objects = "- objectName: test\n  objectType: oos\n";
+        let mut volume = Volume::new([("objects", objects), ("region", "cn-hangzhou")]);
+        volume.secrets = Some([("ak".to_owned(), id.clone()), ("sk".to_owned(), secret.clone())].into());
+        let status = world.driver.mount(volume.request()).expect_err("unusable");
+        assert!(!status.message().contains(&secret), "{status}");
+        status
+    };
+    world.cloud.clear_requests();
+    let status = unusable(&world);
+    assert_eq!(status.code(), Code::Unauthenticated, "{status}");
+    assert!(status.message().contains("found \"ak\", \"sk\""), "{status}");
+    assert!(world.cloud.requests().is_empty(), "{:?}", world.cloud.requests());
+    let lenient = World::with(|provider, _| {
+        provider
+            .argument(format!("--access-policy={}", policy.display()))
+            .argument("--allow-identity-fallback")
+    });
+    let status = unusable(&lenient);
+    assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+
     let forbidding = "version: 1\nrules: [{name: none, identities: [nodePublishSecret], \
                       subjects: [{namespace: '*'}], objects: []}]\n";
     fs::write(&policy, forbidding).expect("policy");

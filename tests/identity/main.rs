@@ -4,6 +4,7 @@
 mod cross_account;
 mod life;
 mod network;
+mod not_understood;
 mod outage;
 mod pods;
 mod sharing;
