@@ -6,7 +6,7 @@ use csi_provider::clock::{Clock as _, SystemClock};
 use csi_provider::fetch::Volume;
 use csi_provider::fetch::core::{self, Core, FlightId, Next, PartyId, Settled, Want};
 use csi_provider::fetch::retry::Class;
-use csi_provider::params::Service;
+use csi_provider::params::{Pod, Service};
 
 use crate::cloud::{Answer, Cloud};
 use crate::engine::{Engine, Numbers};
@@ -346,5 +346,10 @@ impl Cluster<'_> {
 
 /// A pod's volume, as its node knows it.
 fn volume(pod: u32) -> Option<Volume> {
-    Volume::new(&pod.to_string(), "mount")
+    let path = format!("/kubelet/pods/{pod}/volumes/kubernetes.io~csi/secrets/mount");
+    let pod = Pod {
+        uid: pod.to_string(),
+        ..Pod::default()
+    };
+    Volume::new(&pod, &path, &[0; 32])
 }

@@ -56,7 +56,9 @@ fn request(token: Option<&str>, secrets: &str) -> MountRequest {
     MountRequest {
         attributes: json!(attributes).to_string(),
         secrets: secrets.to_owned(),
-        target_path: "/var/lib/kubelet/pods/x/mount".to_owned(),
+        target_path:
+            "/var/lib/kubelet/pods/00000000-0000-4000-8000-000000000000/volumes/kubernetes.io~csi/x/mount"
+                .to_owned(),
         permission: "420".to_owned(),
         current_object_version: Vec::new(),
     }

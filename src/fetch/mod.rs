@@ -102,7 +102,7 @@ impl Engine {
 
     /// Fetches all of `pulls` for a volume and gives one result for each, in their order. One refusal does not keep
     /// the others from being tried, so that a Mount can name all of its refusals. What has no credentials can only
-    /// be served by what is kept for an outage.
+    /// be served by what is kept for an outage, which is for volumes of pods only.
     pub fn fetch(
         &self,
         pulls: &[Pull<'_>],

@@ -109,7 +109,7 @@ impl Mounter {
         let bytes = bytes.min(most_memory(self.max_response_bytes));
         call.reserve_before(bytes, limits::MEMORY_MARGIN)?;
         drop(place); // until here nobody has room for the next plan
-        let volume = Volume::new(&plan.pod.uid, &request.target_path);
+        let volume = Volume::new(&plan.pod, &request.target_path, &plan.parameters);
         let response = self
             .fill(&plan, &request.secrets, volume.as_ref(), call, mount)
             .map_err(|error| error.status())?;

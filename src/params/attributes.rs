@@ -5,6 +5,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use sha2::{Digest as _, Sha256};
 
 use super::keys;
 use super::plan::Pod;
@@ -23,6 +24,8 @@ pub(super) struct Attributes {
     pub(super) path_translation: String,
     pub(super) file_permission: String,
     pub(super) pod_identity: String,
+    /// Digests of all other parameters, combined so that their order does not matter.
+    unknown: [u8; 32],
 }
 
 impl Attributes {
@@ -69,6 +72,28 @@ impl Attributes {
         }
     }
 
+    /// A digest of the class's parameters: the same whatever their order, and another one after any change. Neither the
+    /// pod nor its tokens are in it, nor the class's name, which drivers before 1.6 leave out during rotation.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let Self {
+            pod: _,
+            class_name: _,
+            tokens: _,
+            objects,
+            region,
+            path_translation,
+            file_permission,
+            pod_identity,
+            unknown,
+        } = self;
+        let mut digest = Sha256::new();
+        for text in [objects, region, path_translation, file_permission, pod_identity] {
+            update(&mut digest, text);
+        }
+        digest.update(unknown);
+        digest.finalize().into()
+    }
+
     fn set(&mut self, key: &str, value: String, report: &mut Report) {
         match key {
             "objects" => self.objects = value,
@@ -87,6 +112,11 @@ impl Attributes {
             }
             _ if is_context(key) => {}
             other => {
+                let mut digest = Sha256::new();
+                update(&mut digest, other);
+                update(&mut digest, &value);
+                let unknown = self.unknown.iter_mut().zip(digest.finalize());
+                unknown.for_each(|(sum, byte)| *sum ^= byte);
                 report.unknown_key(other, keys::asks(&value), keys::CLASS, || {
                     let place = Place::parameter(&format!("parameter {}", quoted(other)));
                     (place, keys::suggestion("parameter", other, keys::CLASS))
@@ -94,6 +124,12 @@ impl Attributes {
             }
         }
     }
+}
+
+/// Adds a text to a digest, separated from the next one by its length.
+fn update(digest: &mut Sha256, text: &str) {
+    digest.update(text.len().to_be_bytes());
+    digest.update(text);
 }
 
 /// Reads entry by entry, so that a hundred thousand of them are never in memory together.

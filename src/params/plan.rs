@@ -25,6 +25,8 @@ pub struct Plan {
     pub tokens: Option<Secret>,
     /// What to fetch, in the order of the list; at least one.
     pub objects: Vec<Object>,
+    /// A digest of the class's parameters.
+    pub parameters: [u8; 32],
     /// What works but is probably not meant so.
     pub warnings: Vec<Warning>,
     pub(super) translation: Translation,
@@ -93,6 +95,7 @@ impl Plan {
         let objects = objects(&attributes.objects, &class, report);
         clashes(&objects, report);
         Self {
+            parameters: attributes.digest(),
             pod: attributes.pod,
             class_name: attributes.class_name,
             region,

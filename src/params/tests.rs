@@ -171,6 +171,77 @@ fn all_problems_are_told_at_once_with_their_places() {
     );
 }
 
+/// Equal for what an author would call the same class, whatever kubelet says beside it.
+#[test]
+fn the_digest_is_of_the_class_and_of_nothing_else() {
+    let digest = |attributes: &str| {
+        let input = Input {
+            attributes,
+            permission: "420",
+        };
+        parse(&input, &Options::default()).unwrap().parameters
+    };
+    let class = [
+        r#""objects":"- objectName: a\n""#,
+        r#""region":"cn-hangzhou""#,
+        r#""team":"x""#,
+        r#""owner":"y""#,
+    ];
+    let with = |more: &[&str]| digest(&format!("{{{}}}", [&class, more].concat().join(",")));
+    let same = with(&[]);
+    let mut reversed = class;
+    reversed.reverse();
+    assert_eq!(
+        digest(&format!("{{ {} }}", reversed.join(" , "))),
+        same,
+        "order and space"
+    );
+    assert_eq!(
+        digest(r#"{"team":"\u0078","owner":"y","objects":"- objectName: \u0061\n","region":"cn-hangzhou"}"#),
+        same,
+        "as Go escapes"
+    );
+    for not_of_the_class in [
+        r#""csi.storage.k8s.io/pod.uid":"u""#,
+        r#""csi.storage.k8s.io/pod.name":"p""#,
+        r#""csi.storage.k8s.io/pod.namespace":"n""#,
+        r#""csi.storage.k8s.io/serviceAccount.name":"s""#,
+        r#""csi.storage.k8s.io/serviceAccount.tokens":"{\"a\":{\"token\":\"t\"}}""#,
+        r#""csi.storage.k8s.io/ephemeral":"true""#,
+        r#""secretProviderClass":"web""#,
+        r#""pathTranslation":null"#,
+        r#""filePermission":"""#,
+    ] {
+        assert_eq!(with(&[not_of_the_class]), same, "{not_of_the_class}");
+    }
+    let mut all = vec![same];
+    for of_the_class in [
+        r#""objects":"- objectName: b\n""#,
+        r#""objects":"- objectName: a""#,
+        r#""objects":"- objectName: a\n  region: cn-beijing\n""#,
+        r#""region":"cn-beijing""#,
+        r#""region":"""#,
+        r#""pathTranslation":"False""#,
+        r#""filePermission":"0600""#,
+        r#""usePodServiceAccountToken":"true""#,
+        r#""usePodServiceAccountToken":"false""#,
+        r#""regio":"ncn-hangzhou""#,
+        r#""teamx":"""#,
+        r#""x":"1""#,
+        r#""x":"1","y":"2""#,
+        r#""x":"2","y":"1""#,
+    ] {
+        let digest = with(&[of_the_class]);
+        assert!(!all.contains(&digest), "{of_the_class}");
+        all.push(digest);
+    }
+    let swapped = r#"{"objects":"- objectName: a\n","region":"cn-hangzhou","team":"y","owner":"x"}"#;
+    assert!(!all.contains(&digest(swapped)), "values that change places");
+    // Of a key that comes twice, the last one counts, as in the plan.
+    let twice = with(&[r#""region":"cn-beijing""#, r#""region":"cn-hangzhou""#]);
+    assert_eq!(twice, same);
+}
+
 #[test]
 fn permission_is_the_default_mode() {
     for (permission, mode) in [

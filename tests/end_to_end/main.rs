@@ -12,6 +12,7 @@ mod process;
 mod retries;
 mod secrecy;
 mod sharing;
+mod sync_controller;
 
 mod transport;
 mod whoami;

@@ -75,7 +75,7 @@ fn another_volume_of_the_same_pod_is_another_volume() {
     let world = sharing();
     read(&world, pod("a", OBJECTS)).expect("mount");
     let mut second = pod("a", OBJECTS);
-    second.target_path.push_str("-2");
+    second.target_path = second.target_path.replace("-inline/mount", "-inline-2/mount");
     read(&world, second.clone()).expect("mount");
     assert_eq!(calls(&world), 2);
     read(&world, second).expect("mount");

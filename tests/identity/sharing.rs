@@ -1,9 +1,11 @@
 //! One STS call where others make a thousand, and nothing shared between two identities, by any cache there is.
 
 use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use csi_provider::grpc::Code;
-use harness::Service;
+use harness::driver::MountRequest;
+use harness::{Fault, FaultRule, Service};
 
 use crate::world::{BOTH, TARGET, World, volume, with_tokens};
 
@@ -30,6 +32,50 @@ fn a_thousand_mounts_are_one_sts_call() {
     });
     assert_eq!(world.asked(Service::Sts).len(), 1);
     assert_eq!(world.asked(Service::Kubernetes).len(), 1);
+}
+
+/// The sync controller asks for all ServiceAccounts with its own pod's uid and one path: each gets what its own role may
+/// read, as the cloud holds it now, with copies and with values that are kept for outages.
+#[test]
+fn a_sync_controller_mixes_nobody_and_gets_no_copy() {
+    let world = World::new();
+    let setup = world
+        .for_pods()
+        .argument("--refresh-interval=10m")
+        .argument("--serve-stale-for=4h");
+    let provider = world.start(&setup);
+    let sync = |account: &str| {
+        let mut volume = world.pod("rrsa-demo", account, "- objectName: test-kms\n");
+        volume.pod = "sync-controller-0".to_owned();
+        let request = MountRequest {
+            target_path: "/mnt/secrets-store".to_owned(),
+            secrets: "{}".to_owned(),
+            ..volume.request()
+        };
+        provider.mount_request(request, Duration::from_secs(60))
+    };
+    for value in ["monday", "tuesday", "wednesday"] {
+        world.cloud.set_kms_text("test-kms", value);
+        let files = sync("demo-sa").unwrap_or_else(|status| panic!("{}", status.message));
+        assert_eq!(files["test-kms"], value);
+        let status = sync("other-sa").expect_err("may not read this");
+        assert_eq!(status.code, Code::PermissionDenied, "{}", status.message);
+    }
+    // STS is lost with its credentials, then KMS, too: who asks is known, and gets no old value.
+    world.pass(3_600);
+    for service in [Service::Sts, Service::Kms] {
+        let unavailable = Fault::error(503, "ServiceUnavailable", "m");
+        world.cloud.inject(FaultRule::new(unavailable).service(service));
+        let status = sync("demo-sa").expect_err("an outage");
+        assert_eq!(status.code, Code::Internal, "{}", status.message);
+    }
+    let mut starting = world.pod("rrsa-demo", "demo-sa", "- objectName: test-kms\n");
+    starting.uid = "starting".to_owned();
+    assert_eq!(
+        provider.reads(&starting)["test-kms"],
+        "wednesday",
+        "a pod that starts gets it"
+    );
 }
 
 /// Two pods of different ServiceAccounts, one of which may read what the other may not. Every path that keeps
@@ -129,9 +175,7 @@ fn calls_under_way_are_not_shared_between_pods() {
     provider
         .mount(&world.pod("rrsa-demo", "other-sa", one))
         .expect_err("may not");
-    let held = world
-        .cloud
-        .inject(harness::FaultRule::new(harness::Fault::Hold).name("test-kms"));
+    let held = world.cloud.inject(FaultRule::new(Fault::Hold).name("test-kms"));
     let start = |account: &'static str| {
         let (provider, volume) = (provider.clone(), world.pod("rrsa-demo", account, one));
         std::thread::spawn(move || provider.mount(&volume))

@@ -258,7 +258,15 @@ impl Provider {
         volume: &Volume,
         time: Duration,
     ) -> Result<BTreeMap<String, String>, Status> {
-        let request = volume.request();
+        self.mount_request(volume.request(), time)
+    }
+
+    /// The same, as other clients than the driver ask for it.
+    pub(crate) fn mount_request(
+        &self,
+        request: harness::driver::MountRequest,
+        time: Duration,
+    ) -> Result<BTreeMap<String, String>, Status> {
         let request = MountRequest {
             attributes: request.attributes,
             secrets: request.secrets,

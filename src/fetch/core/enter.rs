@@ -12,7 +12,8 @@ use crate::params::Service;
 
 impl<D: Domain> Core<D> {
     /// A Mount enters. It joins calls that have not been sent; if its volume is known, it also joins those that
-    /// have, and takes shared copies. Everything else becomes a call of its own.
+    /// have, and takes shared copies. Everything else becomes a call of its own. Without a volume, it is always a first
+    /// one, and nothing stands in for it during an outage.
     pub fn mount(
         &mut self,
         wants: Vec<Want<D>>,
@@ -57,6 +58,7 @@ impl<D: Domain> Core<D> {
         let entry = Party {
             entered: now,
             deadline,
+            is_volume: volume.is_some(),
             keys,
             slots,
             pending,

@@ -75,6 +75,8 @@ pub struct Core<D: Domain> {
 struct Party<D: Domain> {
     entered: Instant,
     deadline: Instant,
+    /// Whether it fills a volume of a pod. Other clients read what the cloud holds now, or fail.
+    is_volume: bool,
     keys: Vec<D::Key>,
     slots: Vec<Slot<D>>,
     pending: usize,

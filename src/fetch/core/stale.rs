@@ -2,7 +2,8 @@
 //!
 //! The rules, each by itself: only of the same key, and so of the same identity; only where the cloud is out of reach
 //! or throttles; never older than the duration, counted from when the call was sent; never after a refusal; never for
-//! a secret that the Mount names in several ways, as parts of different age would not fit together.
+//! a secret that the Mount names in several ways, as parts of different age would not fit together; only for volumes of
+//! pods.
 
 use std::time::{Duration, Instant};
 
@@ -64,7 +65,7 @@ impl<D: Domain> Core<D> {
         if party.pending == 0 || now >= party.deadline {
             return None;
         }
-        if self.stale.is_none() {
+        if self.stale.is_none() || !party.is_volume {
             return Some(party.deadline);
         }
         let patience = party.entered + limits::STALE_PATIENCE;
@@ -131,7 +132,7 @@ impl<D: Domain> Core<D> {
     fn stand_in(&self, party: &Party<D>, at: usize, now: Instant) -> Option<(D::Value, Instant)> {
         let stale = self.stale.as_ref()?;
         let (slot, key) = (party.slots.get(at)?, party.keys.get(at)?);
-        if !may_stand_in(self.lack(slot, now)) {
+        if !party.is_volume || !may_stand_in(self.lack(slot, now)) {
             return None;
         }
         let stand_in = stale.get(key, now)?;

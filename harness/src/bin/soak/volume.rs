@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use harness::driver::{Code, MountResponse, Volume};
 
+use crate::clients::mix;
 use crate::stand::{REFRESH, Stand};
 use crate::values::{self, ROTATED, STEADY, Values};
 
@@ -133,6 +134,9 @@ fn generation(at: usize, whole: bool, contents: &[u8]) -> Option<usize> {
 
 /// The volume that goes with a wild number.
 pub(crate) fn volume(stand: &Stand, chance: u64, number: u64, caller: u64) -> (Volume, Expected) {
+    // A few hundred volumes that are mounted again and again, each of one class, and as many that are never seen again.
+    let known = chance.is_multiple_of(2).then_some((chance / 2) % 300);
+    let chance = known.map_or(chance, mix);
     let identity = IDENTITIES
         .get(usize::try_from(chance / 3 % 8).unwrap_or_default())
         .copied()
@@ -151,10 +155,9 @@ pub(crate) fn volume(stand: &Stand, chance: u64, number: u64, caller: u64) -> (V
     };
     let mut volume = Volume::new([("objects", objects)]);
     volume.pod = format!("pod-{caller}");
-    // A few hundred volumes that are mounted again and again, and as many that are never seen again.
-    volume.uid = if chance.is_multiple_of(2) {
+    volume.uid = if let Some(known) = known {
         expected.age = REFRESH;
-        format!("known-{}", (chance / 2) % 300)
+        format!("known-{known}")
     } else {
         format!("new-{number}")
     };

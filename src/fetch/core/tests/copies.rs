@@ -17,7 +17,7 @@ fn copies_serve_known_volumes_for_the_interval_and_no_others() {
     assert_eq!(bench.results(repeated), [Ok(1)]);
     assert_eq!(bench.core.counts().copies, 1);
 
-    let fresh = bench.mount(&["a"], Volume::new("other", "path").as_ref());
+    let fresh = bench.mount(&["a"], Some(&volume("other")));
     let call = bench.call();
     bench.answer(call, 2);
     bench.leave(fresh);
@@ -33,6 +33,56 @@ fn copies_serve_known_volumes_for_the_interval_and_no_others() {
     let call = bench.call();
     bench.answer(call, 3);
     assert_eq!(bench.results(repeated), [Ok(3)]);
+    bench.assert_empty();
+}
+
+/// The sync controller sends one uid and one path for everything: there is no volume to know, however often it asks.
+#[test]
+fn whoever_is_not_kubelet_never_mounts_again() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    for value in 1..5 {
+        let earlier = bench.mount(&["a"], None);
+        let under_way = bench.call();
+        let party = bench.mount(&["a"], None);
+        let own = bench.call();
+        bench.answer(under_way, 10 * value);
+        bench.answer(own, 10 * value + 1);
+        assert_eq!(bench.results(earlier), [Ok(10 * value)]);
+        assert_eq!(
+            bench.results(party),
+            [Ok(10 * value + 1)],
+            "not the call under way"
+        );
+        let repeated = bench.mount(&["a"], Some(&known));
+        assert_eq!(
+            bench.results(repeated),
+            [Ok(10 * value + 1)],
+            "a copy for running pods"
+        );
+    }
+    bench.assert_empty();
+}
+
+/// A class that is changed in place makes another volume of it, which is mounted for the first time.
+#[test]
+fn other_parameters_are_a_first_mount() {
+    let mut bench = Bench::wide();
+    let known = bench.known("u");
+    let first = bench.mount(&["a"], Some(&known));
+    let call = bench.call();
+    bench.answer(call, 1);
+    bench.leave(first);
+    let changed = volume_of("u", 1);
+    let party = bench.mount(&["a"], Some(&changed));
+    let call = bench.call();
+    bench.answer(call, 2);
+    assert_eq!(bench.results(party), [Ok(2)]);
+    bench.core.mounted(&changed, bench.now);
+    for volume in [&changed, &known] {
+        let party = bench.mount(&["a"], Some(volume));
+        assert_eq!(bench.results(party), [Ok(2)]);
+    }
     bench.assert_empty();
 }
 
@@ -194,9 +244,7 @@ fn a_definite_refusal_ends_the_copy() {
 fn a_node_reads_each_value_once_per_interval() {
     const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
     let mut bench = Bench::new(&settings(10, 50, INTERVAL));
-    let volumes: Vec<Volume> = (0..110)
-        .map(|pod| Volume::new(&format!("pod-{pod}"), "path").expect("a volume"))
-        .collect();
+    let volumes: Vec<Volume> = (0..110).map(|pod| volume(&format!("pod-{pod}"))).collect();
     let start = bench.now;
     let round = |bench: &mut Bench, apart: Duration| {
         for volume in &volumes {

@@ -12,6 +12,7 @@ use super::*;
 use crate::clock::{Clock as _, SystemClock};
 use crate::fetch::retry::Class;
 use crate::limits;
+use crate::params::Pod;
 
 /// Keys and errors are words, values are numbers, a job is the number of its credentials.
 #[derive(Debug)]
@@ -48,6 +49,21 @@ fn settings(pulls: usize, per_second: u32, refresh_interval: Duration) -> Settin
         serve_stale_for: Duration::ZERO,
         stale_bytes: 1 << 20,
     }
+}
+
+/// A pod's volume, as kubelet asks for it.
+fn volume(uid: &str) -> Volume {
+    volume_of(uid, 0)
+}
+
+/// The same, of a class with other parameters.
+fn volume_of(uid: &str, parameters: u8) -> Volume {
+    let pod = Pod {
+        uid: uid.to_owned(),
+        ..Pod::default()
+    };
+    let path = format!("/kubelet/pods/{uid}/volumes/kubernetes.io~csi/secrets/mount");
+    Volume::new(&pod, &path, &[parameters; 32]).expect("a volume")
 }
 
 impl Bench {
@@ -87,7 +103,7 @@ impl Bench {
 
     /// A volume that has been mounted.
     fn known(&mut self, uid: &str) -> Volume {
-        let volume = Volume::new(uid, "path").expect("a volume");
+        let volume = volume(uid);
         self.core.mounted(&volume, self.now);
         volume
     }

@@ -62,7 +62,7 @@ fn a_first_mount_does_not_join_a_call_under_way_and_a_repeated_one_does() {
     let early = bench.mount(&["a"], None);
     let old = bench.call();
     bench.pass(1);
-    let first = bench.mount(&["a"], Volume::new("new", "path").as_ref());
+    let first = bench.mount(&["a"], Some(&volume("new")));
     let repeated = bench.mount(&["a"], Some(&known));
     let new = bench.call();
     bench.answer(new, 2);

@@ -96,15 +96,17 @@ fn an_outage_serves_what_was_read_before_to_pods_that_start_and_to_those_that_ru
     let known = bench.known("u");
     bench.has_read("a", 1);
     bench.pass(60);
-    let new = Volume::new("new", "path");
-    for volume in [None, new.as_ref(), Some(&known)] {
-        assert_eq!(bench.takes_in_an_outage(&["a"], volume), [Old(1, 60)]);
+    for volume in [&volume("new"), &known] {
+        assert_eq!(bench.takes_in_an_outage(&["a"], Some(volume)), [Old(1, 60)]);
     }
-    assert_eq!(bench.core.counts().stale, 3);
+    assert_eq!(bench.core.counts().stale, 2);
     // What is read again is what serves from then on.
     bench.has_read("a", 2);
     bench.pass(1);
-    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Old(2, 1)]);
+    assert_eq!(
+        bench.takes_in_an_outage(&["a"], Some(&volume("new"))),
+        [Old(2, 1)]
+    );
 }
 
 #[test]
@@ -118,7 +120,7 @@ fn every_kind_of_outage_and_nothing_else() {
         let mut bench = Bench::keeping();
         bench.has_read("a", 1);
         bench.pass(1);
-        let party = bench.mount_within(&["a"], None, 1000);
+        let party = bench.mount_within(&["a"], Some(&volume("new")), 1000);
         for _ in 0..100 {
             bench.fail_all(class);
             if bench.core.is_complete(party) {
@@ -143,12 +145,12 @@ fn without_budget_and_without_being_asked() {
         bench.has_read(key, value);
     }
     for _ in 0..20 {
-        bench.takes_in_an_outage(&["x"], None);
+        bench.takes_in_an_outage(&["x"], Some(&volume("new")));
     }
     let before = bench.core.counts();
     assert!(before.unaffordable > 0);
     assert_eq!(
-        bench.takes_in_an_outage(&["a", "b", "c"], None),
+        bench.takes_in_an_outage(&["a", "b", "c"], Some(&volume("new"))),
         [Old(1, 0), Old(2, 0), Old(3, 0)]
     );
     assert_eq!(bench.core.counts().calls, before.calls + 1, "one try, no retry");
@@ -158,21 +160,24 @@ fn without_budget_and_without_being_asked() {
 fn a_refusal_is_never_covered_and_takes_the_value_along() {
     let mut bench = Bench::keeping();
     bench.has_read("a", 1);
-    let party = bench.mount(&["a"], None);
+    let party = bench.mount(&["a"], Some(&volume("new")));
     let call = bench.call();
     bench.fail(call, "denied", Class::Definite);
     assert_eq!(bench.takes(party), [Nothing("denied")]);
     assert_eq!(bench.core.stale(), (0, 0));
-    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Nothing("out of order")]);
+    assert_eq!(
+        bench.takes_in_an_outage(&["a"], Some(&volume("new"))),
+        [Nothing("out of order")]
+    );
 }
 
 /// It may have been read before or after the refusal: nobody knows.
 #[test]
 fn what_was_under_way_when_the_cloud_refused_is_not_kept() {
     let mut bench = Bench::keeping();
-    let early = bench.mount(&["a"], None);
+    let early = bench.mount(&["a"], Some(&volume("new")));
     let slow = bench.call();
-    let late = bench.mount(&["a"], None);
+    let late = bench.mount(&["a"], Some(&volume("new")));
     let refused = bench.call();
     bench.fail(refused, "denied", Class::Definite);
     bench.answer(slow, 1);
@@ -180,24 +185,33 @@ fn what_was_under_way_when_the_cloud_refused_is_not_kept() {
         (bench.takes(early), bench.takes(late)),
         (vec![New(1)], vec![Nothing("denied")])
     );
-    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Nothing("out of order")]);
+    assert_eq!(
+        bench.takes_in_an_outage(&["a"], Some(&volume("new"))),
+        [Nothing("out of order")]
+    );
     bench.has_read("a", 2);
-    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Old(2, 0)]);
+    assert_eq!(
+        bench.takes_in_an_outage(&["a"], Some(&volume("new"))),
+        [Old(2, 0)]
+    );
 }
 
 /// Counted from when the call was sent, which is never later than the cloud's answer.
 #[test]
 fn never_past_the_duration() {
     let mut bench = Bench::keeping();
-    let party = bench.mount(&["a"], None);
+    let party = bench.mount(&["a"], Some(&volume("new")));
     let call = bench.call();
     bench.pass(10);
     bench.answer(call, 1);
     bench.leave(party);
     bench.pass(3_589);
-    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Old(1, 3_599)]);
+    assert_eq!(
+        bench.takes_in_an_outage(&["a"], Some(&volume("new"))),
+        [Old(1, 3_599)]
+    );
     // The Mount came in time, and leaves too late.
-    let party = bench.mount(&["a"], None);
+    let party = bench.mount(&["a"], Some(&volume("new")));
     bench.fail_all(Class::Unavailable);
     bench.pass(1);
     assert_eq!(bench.takes(party), [Nothing("out of order")]);
@@ -210,13 +224,16 @@ fn never_past_the_duration() {
 fn never_to_another_identity() {
     let mut bench = Bench::keeping();
     bench.has_read("alice/secret", 1);
-    let theirs = bench.takes_in_an_outage(&["bob/secret"], None);
+    let theirs = bench.takes_in_an_outage(&["bob/secret"], Some(&volume("new")));
     assert_eq!(theirs, [Nothing("out of order")]);
     bench.has_read("bob/secret", 2);
     bench.core.forget(|key| key.starts_with("alice/"));
-    let ours = bench.takes_in_an_outage(&["alice/secret"], None);
+    let ours = bench.takes_in_an_outage(&["alice/secret"], Some(&volume("new")));
     assert_eq!(ours, [Nothing("out of order")]);
-    assert_eq!(bench.takes_in_an_outage(&["bob/secret"], None), [Old(2, 0)]);
+    assert_eq!(
+        bench.takes_in_an_outage(&["bob/secret"], Some(&volume("new"))),
+        [Old(2, 0)]
+    );
 }
 
 /// Parts of different age would not fit together: the current version with the one before it, or what two identities
@@ -228,16 +245,16 @@ fn never_a_secret_that_is_named_in_several_ways() {
         bench.has_read(key, value);
     }
     for together in [["s", "s@previous"], ["s", "alice/s"]] {
-        let taken = bench.takes_in_an_outage(&together, None);
+        let taken = bench.takes_in_an_outage(&together, Some(&volume("new")));
         let served = taken.iter().any(|taken| !matches!(taken, Nothing(_)));
         assert!(!served, "{together:?}: {taken:?}");
     }
-    let taken = bench.takes_in_an_outage(&["s", "t", "s"], None);
+    let taken = bench.takes_in_an_outage(&["s", "t", "s"], Some(&volume("new")));
     assert_eq!(taken, [Old(1, 0), Old(4, 0), Old(1, 0)]);
     // Nor one part old and one new.
     let mut bench = Bench::keeping();
     bench.has_read("s@previous", 2);
-    let party = bench.mount(&["s", "s@previous"], None);
+    let party = bench.mount(&["s", "s@previous"], Some(&volume("new")));
     let calls = bench.calls();
     bench.answer(calls[0].flight, 5);
     bench.fail(calls[1].flight, "out of order", Class::Unavailable);
@@ -245,12 +262,45 @@ fn never_a_secret_that_is_named_in_several_ways() {
     assert_eq!(bench.takes(party), [New(5), Nothing("out of order")]);
 }
 
+/// Other clients than kubelet, such as the sync controller, get what the cloud holds now or an error, and wait for the
+/// cloud as long as they can.
+#[test]
+fn never_to_whoever_fills_no_volume() {
+    let mut bench = Bench::keeping();
+    bench.has_read("a", 1);
+    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Nothing("out of order")]);
+    let silent = bench.mount(&["a"], None);
+    let beside = bench.mount(&["a"], Some(&volume("new")));
+    let under_way = bench.call();
+    let deadline = bench.now + Duration::from_secs(100);
+    bench.now += limits::STALE_PATIENCE;
+    assert_eq!(bench.core.wait(silent, bench.now), Some(deadline));
+    assert_eq!(bench.core.wait(beside, bench.now), None);
+    assert_eq!(bench.takes(beside), [Old(1, 10)]);
+    bench.now = deadline;
+    assert_eq!(bench.core.wait(silent, bench.now), None);
+    assert_eq!(bench.takes(silent), [Nothing("unfinished")]);
+    let want = Want {
+        service: Service::Kms,
+        key: "a",
+        job: Err("STS is out of reach"),
+    };
+    bench.fail(under_way, "out of order", Class::Unavailable);
+    let entered = bench.core.mount(vec![want], None, deadline, bench.now);
+    assert_eq!(bench.takes(entered.party), [Nothing("STS is out of reach")]);
+    assert_eq!(bench.core.counts().stale, 1);
+    assert_eq!(
+        bench.takes_in_an_outage(&["a"], Some(&volume("new"))),
+        [Old(1, 100)]
+    );
+}
+
 /// Different secrets may be of different age, and one that is not there fails the Mount.
 #[test]
 fn old_values_beside_new_ones_and_beside_none() {
     let mut bench = Bench::keeping();
     bench.has_read("a", 1);
-    let party = bench.mount(&["a", "b", "c"], None);
+    let party = bench.mount(&["a", "b", "c"], Some(&volume("new")));
     let calls = bench.calls();
     bench.answer(calls[1].flight, 2);
     bench.fail(calls[0].flight, "out of order", Class::Unavailable);
@@ -270,7 +320,9 @@ fn whoever_has_no_credentials_gets_old_values_only() {
         job: Err("STS is out of reach"),
     });
     let deadline = bench.now + INTERVAL;
-    let entered = bench.core.mount(wants.into(), None, deadline, bench.now);
+    let entered = bench
+        .core
+        .mount(wants.into(), Some(&volume("new")), deadline, bench.now);
     assert_eq!(entered.sources, [Source::Nobody; 2]);
     assert!(bench.calls().is_empty() && bench.core.is_complete(entered.party));
     assert_eq!(
@@ -285,8 +337,11 @@ fn nobody_is_served_so_by_default() {
     let mut bench = Bench::wide();
     bench.has_read("a", 1);
     assert!(!bench.core.serves_stale());
-    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Nothing("out of order")]);
-    let party = bench.mount(&["a"], None);
+    assert_eq!(
+        bench.takes_in_an_outage(&["a"], Some(&volume("new"))),
+        [Nothing("out of order")]
+    );
+    let party = bench.mount(&["a"], Some(&volume("new")));
     assert_eq!(
         bench.core.wait(party, bench.now + limits::STALE_PATIENCE),
         Some(bench.now + Duration::from_secs(100)),
@@ -299,7 +354,10 @@ fn nobody_is_served_so_by_default() {
 fn a_mount_waits_for_a_silent_cloud_and_not_for_ever() {
     let mut bench = Bench::keeping();
     bench.has_read("a", 1);
-    let (served, not_served) = (bench.mount(&["a"], None), bench.mount(&["b"], None));
+    let (served, not_served) = (
+        bench.mount(&["a"], Some(&volume("new"))),
+        bench.mount(&["b"], Some(&volume("new"))),
+    );
     assert_eq!(bench.calls().len(), 2);
     let entered = bench.now;
     let patience = entered + limits::STALE_PATIENCE;
@@ -321,7 +379,7 @@ fn a_mount_waits_for_a_silent_cloud_and_not_for_ever() {
 fn a_deadline_before_the_patience_is_over() {
     let mut bench = Bench::keeping();
     bench.has_read("a", 1);
-    let party = bench.mount_within(&["a"], None, 2);
+    let party = bench.mount_within(&["a"], Some(&volume("new")), 2);
     bench.call();
     assert_eq!(
         bench.core.wait(party, bench.now),
@@ -337,9 +395,9 @@ fn a_deadline_before_the_patience_is_over() {
 fn what_waits_for_its_turn() {
     let mut bench = Bench::keeping_for(HOUR, settings(1, 0, Duration::ZERO));
     bench.has_read("a", 1);
-    let first = bench.mount(&["x"], None);
+    let first = bench.mount(&["x"], Some(&volume("new")));
     let blocking = bench.call();
-    let party = bench.mount(&["a"], None);
+    let party = bench.mount(&["a"], Some(&volume("new")));
     bench.now += limits::STALE_PATIENCE;
     let next_look = bench.now + limits::STALE_LOOK;
     assert_eq!(bench.core.wait(party, bench.now), Some(next_look));
@@ -354,7 +412,7 @@ fn what_waits_for_its_turn() {
 fn a_slow_down_after_throttles_is_an_outage_for_those_in_line() {
     let mut bench = Bench::keeping_for(HOUR, settings(100, 0, Duration::ZERO));
     bench.has_read("a", 1);
-    bench.mount(&["x"], None);
+    bench.mount(&["x"], Some(&volume("new")));
     let call = bench.call();
     let held = Outcome::Failed {
         error: "throttled",
@@ -362,7 +420,7 @@ fn a_slow_down_after_throttles_is_an_outage_for_those_in_line() {
         hint: Some(limits::THROTTLE_HINT_CAP),
     };
     bench.core.finish(call, held, 0.0, bench.now);
-    let party = bench.mount_within(&["a"], None, 5);
+    let party = bench.mount_within(&["a"], Some(&volume("new")), 5);
     assert!(bench.calls().is_empty());
     bench.pass(5);
     assert_eq!(bench.takes(party), [Old(1, 5)]);
@@ -372,7 +430,7 @@ fn a_slow_down_after_throttles_is_an_outage_for_those_in_line() {
 fn a_mount_that_was_taken_back_takes_nothing() {
     let mut bench = Bench::keeping();
     bench.has_read("a", 1);
-    let party = bench.mount(&["a"], None);
+    let party = bench.mount(&["a"], Some(&volume("new")));
     bench.fail_all(Class::Unavailable);
     assert!(matches!(
         bench.core.cancel(party)[..],
@@ -387,13 +445,16 @@ fn a_mount_that_was_taken_back_takes_nothing() {
 fn what_is_too_large_to_keep_ends_what_was_kept() {
     let mut bench = Bench::keeping();
     bench.has_read("a", 1);
-    let party = bench.mount(&["a"], None);
+    let party = bench.mount(&["a"], Some(&volume("new")));
     let call = bench.call();
     bench
         .core
         .finish(call, Outcome::Value(2, 1 << 21), 0.0, bench.now);
     bench.leave(party);
-    assert_eq!(bench.takes_in_an_outage(&["a"], None), [Nothing("out of order")]);
+    assert_eq!(
+        bench.takes_in_an_outage(&["a"], Some(&volume("new"))),
+        [Nothing("out of order")]
+    );
     assert_eq!(bench.core.stale(), (0, 0));
 }
 
@@ -402,10 +463,10 @@ fn what_is_too_large_to_keep_ends_what_was_kept() {
 fn what_is_too_large_to_keep_keeps_out_what_is_older() {
     let mut bench = Bench::keeping_for(HOUR, settings(100, 0, INTERVAL));
     let known = bench.known("u");
-    let early = bench.mount(&["a"], None);
+    let early = bench.mount(&["a"], Some(&volume("new")));
     let slow = bench.call();
     bench.pass(1);
-    let late = bench.mount(&["a"], None);
+    let late = bench.mount(&["a"], Some(&volume("new")));
     let call = bench.call();
     bench
         .core

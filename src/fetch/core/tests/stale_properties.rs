@@ -1,5 +1,5 @@
 //! Serving through an outage, for any sequence of Mounts, answers, failures and steps of the clock: a value that is
-//! served old is the same key's, young enough, none that a newer one has followed, and was never refused since it was
+//! served old goes to a pod's volume, is the same key's, young enough, none that a newer one has followed, and was never refused since it was
 //! asked for.
 
 use std::cell::Cell;
@@ -18,7 +18,8 @@ const ROOM: usize = 3 * (10 + limits::COPY_OVERHEAD_BYTES);
 enum Step {
     Mount {
         keys: Vec<usize>,
-        is_known: bool,
+        /// Whether a volume is mounted, and if so, whether it is known.
+        is_known: Option<bool>,
         seconds: u64,
         has_credentials: bool,
     },
@@ -56,7 +57,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     let mount = (
         prop::collection::vec(0..KEYS.len(), 1..4),
-        any::<bool>(),
+        prop::option::weighted(0.9, any::<bool>()),
         1..40_u64,
         prop::bool::weighted(0.8),
     );
@@ -76,8 +77,8 @@ struct Model {
     event: u64,
     /// Calls under way: key, when they were sent, and the event.
     under_way: Vec<(FlightId, usize, Instant, u64)>,
-    /// Mounts that wait, with their keys and whether they have credentials.
-    mounts: Vec<(PartyId, Vec<usize>, bool)>,
+    /// Mounts that wait, with their keys, whether they have credentials and whether they are volumes.
+    mounts: Vec<(PartyId, Vec<usize>, bool, bool)>,
     /// Values in the order of their arrival: key, when their calls were sent, and the event.
     values: Vec<(usize, Instant, u64)>,
     refused: HashMap<usize, u64>,
@@ -111,7 +112,10 @@ impl Model {
                 seconds,
                 has_credentials,
             } => {
-                let volume = is_known.then(|| self.bench.known("u"));
+                let volume = is_known.map(|is_known| match is_known {
+                    true => self.bench.known("u"),
+                    false => volume("new"),
+                });
                 let wants = keys.iter().map(|key| Want {
                     service: Service::Kms,
                     key: KEYS[*key],
@@ -123,7 +127,8 @@ impl Model {
                 let (now, core) = (self.bench.now, &mut self.bench.core);
                 let deadline = now + Duration::from_secs(seconds);
                 let entered = core.mount(wants.collect(), volume.as_ref(), deadline, now);
-                self.mounts.push((entered.party, keys, has_credentials));
+                self.mounts
+                    .push((entered.party, keys, has_credentials, volume.is_some()));
             }
             Step::Pass { milliseconds } => self.bench.now += Duration::from_millis(milliseconds),
             Step::Finish { which, how } if !self.under_way.is_empty() => {
@@ -131,8 +136,8 @@ impl Model {
                 self.finish(flight, key, (sent, event), how);
             }
             Step::Leave { which } if !self.mounts.is_empty() => {
-                let (party, keys, has_credentials) = self.mounts.swap_remove(which % self.mounts.len());
-                self.leave(party, &keys, has_credentials)?;
+                let mount = self.mounts.swap_remove(which % self.mounts.len());
+                self.leave(&mount)?;
             }
             Step::Finish { .. } | Step::Leave { .. } => {}
             Step::RefuseAlice => {
@@ -179,9 +184,10 @@ impl Model {
         self.bench.core.finish(flight, outcome, 0.5, self.bench.now);
     }
 
-    fn leave(&mut self, party: PartyId, keys: &[usize], has_credentials: bool) -> Result<(), TestCaseError> {
+    fn leave(&mut self, mount: &(PartyId, Vec<usize>, bool, bool)) -> Result<(), TestCaseError> {
+        let (party, keys, has_credentials, is_volume) = mount;
         let now = self.bench.now;
-        let settled = self.bench.core.leave(party, now);
+        let settled = self.bench.core.leave(*party, now);
         prop_assert_eq!(settled.len(), keys.len());
         let mut by_key = HashMap::new();
         for (key, settled) in keys.iter().zip(settled) {
@@ -190,6 +196,7 @@ impl Model {
                 Settled::Stale { value, read, error } => {
                     self.served += 1;
                     prop_assert_ne!(error, Some("refused"));
+                    prop_assert!(is_volume, "served old to no volume");
                     prop_assert_eq!(error == Some("no credentials"), !has_credentials);
                     self.is_servable(*key, value, read)?;
                     let others = keys.iter().filter(|other| *other != key);
@@ -241,8 +248,8 @@ fn whatever_happens() {
         for step in steps {
             model.take(step)?;
         }
-        for (party, keys, has_credentials) in std::mem::take(&mut model.mounts) {
-            model.leave(party, &keys, has_credentials)?;
+        for mount in std::mem::take(&mut model.mounts) {
+            model.leave(&mount)?;
         }
         let core = &mut model.bench.core;
         core.sweep(model.bench.now + DURATION);
