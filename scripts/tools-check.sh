@@ -27,7 +27,7 @@ chmod +x "$place"/bin/*
 export PATH=$place/bin:$PATH XDG_CACHE_HOME=$place/cache CARGO_NET_OFFLINE=true
 asked() { # asked LINE…: exactly that, and nothing has leaked
     touch "$place/asked"
-    diff <(sed 's/[0-9][0-9.]*[0-9]/V/g' "$place/asked") <(printf '%s\n' "$@") || refuse 'something else was asked'
+    diff <(sed 's/\([-@]\)[0-9.]*[0-9]/\1V/g' "$place/asked") <(printf '%s\n' "$@") || refuse 'something else was asked'
     [ ! -s "$place/leaked" ] || refuse "cargo install has variables of the build: $(tr '\n' ' ' <"$place/leaked")"
     rm -f "$place/asked"
 }
