@@ -4,14 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-helm_version=v3.18.6 driver_version=v1.6.0 promtool_version=0.316.0
+driver_version=v1.6.0 promtool_version=0.316.0
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/csi-provider-tools
 chart=../../charts/csi-secrets-store-provider-alibabacloud
 
-if ! "$tools/bin/helm" version --short 2>/dev/null | grep -q "^$helm_version"; then
-    GOBIN=$tools/bin go install -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm_version" \
-        "helm.sh/helm/v3/cmd/helm@$helm_version"
-fi
+helm=$(../../scripts/go-tool.sh helm)
 if ! "$tools/bin/promtool" --version 2>/dev/null | grep -q "version $promtool_version "; then
     # Without the ways to discover targets in every cloud, which are most of it.
     GOBIN=$tools/bin go install -tags remove_all_sd \
@@ -38,4 +35,4 @@ for argument in "$@"; do
 done
 [ -n "$provider" ] || { echo 'usage: run.sh -provider BINARY [-update]'; exit 2; }
 cd ../..
-"$tools/bin/chartcheck" -helm "$tools/bin/helm" -promtool "$tools/bin/promtool" -chart "$staged" -here harness/chart -deploy deploy "$@"
+"$tools/bin/chartcheck" -helm "$helm" -promtool "$tools/bin/promtool" -chart "$staged" -here harness/chart -deploy deploy "$@"
