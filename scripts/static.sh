@@ -4,13 +4,14 @@
 #   scripts/static.sh [x86_64|aarch64] [fake-cloud]
 #
 # Writes target/static/<architecture>/csi-secrets-store-provider-alibabacloud, or the fake cloud for its own image, and
-# prints size and hash. Two ways lead there, and the first that is open is taken:
+# prints size and hash. Three ways lead there, and the first that is open is taken:
 #
+#   native   the compiler's own target is this one, as on Alpine
 #   rustup   the target is installed (`rustup target add <architecture>-unknown-linux-musl`), and so is musl's gcc
 #   debian   a standard library built from source with Debian's packages, which this script installs if it is root
 #
-# PROVIDER_STATIC_ROUTE=rustup or debian chooses. The result depends on neither the directory nor the time: the same
-# sources, lock file and toolchain give the same bytes.
+# PROVIDER_STATIC_ROUTE=native, rustup or debian chooses. The result depends on neither the directory nor the time: the
+# same sources, lock file and toolchain give the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -49,28 +50,29 @@ unpack() {
     done
 }
 
+is_native() { command -v rustc >/dev/null && rustc -vV | grep -qx "host: $target"; }
 has_target() { command -v rustup >/dev/null && rustup target list --installed 2>/dev/null | grep -qx "$target"; }
 
-route=${PROVIDER_STATIC_ROUTE:-$(has_target && echo rustup || echo debian)}
-case $route in rustup | debian) ;; *) echo "no such route: $route; rustup or debian" >&2; exit 2 ;; esac
+route=${PROVIDER_STATIC_ROUTE:-$(is_native && echo native || { has_target && echo rustup || echo debian; })}
+case $route in native | rustup | debian) ;; *) echo "no such route: $route; native, rustup or debian" >&2; exit 2 ;; esac
 say "$arch by the way of $route"
 
-# Headers and start files of musl, for this architecture or another.
-native=$(dpkg --print-architecture)
-gcc=gcc root=
-# Build scripts and procedural macros are compiled for this machine.
-scripts/debian.sh gcc libc6-dev binutils
-if [ "$debian_arch" = "$native" ]; then
-    scripts/debian.sh musl-dev
-else
-    scripts/debian.sh "gcc-$gnu"
-    unpack musl-dev
-    gcc=$gnu-gcc root=$work/tree
-fi
-musl=$root/usr/lib/$multiarch
+# Debian's gcc with headers and start files of musl, for this architecture or another, as $work/cc.
+here=$(uname -m) gcc=gcc root=
+musl_gcc() {
+    # Build scripts and procedural macros are compiled for this machine.
+    scripts/debian.sh gcc libc6-dev binutils
+    if [ "$arch" = "$here" ]; then
+        scripts/debian.sh musl-dev
+    else
+        scripts/debian.sh "gcc-$gnu"
+        unpack musl-dev
+        gcc=$gnu-gcc root=$work/tree
+    fi
+    local musl=$root/usr/lib/$multiarch
 
-# The compiler, told about musl; Debian's own specifications for it know no static position-independent executables.
-cat >"$work/specs" <<SPECS
+    # The compiler, told about musl; Debian's own specifications for it know no static position-independent executables.
+    cat >"$work/specs" <<SPECS
 %rename cpp_options old_cpp_options
 
 *cpp_options:
@@ -104,29 +106,30 @@ libgcc.a%s %:if-exists(libgcc_eh.a%s)
 
 
 SPECS
-# aarch64's gcc has no such definition.
-[ "$arch" = x86_64 ] || sed -i 's/^%(cc1_cpu) //' "$work/specs"
-# The last word on the kind of executable is ours: for aarch64 rustc asks for one at a fixed address.
-printf '#!/bin/sh\nexec %s -specs=%s/specs "$@" -static-pie\n' "$gcc" "$work" >"$work/cc"
-chmod +x "$work/cc"
+    # aarch64's gcc has no such definition.
+    [ "$arch" = x86_64 ] || sed -i 's/^%(cc1_cpu) //' "$work/specs"
+    # The last word on the kind of executable is ours: for aarch64 rustc asks for one at a fixed address.
+    printf '#!/bin/sh\nexec %s -specs=%s/specs "$@" -static-pie\n' "$gcc" "$work" >"$work/cc"
+    chmod +x "$work/cc"
+    export "CC_$variable=$work/cc" "AR_$variable=${gcc/%gcc/ar}" "CARGO_TARGET_${variable^^}_LINKER=$work/cc"
+}
+if [ "$route" != native ]; then musl_gcc; fi
 
 # rustc and the sources of its standard library, of one version.
-[ "$route" = rustup ] || scripts/debian.sh rustc-web cargo-web rust-web-src
-# The dependency list goes into a section of the binary, for scanners. Its tool is built before anything below is set.
+[ "$route" != debian ] || scripts/debian.sh rustc-web cargo-web rust-web-src
+# Puts the dependency list into a section of the binary, for scanners. It is built before anything below is set.
 auditable=$(scripts/cargo-tool.sh cargo-auditable)
 
-export "CC_$variable=$work/cc" "AR_$variable=${gcc/%gcc/ar}"
-export "CARGO_TARGET_${variable^^}_LINKER=$work/cc"
 export CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_TRIM_PATHS=all RUSTC_BOOTSTRAP=1 SOURCE_DATE_EPOCH=0
-unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER
 flags="-C target-feature=+crt-static -C relocation-model=pic"
 options=(-Z trim-paths)
 case $route in
-rustup)
+native | rustup)
     cargo=(cargo)
     ;;
 debian)
-    if [ "$debian_arch" = "$native" ]; then
+    if [ "$arch" = "$here" ]; then
         scripts/debian.sh "libunwind-$llvm-dev"
     else
         unpack "libunwind-$llvm-dev" "libunwind-$llvm"
@@ -148,10 +151,12 @@ debian)
 esac
 export "CARGO_TARGET_${variable^^}_RUSTFLAGS=$flags"
 
+# As `cargo auditable build` does, but as a wrapper whose path is no part of the bytes that come out.
+export RUSTC_WRAPPER=$auditable CARGO_AUDITABLE_ORIG_ARGS='{"offline":false,"locked":true,"frozen":false,"config":[]}'
 export CARGO_TARGET_DIR=$work/build
 "${cargo[@]}" build --quiet --locked --release "${options[@]}" --target "$target" \
     --manifest-path scripts/static/unwind/Cargo.toml >&2
-"$auditable" auditable build --locked --release "${options[@]}" --target "$target" \
+"${cargo[@]}" build --locked --release "${options[@]}" --target "$target" \
     --package "$package" --bin "$name" >&2
 install -m 0755 "$work/build/$target/release/$name" "$output"
 
@@ -167,7 +172,7 @@ fail() { say "$output: $1"; exit 1; }
 [ "$size" -le "$most" ] || fail "$size bytes are more than $most"
 # A foreign binary runs if this machine has an emulator for it.
 run=()
-[ "$debian_arch" = "$native" ] || run=("qemu-$arch-static")
+[ "$arch" = "$here" ] || run=("qemu-$arch-static")
 if [ ${#run[@]} -eq 0 ] || command -v "${run[0]}" >/dev/null; then
     "${run[@]}" "$work/build/$target/release/unwind" 2>/dev/null || fail 'a panic does not unwind'
     "${run[@]}" "$output" --version >/dev/null || fail 'does not run'

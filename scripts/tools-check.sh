@@ -47,8 +47,8 @@ done
 [ $count -ge 6 ] || refuse "only $count tools"
 rm -r "$tools"
 
-# The static build, by both ways, up to its tool: whatever it sets comes later.
-for route in rustup debian; do
+# The static build, by every way, up to its tool: whatever it sets comes later.
+for route in native rustup debian; do
     if REFUSE=1 PROVIDER_STATIC_ROUTE=$route timeout 30 "$place/tree/scripts/static.sh" x86_64 2>"$place/said"; then
         refuse 'a tool that cannot be installed does not end the build'
     fi

@@ -1,4 +1,4 @@
 # shellcheck shell=bash
-# The static binary by the way of rustup, which cannot be gone here: what its cargo would be asked.
+# The static binary by the ways that cannot be gone here: what their cargo would be asked.
 
-step 'static binary by the way of rustup: what cargo is asked' scripts/static/route.sh "$static"
+step 'static binary by the ways of rustup and Alpine: what cargo is asked' scripts/static/route.sh "$static"
