@@ -4,7 +4,7 @@
 #   scripts/images.sh [x86_64|aarch64]
 #
 # They end up in buildah's own storage as localhost/csi-secrets-store-provider-alibabacloud:TAG and
-# localhost/fake-cloud:TAG, TAG being the version; IMAGES_STORAGE names another place for the storage.
+# localhost/fake-cloud:TAG, TAG being the version, and as TAG-amd64 or TAG-arm64; IMAGES_STORAGE names another place for the storage.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,8 +17,9 @@ storage=()
 [ -z "${IMAGES_STORAGE:-}" ] || storage=(--storage-driver vfs --root "$IMAGES_STORAGE/root" --runroot "$IMAGES_STORAGE/run")
 
 build() { # build NAME DOCKERFILE MOST_BYTES
-    buildah "${storage[@]}" build --isolation chroot --quiet --arch "$platform" --timestamp 0 -f "$2" -t "localhost/$1:$tag" \
-        --build-arg "ARCH=$arch" --build-arg "VERSION=$tag" --build-arg "REVISION=$(git rev-parse HEAD)" . >/dev/null
+    buildah "${storage[@]}" build --isolation chroot --quiet --arch "$platform" --timestamp 0 --identity-label=false -f "$2" \
+        -t "localhost/$1:$tag" -t "localhost/$1:$tag-$platform" \
+        --build-context "build=target/static/$arch" --build-arg "ARCH=$arch" --build-arg "VERSION=$tag" --build-arg "REVISION=$(git rev-parse HEAD)" . >/dev/null
     buildah "${storage[@]}" inspect --type image "localhost/$1:$tag" | python3 -c '
 import json, sys
 image, most = json.load(sys.stdin), int(sys.argv[1])
