@@ -48,6 +48,10 @@ static arch="x86_64":
 release-check *topics:
     scripts/release-check.sh {{topics}}
 
+# Everything that a release publishes, in dist/, from a clean checkout: `just release 0.1.0`.
+release version:
+    scripts/release.sh {{version}}
+
 # What the gate does.
 ci:
     bash .ci/run

@@ -2,13 +2,17 @@
 # The bill of materials (CycloneDX 1.5, JSON) of a binary that scripts/static.sh built, made from the lock file, and
 # compared with the dependency list that the binary carries.
 #
-#   scripts/sbom.sh [x86_64|aarch64]
+#   scripts/sbom.sh [x86_64|aarch64] [fake-cloud]
+#
+# Writes target/static/<architecture>/<name>.cdx.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-name=csi-secrets-store-provider-alibabacloud
+name=${2:-csi-secrets-store-provider-alibabacloud}
 arch=${1:-x86_64}
-work=target/static/$arch
+work=target/static/$arch bill=target/static/$arch/$name.cdx.json
+manifest=.
+if [ "$name" = fake-cloud ]; then manifest=harness; fi
 
 cyclonedx=$(scripts/cargo-tool.sh cargo-cyclonedx)
 rust_audit_info=$(scripts/cargo-tool.sh rust-audit-info)
@@ -16,12 +20,11 @@ rust_audit_info=$(scripts/cargo-tool.sh rust-audit-info)
 export SOURCE_DATE_EPOCH=0
 "$cyclonedx" cyclonedx -q --format json --spec-version 1.5 --target "$arch-unknown-linux-musl" --override-filename sbom
 # It writes one beside each manifest, and names the manifest's directory.
-rm -- */sbom.json
-sed "s#$PWD#.#g" sbom.json >"$work/sbom.cdx.json"
-rm sbom.json
+sed "s#$PWD#.#g" "$manifest/sbom.json" >"$bill"
+rm -- sbom.json */sbom.json
 
 "$rust_audit_info" "$work/$name" >"$work/embedded.json"
-python3 - "$work/sbom.cdx.json" "$work/embedded.json" <<'PYTHON'
+python3 - "$bill" "$work/embedded.json" <<'PYTHON'
 import json, sys
 bill, embedded = (json.load(open(path)) for path in sys.argv[1:])
 listed = {(c["name"], c["version"]) for c in bill["components"]}

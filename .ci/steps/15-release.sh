@@ -21,16 +21,17 @@ versions() {
     version=$(sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)
     place=$(mktemp -d) || return 1
     git ls-files -z -- '*.md' '*.yaml' '*.scratch' 'Cargo.*' | xargs -0 cp --parents -t "$place" || return 1
-    for file in Cargo.toml Cargo.lock charts/$name/Chart.yaml Dockerfile.scratch harness/Dockerfile.scratch docs/install.md \
+    for file in Cargo.toml Cargo.lock charts/$name/Chart.yaml Dockerfile.scratch harness/Dockerfile.scratch docs/install.md docs/verify.md \
         docs/install.zh-CN.md deploy/provider-rrsa.yaml harness/chart/deploy/provider-rrsa.yaml; do
         sed -i "s/$version/9.9.9/g" "$place/$file"
         if python3 scripts/version.py "$place" >/dev/null; then echo "$file: another version is not noticed"; break; fi
         cp "$file" "$place/$file" && count=$((count + 1))
     done
     rm -rf "$place"
-    echo "another version is noticed in $count of 9 files"
-    [ $count = 9 ]
+    echo "another version is noticed in $count of 10 files"
+    [ $count = 10 ]
 }
 
 step 'workflows: actionlint, actions by commit, rights by job' workflows
 step 'version: one everywhere' versions
+step 'release: bad input is refused before anything is built' scripts/release/refusals.sh

@@ -25,6 +25,7 @@ type environment struct {
 	provider string // the provider's binary
 	cluster  string // the binary of harness/cluster; with it, only what needs an API server is checked
 	crds     string // directory of the Prometheus operator's CRDs, for that
+	released string // a released chart in a registry on loopback; with it, only that is installed on the cluster
 	update   bool   // write snapshots and static manifests instead of comparing
 }
 
@@ -38,6 +39,7 @@ func main() {
 	flag.StringVar(&env.provider, "provider", "", "the provider's binary")
 	flag.StringVar(&env.cluster, "cluster", "", "the binary of harness/cluster: checks what needs an API server, and nothing else")
 	flag.StringVar(&env.crds, "crds", "", "directory of the Prometheus operator's CRDs, with -cluster")
+	flag.StringVar(&env.released, "released", "", "a released chart, oci://127.0.0.1:PORT/…:VERSION, with -cluster: installs it, and checks nothing else")
 	flag.BoolVar(&env.update, "update", false, "write snapshots and static manifests")
 	flag.Parse()
 	checks := func() error { return run(env, offline) }

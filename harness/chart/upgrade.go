@@ -32,6 +32,9 @@ func onCluster(env *environment) error {
 		return err
 	}
 	fmt.Print(version)
+	if env.released != "" {
+		return run(env, []check{{"the released chart is installed from its registry", func(env *environment) (string, error) { return installed(env, c) }}})
+	}
 	return run(env, []check{
 		{"the API server admits every manifest", func(env *environment) (string, error) { return admitted(env, c) }},
 		{"an official release is upgraded in place", func(env *environment) (string, error) { return upgraded(env, c) }},
@@ -214,6 +217,19 @@ func surged(env *environment, c *cluster) (string, error) {
 		}
 	}
 	return strings.TrimSuffix(said, "; "), nil
+}
+
+// Installed installs a released chart from its registry with no value set, as a user would, and uninstalls it.
+func installed(env *environment, c *cluster) (string, error) {
+	at := strings.LastIndex(env.released, ":")
+	release := &release{env, c, "csi-secrets-store-provider-alibabacloud", "kube-system"}
+	if err := release.helm("install", env.released[:at], "--version", env.released[at+1:], "--plain-http"); err != nil {
+		return "", err
+	}
+	if err := release.runs(release.name, "/csi-secrets-store-provider-alibabacloud@sha256:"); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("a pod with the image by digest on each of %d nodes", len(nodeNames)), release.helm("uninstall")
 }
 
 // Release is one of helm's.

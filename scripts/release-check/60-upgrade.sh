@@ -6,12 +6,7 @@ cd "$(dirname "$0")/../.."
 
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-cd harness/cluster
-version=$(sed -n 's/^\tk8s.io\/kubernetes //p' go.mod)
-part=k8s.io/component-base/version minor=${version#v1.}
-go build -mod=readonly -o "$place/cluster" \
-    -ldflags "-s -w -X $part.gitVersion=$version -X $part.gitMajor=1 -X $part.gitMinor=${minor%%.*}" .
-cd ../..
+harness/cluster/build.sh "$place/cluster"
 # The Prometheus operator's CRDs, made from its types as it makes them itself.
 GOBIN=$place go install sigs.k8s.io/controller-tools/cmd/controller-gen@v0.20.1
 mkdir "$place/crds"
