@@ -1,8 +1,9 @@
 // Command cluster is a Kubernetes control plane in one binary: etcd, API server, controllers and scheduler as they are
-// published, and kubectl; only the nodes are played. The first argument says which part to be.
+// published, and kubectl. The nodes are played, or kubelet runs as it is published. The first argument says which part to be.
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -13,6 +14,7 @@ import (
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
 var parts = map[string]func() *cobra.Command{
@@ -20,12 +22,13 @@ var parts = map[string]func() *cobra.Command{
 	"kube-controller-manager": controllers.NewControllerManagerCommand,
 	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 	"kubectl":                 kubectl.NewDefaultKubectlCommand,
+	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 	"nodes":                   nodesCommand,
 }
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: cluster etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubectl|nodes [ARGUMENT…]")
+		fmt.Fprintln(os.Stderr, "usage: cluster etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubectl|kubelet|nodes [ARGUMENT…]")
 		os.Exit(2)
 	}
 	part := os.Args[1]
