@@ -90,6 +90,10 @@ image-smoke:
     cargo build -p harness --bin driver-smoke
     scripts/image-smoke.sh
 
+# A real node with kubelet and the driver, and cases on it; `just node-test rotation bats` runs some (root needed).
+node-test *cases:
+    scripts/release-check/80-node.sh {{ cases }}
+
 # Hostile parameters: CPU and peak memory of each, optimized.
 bench-hostile:
     cargo bench --locked --bench hostile
