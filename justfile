@@ -19,7 +19,7 @@ mutants:
 # Bans and licences (advisories need a network: `cargo deny check advisories`).
 deny:
     $(scripts/cargo-tool.sh cargo-deny) deny --config deny.toml check bans licenses sources
-    $(scripts/cargo-tool.sh cargo-deny) deny --config deny-shipped.toml --exclude-dev --exclude harness check bans
+    $(scripts/cargo-tool.sh cargo-deny) deny --config deny-shipped.toml --exclude-dev --exclude harness --exclude harness-tools check bans
 
 # Real clients and h2spec against the release binary (Go and Python needed).
 interop:
@@ -28,7 +28,7 @@ interop:
 # Speed, memory and load against the fake cloud, one run, with ratios. `just bench cpu memory` runs two cases.
 bench *CASES:
     scripts/static.sh x86_64
-    cargo run --locked --profile fast -p harness --bin bench -- target/static/x86_64/csi-secrets-store-provider-alibabacloud {{CASES}}
+    cargo run --locked --profile fast -p harness-tools --bin bench -- target/static/x86_64/csi-secrets-store-provider-alibabacloud {{CASES}}
     {{ if CASES == "" { "just bench-allocations bench-fake" } else { "true" } }}
 
 # Allocations of the provider per call, counted.
@@ -73,7 +73,7 @@ chart-update:
 # 200,000 Mounts of five identities, rotation, cancellations, and what they leave behind in the static binary.
 soak:
     scripts/static.sh x86_64
-    cargo run --release --locked -p harness --bin soak -- target/static/x86_64/csi-secrets-store-provider-alibabacloud --mounts 200000
+    cargo run --release --locked -p harness-tools --bin soak -- target/static/x86_64/csi-secrets-store-provider-alibabacloud --mounts 200000
 
 # An hour of it, with a cloud that fails now and then; `just soak-long 600` for as many seconds.
 soak-long seconds="3600":
@@ -87,7 +87,7 @@ images arch="x86_64":
 
 # Runs the images as a cluster would.
 image-smoke:
-    cargo build -p harness --bin driver-smoke
+    cargo build -p harness-tools --bin driver-smoke
     scripts/image-smoke.sh
 
 # A real node with kubelet and the driver, and cases on it; `just node-test rotation bats` runs some (root needed).
@@ -101,7 +101,7 @@ bench-hostile:
 # Every fault of the cloud × every call × first mount and republish; `just fault-matrix --sample 60` for some of them.
 fault-matrix *arguments:
     cargo build --locked --release --bin csi-secrets-store-provider-alibabacloud
-    cargo run --quiet --locked --release -p harness --bin fault-matrix -- target/release/csi-secrets-store-provider-alibabacloud {{ arguments }}
+    cargo run --quiet --locked --release -p harness-tools --bin fault-matrix -- target/release/csi-secrets-store-provider-alibabacloud {{ arguments }}
 
 # 20 minutes of CPU time of fuzzing, shared evenly by all targets.
 fuzz-20:
@@ -109,10 +109,10 @@ fuzz-20:
 
 # How fast the fake cloud is: its start, kept connections, new TLS connections.
 bench-fake:
-    cargo run --quiet --release -p harness --bin bench-fake
+    cargo run --quiet --release -p harness-tools --bin bench-fake
 
 # What wiping freed memory costs: the provider with and without, in turns.
 bench-allocator:
     cargo build --locked --profile fast --bin csi-secrets-store-provider-alibabacloud
     RUSTFLAGS='--cfg plain_allocator' cargo build --locked --profile fast --target-dir target/plain-allocator --bin csi-secrets-store-provider-alibabacloud
-    cargo run --quiet --locked --profile fast -p harness --bin bench -- --plain-allocator=target/plain-allocator/fast/csi-secrets-store-provider-alibabacloud target/fast/csi-secrets-store-provider-alibabacloud allocator
+    cargo run --quiet --locked --profile fast -p harness-tools --bin bench -- --plain-allocator=target/plain-allocator/fast/csi-secrets-store-provider-alibabacloud target/fast/csi-secrets-store-provider-alibabacloud allocator

@@ -29,7 +29,7 @@ def files(glob, containing):
 version = re.search(r'^\[workspace\.package\]\nversion = "(.*)"$', (root / "Cargo.toml").read_text(), re.MULTILINE)[1]
 if not re.fullmatch(SEMVER, version):
     sys.exit(f"Cargo.toml: {version} is not a semantic version")
-look(["Cargo.lock"], rf'^name = "(?:{NAME}|harness|simulation)"\nversion = "(.*)"$')
+look(["Cargo.lock"], rf'^name = "(?:{NAME}|harness|harness-tools|simulation)"\nversion = "(.*)"$')
 look([f"charts/{NAME}/Chart.yaml"], r"^(?:version|appVersion): \"?([^\s\"]*)")
 look(["Dockerfile.scratch", "harness/Dockerfile.scratch"], r"^ARG VERSION=(\S*)$")
 look(["docs/verify.md"], r"^VERSION=(\S*)$")

@@ -4,7 +4,7 @@
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/csi-provider-tools
 
 staged() { # staged PROGRAM…: with a fake cloud and the provider around it
-    cargo run --quiet --locked -p harness --bin stage -- "$static" "$@"
+    cargo run --quiet --locked -p harness-tools --bin stage -- "$static" "$@"
 }
 
 interop_go() {

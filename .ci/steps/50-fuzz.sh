@@ -10,7 +10,7 @@ fuzz() {
     targets=$(cd fuzz && "$cargo_fuzz" fuzz list) && [ -n "$targets" ] || { echo 'no fuzz targets'; return 1; }
     # libFuzzer's instrumentation needs flags that a stable compiler takes only when told to.
     (cd fuzz && RUSTC_BOOTSTRAP=1 "$cargo_fuzz" fuzz build --sanitizer none --target "$target") || return 1
-    cargo run --quiet --locked -p harness --bin fuzz-seeds || return 1
+    cargo run --quiet --locked -p harness-tools --bin fuzz-seeds || return 1
     work=$(mktemp -d) || return 1
 
     one() { # one TARGET: its line, or what it found

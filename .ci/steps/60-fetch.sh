@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What SPECIFICATION.md promises about speed, memory and load, against the static binary and in virtual time.
 
-benchmarks() { cargo run --quiet --locked --profile fast -p harness --bin bench -- --quick "$static"; }
+benchmarks() { cargo run --quiet --locked --profile fast -p harness-tools --bin bench -- --quick "$static"; }
 
 allocations() { cargo bench --quiet --locked --profile dev --bench allocations; }
 

@@ -2,7 +2,7 @@
 # A load of two minutes in all: undisturbed, and with a cloud that has bad days and outages. `just soak` does more.
 
 soak() { # soak FLAG…
-    cargo run --quiet --release --locked -p harness --bin soak -- "$static" "$@"
+    cargo run --quiet --release --locked -p harness-tools --bin soak -- "$static" "$@"
 }
 
 step 'soak: mixed Mounts, cancellations, deadlines, a policy that changes, for a minute' soak --seconds 60

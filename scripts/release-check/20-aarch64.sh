@@ -14,4 +14,4 @@ trap 'rm -f "$wrapper"' EXIT
 printf '#!/bin/sh\nexec qemu-aarch64-static %s "$@"\n' "$PWD/target/static/aarch64/$name" >"$wrapper"
 chmod +x "$wrapper"
 readelf -h "target/static/aarch64/$name" | grep Machine
-cargo run --quiet --locked -p harness --bin provider-smoke -- --emulated "$wrapper"
+cargo run --quiet --locked -p harness-tools --bin provider-smoke -- --emulated "$wrapper"

@@ -1,5 +1,5 @@
 //! The calls on the way of a Mount, and the setting that makes the provider send them: every call of `src/cloud/` and
-//! `src/kube.rs`, by every source of `src/auth/` that makes it.
+//! `src/cloud/kubernetes.rs`, by every source of `src/auth/` that makes it.
 //!
 //! | source (`src/auth/`) | calls of its own |
 //! |---|---|
