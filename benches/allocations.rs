@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use csi_provider::cli::{self, Command, Logger, ProcessEnvironment};
 use csi_provider::clock::SystemClock;
-use csi_provider::run::{Stop, run};
+use csi_provider::config::{self, Command, ProcessEnvironment};
+use csi_provider::logger::Logger;
+use csi_provider::provider::{Stop, run};
 use harness::FakeCloud;
 use harness::driver::{Driver, Volume};
 use harness::process::ProviderBuilder;
@@ -117,7 +118,7 @@ fn provider() -> ExitCode {
     let arguments = std::env::args_os()
         .skip(1)
         .filter(|argument| argument != "--bench");
-    let Ok(Command::Serve(config)) = cli::parse(arguments, &ProcessEnvironment) else {
+    let Ok(Command::Serve(config)) = config::parse(arguments, &ProcessEnvironment) else {
         return ExitCode::from(2);
     };
     Logger::install(Arc::new(SystemClock), config.verbosity, config.log_format);

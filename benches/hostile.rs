@@ -13,10 +13,10 @@
 use std::fs;
 use std::process::{Command, ExitCode};
 
+use csi_provider::commands::validate;
 use csi_provider::limits;
 use csi_provider::params::{self, Input, Options};
 use csi_provider::secret::Secret;
-use csi_provider::validate;
 
 /// Peak memory that one Mount's parameters may take beyond the process and the texts that it is given.
 const MOST_KIB: u64 = 16 * 1024;

@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::{fs, thread};
 
-use csi_provider::cli::{self, Command};
-use csi_provider::run::{Stop, run};
+use csi_provider::config::{self, Command};
+use csi_provider::provider::{Stop, run};
 use harness::driver::{Driver, MountResponse, SecretProviderClass, Volume, write_files};
 use harness::{FakeCloud, RequestRecord};
 
@@ -99,7 +99,7 @@ fn main() -> Outcome {
     Ok(())
 }
 
-type Provider = thread::JoinHandle<Result<(), csi_provider::run::StartError>>;
+type Provider = thread::JoinHandle<Result<(), csi_provider::provider::StartError>>;
 
 /// The provider as `main` starts it: command line and environment become a configuration, which is run.
 fn start_provider(cloud: &FakeCloud, directory: &Path, stop: &Stop) -> Result<Provider, Box<dyn Error>> {
@@ -115,7 +115,7 @@ fn start_provider(cloud: &FakeCloud, directory: &Path, stop: &Stop) -> Result<Pr
         format!("--oos-endpoint={}", cloud.http_url()),
         "--refresh-interval=0s".to_owned(), // the rotated values shall show at once, not within a minute
     ];
-    let Command::Serve(config) = cli::parse(arguments.map(Into::into), &environment)? else {
+    let Command::Serve(config) = config::parse(arguments.map(Into::into), &environment)? else {
         return Err("the arguments ask for something else than serving".into());
     };
     let stop = stop.clone();

@@ -8,17 +8,14 @@
 extern crate self as csi_provider;
 
 // process
-pub mod cli;
+pub mod commands;
 #[cfg(test)]
 mod debug_texts;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod harden;
-pub mod memory_limit;
-pub mod once;
-pub mod prepare;
-pub mod run;
-pub mod whoami;
+pub mod provider;
+// configuration
+pub mod config;
 // edge
 pub mod health;
 pub mod server;
@@ -26,27 +23,28 @@ pub mod server;
 pub mod auth;
 pub mod fetch;
 pub mod mount;
-pub mod validate;
+// domain
+pub mod policy;
 // cloud
 pub mod cloud;
-pub mod kube;
 // I/O
 pub mod http;
-// domain
-pub mod access;
+// grammar
+pub mod jmespath;
 pub mod params;
+pub mod yaml;
 // core
 pub mod grpc;
 pub mod h2;
 pub mod hpack;
 pub mod sign;
-// words
-pub mod budget;
-pub mod cancellation;
+// foundation
 pub mod clock;
-pub mod file;
+pub mod diagnostic;
+pub mod entropy;
 pub mod limits;
+pub mod logger;
 pub mod metrics;
-pub mod places;
-pub mod question;
+pub mod os;
 pub mod secret;
+pub mod sync;

@@ -230,7 +230,7 @@ pub const ROLE_HELPERS: usize = 16;
 /// The stack of a thread that pulls or assumes a role: TLS handshakes are its deepest point.
 pub const PULLER_STACK: usize = 256 * 1024;
 
-// ---- Configuration (src/cli) ----
+// ---- Configuration (src/config) ----
 
 /// Most pulls under way at once that a flag may ask for: each is a thread and a connection.
 pub const CONFIG_MAX_PULLS: usize = 512;
@@ -286,7 +286,7 @@ pub const JOURNAL_TOPICS: usize = 1024;
 /// How long a volume's failure goes without another line while it stays the same. kubelet tries about once a minute.
 pub const JOURNAL_PAUSE: Duration = Duration::from_secs(600);
 
-// ---- Access policy (src/access) ----
+// ---- Access policy (src/policy) ----
 
 /// Most bytes of a policy file. A ConfigMap holds a mebibyte; a thousand rules of the usual length need a fifth of this.
 pub const POLICY_BYTES: usize = 262_144;
@@ -566,7 +566,7 @@ pub const MOUNT_TABLE_BYTES: u64 = 262_144;
 /// Log lines that peers can cause, per kind and minute.
 pub const PEER_LOG_LINES: u32 = 10;
 
-// ---- Manifests (src/validate) ----
+// ---- Manifests (src/commands/validate) ----
 
 /// Most bytes of one file of manifests. `kubectl get -A -o yaml` of a thousand classes makes about a third.
 pub const MANIFEST_BYTES: usize = 16 * 1024 * 1024;

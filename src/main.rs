@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use csi_provider::cli::{self, Command, Config, Logger, ProcessEnvironment};
 use csi_provider::clock::SystemClock;
-use csi_provider::harden::{harden, harden_memory};
-use csi_provider::run::{Stop, mounter_for, run};
-use csi_provider::whoami;
+use csi_provider::commands::whoami;
+use csi_provider::config::{self, Command, Config, ProcessEnvironment};
+use csi_provider::logger::Logger;
+use csi_provider::os::harden::{harden, harden_memory};
+use csi_provider::provider::{Stop, mounter_for, run};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -23,7 +24,7 @@ static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let config = match cli::parse(std::env::args_os().skip(1), &ProcessEnvironment) {
+    let config = match config::parse(std::env::args_os().skip(1), &ProcessEnvironment) {
         Ok(Command::Mount(settings)) => {
             if let Err(error) = harden_memory() {
                 return fail(&error, 1);

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use csi_provider::access::{Decision, Identity, Policy, Question};
 use csi_provider::params::{self, Input, Options};
+use csi_provider::policy::{Decision, Identity, Policy, Question};
 use serde::Deserialize;
 
 /// One case.

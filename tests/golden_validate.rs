@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use csi_provider::commands::validate::{AccessSettings, Format, Settings, Source};
 use csi_provider::params;
-use csi_provider::validate::{AccessSettings, Format, Settings, Source};
 
 const POLICY: &str = "testdata/validate/access/policy.yml";
 

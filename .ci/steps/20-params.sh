@@ -18,7 +18,7 @@ cases() {
     printf '%s golden cases of parameters, %s of validate\n' \
         "$(find testdata/params -name '*.yaml' | wc -l)" "$(find testdata/validate -name '*.yaml' | wc -l)"
     printf '%s properties of parameters\n' \
-        "$(grep -c '^    fn ' <(sed -n '/^proptest!/,/^}/p' src/params/properties.rs src/params/jmespath/tests.rs))"
+        "$(grep -c '^    fn ' <(sed -n '/^proptest!/,/^}/p' src/params/properties.rs src/jmespath/tests.rs))"
 }
 
 step 'hostile parameters: CPU and memory' hostile

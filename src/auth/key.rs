@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::cloud::api::Entropy;
+use crate::entropy::Entropy;
 use crate::secret::Secret;
 
 /// An identity. Equal keys are the same identity with the same rights, so that what was read for one may be given

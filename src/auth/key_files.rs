@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use super::AccessKey;
 use super::found_names::{FoundNames, Half};
 use super::publish_secret::is_plausible;
-use crate::file::{self, Stamp};
 use crate::limits;
+use crate::os::file::{self, Stamp};
 use crate::secret::Secret;
 
 /// The names that the files may have: those of the variables, or those of the Secret in the product's documentation.

@@ -15,12 +15,12 @@ use super::key::{Identity, IdentityKey};
 use super::sessions::{RoleSession, Sessions};
 use super::table::Table;
 use super::{Error, Lender, Request, Resolved, Source};
-use crate::kube::{self, Kubernetes};
+use crate::cloud::kubernetes::{self, Kubernetes};
 use crate::limits;
 use crate::metrics;
 use crate::params::RoleArn;
-use crate::question::Question;
 use crate::secret::Secret;
+use crate::sync::SingleFlight;
 
 /// The audience that STS asks of a token.
 pub const AUDIENCE: &str = "sts.aliyuncs.com";
@@ -33,7 +33,7 @@ pub struct PodIdentity {
     provider_arn: Option<String>,
     kubernetes: Kubernetes,
     sessions: Arc<Sessions>,
-    roles: Table<(String, String), Question<Annotation, PodError>>,
+    roles: Table<(String, String), SingleFlight<Annotation, PodError>>,
     kept: Table<IdentityKey, Kept>,
 }
 
@@ -67,7 +67,7 @@ pub enum PodError {
         /// `namespace/name`
         account: String,
         /// Why not.
-        error: kube::Error,
+        error: kubernetes::Error,
     },
     /// The driver did not say who the pod is.
     NoAccount,
@@ -91,12 +91,12 @@ impl fmt::Display for PodError {
             Self::Annotation { account } => write!(
                 f,
                 "ServiceAccount {account} has no annotation {}; annotate it with the ARN of the pod's RAM role",
-                kube::ROLE_ANNOTATION
+                kubernetes::ROLE_ANNOTATION
             ),
             Self::AnnotationMalformed { account } => write!(
                 f,
                 "the annotation {} of ServiceAccount {account} is not a role; write acs:ram::<account id>:role/<name>",
-                kube::ROLE_ANNOTATION
+                kubernetes::ROLE_ANNOTATION
             ),
             Self::Audience { present } => {
                 write!(f, "the request has no ServiceAccount token of audience {AUDIENCE}")?;
@@ -107,7 +107,7 @@ impl fmt::Display for PodError {
                 f.write_str("; add {audience: sts.aliyuncs.com} to tokenRequests of the CSIDriver object (secrets-store-csi-driver chart: tokenRequests)")
             }
             Self::Kubernetes { account, error } => {
-                write!(f, "the annotation {} of ServiceAccount {account} cannot be read: {error}", kube::ROLE_ANNOTATION)
+                write!(f, "the annotation {} of ServiceAccount {account} cannot be read: {error}", kubernetes::ROLE_ANNOTATION)
             }
             Self::NoAccount => f.write_str(
                 "the driver did not say which ServiceAccount the pod runs as; set podInfoOnMount: true in the CSIDriver object",
@@ -145,10 +145,10 @@ impl PodError {
             return false;
         };
         match error {
-            kube::Error::Http(error) => error.is_transient(),
-            kube::Error::Status(status) => *status >= 500 || *status == 429,
+            kubernetes::Error::Http(error) => error.is_transient(),
+            kubernetes::Error::Status(status) => *status >= 500 || *status == 429,
             // Cut off, or from something in between: no refusal.
-            kube::Error::Answer(_) => true,
+            kubernetes::Error::Answer(_) => true,
             _ => false,
         }
     }
@@ -217,7 +217,7 @@ impl PodIdentity {
     fn role(&self, namespace: &str, name: &str, remaining: Duration) -> Result<String, PodError> {
         let entry = self
             .roles
-            .get(&(namespace.to_owned(), name.to_owned()), Question::default);
+            .get(&(namespace.to_owned(), name.to_owned()), SingleFlight::default);
         let now = self.sessions.clock.now();
         let is_young =
             |known: &Annotation| now.saturating_duration_since(known.read) < limits::ANNOTATION_AGE;
@@ -399,11 +399,11 @@ mod tests {
     #[test]
     fn a_broken_answer_is_an_outage_and_a_refusal_is_none() {
         for (error, outage) in [
-            (kube::Error::Answer("cut short"), true),
-            (kube::Error::Status(503), true),
-            (kube::Error::Forbidden, false),
-            (kube::Error::NotFound, false),
-            (kube::Error::Unauthorized, false),
+            (kubernetes::Error::Answer("cut short"), true),
+            (kubernetes::Error::Status(503), true),
+            (kubernetes::Error::Forbidden, false),
+            (kubernetes::Error::NotFound, false),
+            (kubernetes::Error::Unauthorized, false),
         ] {
             let account = "shop/web".to_owned();
             let told = error.to_string();

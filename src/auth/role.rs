@@ -9,9 +9,9 @@ use super::kept::{Kept, Lent};
 use super::key::{Identity, IdentityKey, SecretHasher};
 use super::sessions::{RoleSession, Sessions};
 use super::{AccessKey, Error, Lender, Pair};
-use crate::file;
 use crate::limits;
 use crate::metrics;
+use crate::os::file;
 use crate::secret::Secret;
 
 /// A role, assumed with an AccessKey pair.

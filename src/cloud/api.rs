@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::hint::{clock_gap, retry_after};
 use super::{ApiError, Endpoint, Error};
 use crate::clock::Clock;
+use crate::entropy::Entropy;
 use crate::http::{Client, Method, Request, Timeouts};
 use crate::limits;
 use crate::metrics::{Metrics, Outcome};
@@ -30,12 +31,6 @@ impl fmt::Debug for Credentials {
             .field("access_key_id", &self.access_key_id)
             .finish_non_exhaustive()
     }
-}
-
-/// Where random bytes come from.
-pub trait Entropy: Send + Sync + 'static {
-    /// Fills `bytes` with random ones.
-    fn fill(&self, bytes: &mut [u8]);
 }
 
 /// One operation of one product.

@@ -6,6 +6,7 @@ pub mod endpoint;
 pub mod error;
 mod hint;
 pub mod kms;
+pub mod kubernetes;
 pub mod metadata;
 pub mod oos;
 pub mod region;

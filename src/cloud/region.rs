@@ -8,14 +8,14 @@ use super::metadata::Metadata;
 use crate::clock::Clock;
 use crate::limits;
 use crate::params::Region;
-use crate::question::Question;
+use crate::sync::SingleFlight;
 
 /// The default region.
 pub struct NodeRegion {
     configured: Option<Region>,
     metadata: Option<Arc<Metadata>>,
     clock: Arc<dyn Clock>,
-    known: Question<Region, String>,
+    known: SingleFlight<Region, String>,
     unknown_since: Mutex<Option<Instant>>,
 }
 
@@ -27,7 +27,7 @@ impl NodeRegion {
             configured,
             metadata,
             clock,
-            known: Question::default(),
+            known: SingleFlight::default(),
             unknown_since: Mutex::new(None),
         }
     }

@@ -12,11 +12,10 @@ use serde_json::json;
 
 use super::Texts;
 use crate::auth::{self, AUDIENCE, Resolved, TOKENS_KEY};
-use crate::cancellation::Cancellation;
-use crate::cli::{self, Command};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::sts::{AssumeRoleWithOidc, Temporary};
 use crate::cloud::{self, Credentials, Endpoint, Target, Value};
+use crate::config::{self, Command};
 use crate::fetch::{self, Pull, Stale};
 use crate::grpc::Call;
 use crate::grpc::proto::{File, MountRequest, MountResponse};
@@ -25,7 +24,8 @@ use crate::metrics::Metrics;
 use crate::mount::{Asked, Failed, Mounter};
 use crate::params::{self, Input, Object, Options, Plan};
 use crate::secret::Secret;
-use crate::{once, run};
+use crate::sync::Cancellation;
+use crate::{commands, jmespath, provider};
 
 const OIDC_PROVIDER: &str = "acs:ram::1234567890120000:oidc-provider/ack-rrsa-c0fake0cloud0cluster0000000001";
 const OBJECTS: &str = "- objectName: test-kms\n- objectName: test\n  objectType: oos\n- objectName: test-kms\n  \
@@ -136,7 +136,8 @@ pub(super) fn running(texts: &mut Texts) {
         // A role is assumed with the pair only where no OIDC provider is in the way.
         let has_provider = !variables.contains(&admin);
         variables.retain(|(name, _)| has_provider || *name != "ALICLOUD_OIDC_PROVIDER_ARN");
-        let command = cli::parse(all.iter().map(OsString::from), &variables.as_slice()).expect("a command");
+        let command =
+            config::parse(all.iter().map(OsString::from), &variables.as_slice()).expect("a command");
         texts.add(&command);
         let Command::Serve(config) = command else {
             panic!("not one to serve")
@@ -152,7 +153,7 @@ pub(super) fn running(texts: &mut Texts) {
             texts.add(&**files);
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let mounter = run::mounter(*config, None, &clock, &Metrics::new());
+        let mounter = provider::mounter(*config, None, &clock, &Metrics::new());
         for (token, secrets) in [
             (None, "null".to_owned()),
             (has_provider.then_some(pods.as_str()), "null".to_owned()),
@@ -379,7 +380,7 @@ pub(super) fn made(texts: &mut Texts) {
         mode: 0o644,
         contents: canary.clone().into_bytes(),
     });
-    texts.named("params::json::Value", params::debug_of_json(&canary));
+    texts.named("jmespath::json::Value", jmespath::json::debug_of(&canary));
     let plan = plan(&request(Some(&canary), "null"));
     let values = [Some(&secret()), Some(&secret()), Some(&secret())];
     for file in plan.render(&values).expect("files") {
@@ -398,12 +399,12 @@ pub(super) fn made(texts: &mut Texts) {
         ("ACCESS_KEY_ID", "LTAI5tExample"),
         ("SECRET_ACCESS_KEY", key.as_str()),
     ];
-    let command = cli::parse(mount, &variables.as_slice()).expect("a command");
+    let command = config::parse(mount, &variables.as_slice()).expect("a command");
     texts.add(&command);
     let Command::Mount(settings) = command else {
         panic!("not a Mount")
     };
-    let settings: once::Settings = *settings;
+    let settings: commands::mount::Settings = *settings;
     texts.add(&settings);
 }
 
@@ -419,7 +420,7 @@ pub(super) fn refused(texts: &mut Texts) {
             ("ACCESS_KEY_ID", ""),
         ],
     ] {
-        texts.add(&cli::parse([], &variables.as_slice()).expect_err("refused"));
+        texts.add(&config::parse([], &variables.as_slice()).expect_err("refused"));
     }
     // Files of keys.
     let keys = tempfile::tempdir().expect("directory");
@@ -483,7 +484,7 @@ pub(super) fn refused(texts: &mut Texts) {
     texts.add(&error);
     fs::write(keys.path().join("token"), &canary).expect("file");
     let server: Endpoint = nowhere.parse().expect("an endpoint");
-    let kubernetes = crate::kube::Kubernetes::new(Some(server), keys.path(), Proxies::default());
+    let kubernetes = cloud::kubernetes::Kubernetes::new(Some(server), keys.path(), Proxies::default());
     texts.add(&kubernetes);
     texts.add(
         &kubernetes

@@ -26,8 +26,8 @@ pub use volumes::Volume;
 
 use crate::auth::{self, IdentityKey, Resolved};
 use crate::clock::Clock;
-use crate::cloud::api::Entropy;
 use crate::cloud::{self, Api, Endpoint, Value};
+use crate::entropy::Entropy;
 use crate::grpc::Call;
 use crate::limits;
 use crate::metrics::{self, Metrics, SharedCopy};

@@ -12,7 +12,7 @@ use super::{Error, PartyId, label};
 use crate::auth::IdentityKey;
 use crate::clock::Clock;
 use crate::cloud::Api;
-use crate::cloud::api::Entropy;
+use crate::entropy::Entropy;
 use crate::limits;
 
 /// What the threads and the waiting Mounts share.

@@ -16,7 +16,7 @@ pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its file in `fuzz/fuzz_targets/` and of its seeds' directory.
 pub const TARGETS: &[(&str, Target)] = &[
-    ("access_policy", crate::access::fuzz::policy),
+    ("access_policy", crate::policy::fuzz::policy),
     ("grpc_request", grpc::request),
     ("h2_connection", connection::connection),
     ("h2_frames", frames::frames),
@@ -26,7 +26,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("params_jmespath", crate::params::fuzz::jmespath),
     ("params_objects", crate::params::fuzz::objects),
     ("server_calls", crate::server::fuzz::calls),
-    ("validate", crate::validate::fuzz::validate),
+    ("validate", crate::commands::validate::fuzz::validate),
 ];
 
 /// Runs the target of this name.

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::status::{Code, Status};
-use crate::budget::{Budget, Exhausted, Share};
-use crate::cancellation::Cancellation;
 use crate::clock::Clock;
 use crate::limits;
+use crate::sync::Cancellation;
+use crate::sync::memory_budget::{Budget, Exhausted, Share};
 
 /// One call, as its handler sees it.
 #[derive(Clone, Debug)]

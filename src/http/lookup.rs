@@ -15,13 +15,13 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 use crate::limits;
-use crate::places::{Place, Places};
+use crate::sync::Semaphore;
 
 /// Looks names up as the system does.
 pub(super) struct Lookup {
     system: fn(&str, u16) -> io::Result<Vec<SocketAddr>>,
     /// How many lookups are under way.
-    places: Arc<Places>,
+    semaphore: Arc<Semaphore>,
 }
 
 /// Why a name was not even looked up.
@@ -43,7 +43,7 @@ impl Lookup {
     fn with(system: fn(&str, u16) -> io::Result<Vec<SocketAddr>>) -> Self {
         Self {
             system,
-            places: Places::new(limits::LOOKUPS),
+            semaphore: Semaphore::new(limits::LOOKUPS),
         }
     }
 
@@ -52,7 +52,7 @@ impl Lookup {
         if let Ok(address) = bare.parse() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let place = Place::within(&self.places, *timeout.after).ok_or(LookupError::Busy)?;
+        let permit = self.semaphore.acquire(*timeout.after).ok_or(LookupError::Busy)?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let (system, name) = (self.system, host.to_owned());
         let thread = thread::Builder::new()
@@ -62,7 +62,7 @@ impl Lookup {
             .spawn(move || {
                 // The request may have given up meanwhile.
                 let _ = sender.send(system(&name, port));
-                drop(place);
+                drop(permit);
             })
             .map_err(|_| LookupError::NoThread)?;
         match receiver.recv_timeout(*timeout.after) {

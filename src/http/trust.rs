@@ -9,8 +9,8 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::file::{self, Stamp};
 use crate::limits;
+use crate::os::file::{self, Stamp};
 
 /// The certificate authorities that are trusted: Mozilla's, built in, and those of files.
 #[derive(Clone)]

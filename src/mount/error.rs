@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::advice::{Asked, advice};
-use crate::access::REMEDY;
 use crate::auth;
 use crate::cloud;
 use crate::cloud::error::Kind;
@@ -12,6 +11,7 @@ use crate::fetch;
 use crate::grpc::{Code, Status};
 use crate::limits;
 use crate::params::Problems;
+use crate::policy::{REMEDY, Refusal};
 
 /// A failed Mount.
 #[derive(Debug)]
@@ -147,6 +147,16 @@ const fn gravity(code: Code) -> u8 {
         Code::NotFound => 2,
         Code::FailedPrecondition | Code::InvalidArgument => 1,
         _ => 0,
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoPolicy(problem) => Self::NoPolicy(problem),
+            Refusal::Region(problem) => Self::Region(problem),
+            Refusal::Rules { path, reason } => Self::Access { path, reason },
+        }
     }
 }
 

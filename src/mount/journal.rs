@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::auth::Source;
 use crate::clock::Clock;
-use crate::cloud::api::Entropy;
+use crate::entropy::Entropy;
 use crate::grpc::{Code, Status};
 use crate::limits;
 use crate::metrics::{Denial, Metrics};

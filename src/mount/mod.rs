@@ -2,7 +2,6 @@
 //!
 //! A straight line. Everything is validated before anything is asked; one failed object fails the call.
 
-mod access;
 mod advice;
 mod error;
 mod journal;
@@ -12,13 +11,10 @@ mod stale;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use access::PolicyFile;
-pub(crate) use access::Verdict;
 pub use advice::Asked;
 pub use error::{Error, Failed};
 pub use journal::Journal;
 
-use crate::access::Identity;
 use crate::auth::{self, Resolved};
 use crate::clock::Clock;
 use crate::cloud::endpoint::AllowedHosts;
@@ -29,8 +25,9 @@ use crate::grpc::{Call, Status};
 use crate::limits;
 use crate::metrics::Denial;
 use crate::params::{self, Input, Object, Options, Plan, RenderedFile, Room, Service, Unrendered};
-use crate::places::{Place, Places};
+use crate::policy::{Identity, PolicyFile, Refusal, Verdict};
 use crate::secret::Secret;
+use crate::sync::Semaphore;
 use stale::OldValues;
 
 /// Answers Mounts.
@@ -44,7 +41,7 @@ pub struct Mounter {
     /// Where the services are.
     pub endpoints: Endpoints,
     /// For those who read their parameters, until there is memory for their plans.
-    pub parsing: Arc<Places>,
+    pub parsing: Arc<Semaphore>,
     /// Which hosts a class may name.
     pub allowed_hosts: AllowedHosts,
     /// The region of those who name none.
@@ -93,7 +90,10 @@ impl Mounter {
             permission: &request.permission,
         };
         let time = call.deadline.saturating_duration_since(self.clock.now());
-        let place = Place::within(&self.parsing, time).ok_or_else(|| Error::Crowded.status())?;
+        let permit = self
+            .parsing
+            .acquire(time)
+            .ok_or_else(|| Error::Crowded.status())?;
         let plan = match params::parse(&input, &self.options) {
             Ok(plan) => plan,
             Err(problems) => {
@@ -108,7 +108,7 @@ impl Mounter {
         let bytes = memory(&plan, self.max_response_bytes).saturating_add(plan.memory());
         let bytes = bytes.min(most_memory(self.max_response_bytes));
         call.reserve_before(bytes, limits::MEMORY_MARGIN)?;
-        drop(place); // until here nobody has room for the next plan
+        drop(permit); // until here nobody has room for the next plan
         let volume = Volume::new(&plan.pod, &request.target_path, &plan.parameters);
         let response = self
             .fill(&plan, &request.secrets, volume.as_ref(), call, mount)
@@ -287,13 +287,13 @@ impl Mounter {
         let Some(policy) = &self.policy else {
             return Ok(());
         };
-        let judged = policy.judge(plan, identity, &self.region);
+        let judged = policy.judge(plan, identity, || self.region.resolve());
         match &judged {
-            Err(Error::Access { .. }) => self.journal.denied(Denial::Rules),
-            Err(Error::NoPolicy(_)) => self.journal.denied(Denial::NoPolicy),
+            Err(Refusal::Rules { .. }) => self.journal.denied(Denial::Rules),
+            Err(Refusal::NoPolicy(_)) => self.journal.denied(Denial::NoPolicy),
             _ => {}
         }
-        judged
+        judged.map_err(Error::from)
     }
 
     /// What the access policy says of each object of a plan that is carried out as `identity`, in the words of a Mount;
@@ -303,7 +303,7 @@ impl Mounter {
     /// There is to be a policy, and none that can be read; or the region is not known, and it depends on that.
     pub(crate) fn verdicts(&self, plan: &Plan, identity: Identity) -> Result<Option<Vec<Verdict>>, Error> {
         match &self.policy {
-            Some(policy) => policy.verdicts(plan, identity, &self.region),
+            Some(policy) => Ok(policy.verdicts(plan, identity, || self.region.resolve())?),
             None => Ok(None),
         }
     }

@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::keys;
 use super::plan::Pod;
-use super::problem::{Place, Report, quoted};
+use super::problem::{Place, Report};
+use crate::diagnostic::quoted;
 use crate::limits;
 use crate::secret::Secret;
 

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::names::Wrong;
-use super::problem::quoted;
+use crate::diagnostic::Wrong;
+use crate::diagnostic::quoted;
 use crate::secret::Secret;
 
 /// How a stored value is encoded.

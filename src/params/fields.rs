@@ -1,9 +1,10 @@
 //! The fields of one mapping: known keys found, unknown ones told, values read as what they must be.
 
 use super::keys;
-use super::names::Wrong;
-use super::problem::{Place, Report, quoted};
-use super::yaml::{Kind, Node};
+use super::problem::{Place, Report};
+use crate::diagnostic::Wrong;
+use crate::diagnostic::quoted;
+use crate::yaml::{Kind, Node};
 
 /// A mapping of `objects`, its keys resolved to those of the grammar.
 pub(super) struct Fields<'a> {

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::names::Wrong;
-use super::problem::quoted;
+use crate::diagnostic::Wrong;
+use crate::diagnostic::quoted;
 use crate::limits;
 
 /// A path below the mount that the driver accepts: relative, clean, without `..`.

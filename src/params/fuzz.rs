@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use super::driver_rules::driver_accepts;
 use super::file_name::{FileName, Translation};
-use super::jmespath::{Budget, Expression, Fault};
-use super::{Input, Options, Plan, Problems, UnknownKeys, Warning, parse, yaml};
+use super::{Input, Options, Plan, Problems, UnknownKeys, Warning, parse};
+use crate::jmespath::{Budget, Expression, Fault};
 use crate::limits;
 use crate::secret::Secret;
+use crate::yaml;
 
 /// The attributes as the driver sends them.
 pub(crate) fn attributes(data: &[u8]) {

@@ -1,8 +1,10 @@
 //! The keys of the grammar, and the nearest one to a key that is none.
+
 //!
 //! `docs/parameters.md` has a section for each; a test keeps the two in step.
 
 use super::names::parse_boolean;
+use crate::diagnostic::nearest;
 
 /// Parameters of the class. Matched exactly, as the official provider does: it ignores `Region`.
 pub const CLASS: &[&str] = &[
@@ -76,44 +78,6 @@ pub(super) fn suggestion(kind: &str, key: &str, known: &[&'static str]) -> Strin
         Some(near) => format!("did you mean {near}?"),
         None => format!("the {kind}s are {}", known.join(", ")),
     }
-}
-
-/// The word of `known` that `key` was probably meant to be, a key or a flag: at most a third of it mistyped, or only its end
-/// written, as in `version`.
-pub fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
-    let key = key.to_ascii_lowercase();
-    let ends_so = |candidate: &&&'a str| key.len() >= 4 && candidate.to_ascii_lowercase().ends_with(&key);
-    if let Some(longer) = known.iter().find(ends_so) {
-        return Some(longer);
-    }
-    known
-        .iter()
-        .map(|candidate| (distance(&key, &candidate.to_ascii_lowercase()), *candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many single-character edits lie between two short texts (Levenshtein). Long ones are simply far apart.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 64 || b.len() > 64 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, cb) in row.iter_mut().skip(1).zip(b.chars()) {
-            let substituted = diagonal + usize::from(ca != cb);
-            diagonal = *cell;
-            left = substituted.min(*cell + 1).min(left + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -32,32 +32,27 @@ mod encoding;
 mod fields;
 mod file_name;
 mod files;
-mod jmespath;
-mod json;
 mod keys;
 pub(crate) mod names;
-mod number;
 mod object;
 mod parts;
 mod plan;
 mod print;
 pub(crate) mod problem;
 mod render;
-pub(crate) mod yaml;
-
-pub(crate) use self::problem::quoted;
 
 pub use self::file_name::FileName;
 pub use self::files::{Extracted, PlannedFile};
-pub use self::keys::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, PART as PART_KEYS, nearest};
+pub use self::keys::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, PART as PART_KEYS};
 pub use self::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version, is_storage_gateway};
 pub use self::object::{CrossAccount, Object};
 pub use self::plan::{Plan, Pod};
-pub use self::problem::{Place, Position, Problem, Problems, Warning};
+pub use self::problem::{Place, Problem, Problems, Warning};
 pub use self::render::{RenderedFile, Room, Unrendered};
 
 use self::attributes::Attributes;
 use self::problem::Report;
+use crate::jmespath::Expression;
 
 /// What the driver sends with a Mount, as text.
 #[derive(Clone, Copy)]
@@ -110,7 +105,7 @@ pub fn examine(input: &Input<'_>, options: &Options) -> (Result<Plan, Problems>,
 
 /// Whether a JMESPath expression has the same result for every value.
 pub(crate) fn never_reads(expression: &str) -> bool {
-    jmespath::Expression::parse(expression).is_ok_and(|expression| expression.is_constant())
+    Expression::parse(expression).is_ok_and(|expression| expression.is_constant())
 }
 
 /// Whose attributes these are, and the name of the class, whatever else is wrong with them. Nothing if that cannot be
@@ -124,10 +119,6 @@ pub fn whose(attributes: &str) -> Option<(Pod, String)> {
 pub(crate) mod driver_rules;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
-#[cfg(test)]
-pub(crate) fn debug_of_json(text: &str) -> String {
-    json::debug_of(text)
-}
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -4,24 +4,8 @@
 
 use std::fmt;
 
-use super::problem::quoted;
+use crate::diagnostic::{Wrong, quoted};
 use crate::limits;
-
-/// Why a text is not the value that was due: what is wrong, and what to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    pub(crate) text: String,
-    pub(crate) remedy: String,
-}
-
-impl Wrong {
-    pub(super) fn new(text: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            remedy: remedy.into(),
-        }
-    }
-}
 
 /// Which service an object lives in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

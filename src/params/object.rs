@@ -5,13 +5,13 @@ use super::fields::Fields;
 use super::file_name::{FileName, Translation};
 use super::keys;
 use super::names::{
-    Endpoint, ExternalId, Mode, Region, RoleArn, SecretArn, Service, Version, Wrong, is_version_text,
-    parse_boolean,
+    Endpoint, ExternalId, Mode, Region, RoleArn, SecretArn, Service, Version, is_version_text, parse_boolean,
 };
 use super::parts::Part;
-use super::problem::{Place, Report, quoted};
-use super::yaml::{Kind, Node};
+use super::problem::{Place, Report};
+use crate::diagnostic::{Wrong, quoted};
 use crate::limits;
+use crate::yaml::{Kind, Node};
 
 /// An object to fetch.
 #[derive(Debug)]

@@ -3,12 +3,13 @@
 use super::encoding::Encoding;
 use super::fields::Fields;
 use super::file_name::{FileName, Translation};
-use super::jmespath::{Expression, is_identifier};
 use super::keys;
 use super::names::{Mode, parse_boolean};
 use super::object::{Class, Target};
-use super::problem::{Place, Report, quoted, snippet};
-use super::yaml::{Kind, Node};
+use super::problem::{Place, Report, snippet};
+use crate::diagnostic::quoted;
+use crate::jmespath::{Expression, is_identifier};
+use crate::yaml::{Kind, Node};
 
 /// One entry of `jmesPath`.
 #[derive(Debug)]

@@ -2,13 +2,15 @@
 
 use super::attributes::Attributes;
 use super::file_name::{Clash, FileName, Paths, Translation};
-use super::names::{Mode, Region, Service, Wrong, parse_boolean};
+use super::names::{Mode, Region, Service, parse_boolean};
 use super::object::{Class, Object};
 use super::parts::{Part, Select};
-use super::problem::{Place, Position, Report, Warning, quoted, snippet};
-use super::yaml::{self, Kind, Node};
+use super::problem::{Place, Report, Warning, snippet};
+use crate::diagnostic::Wrong;
+use crate::diagnostic::{Position, quoted};
 use crate::limits;
 use crate::secret::Secret;
+use crate::yaml::{self, Kind, Node};
 
 /// What one Mount asks for.
 #[derive(Debug)]

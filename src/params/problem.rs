@@ -6,22 +6,8 @@
 use std::fmt;
 
 use super::{Options, UnknownKeys, keys};
+use crate::diagnostic::{Position, bounded, quoted};
 use crate::limits;
-
-/// A place in the text of `objects`: both numbers count from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// The line.
-    pub line: usize,
-    /// The column, in characters.
-    pub column: usize,
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}", self.line, self.column)
-    }
-}
 
 /// What a problem or a warning is about. Empty for the request as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -270,39 +256,4 @@ impl Report {
 /// YAML to write, for a remedy: a key and a text, quoted so that they can be copied.
 pub(super) fn snippet(key: &str, text: &str) -> String {
     format!("`- {key}: {}`", quoted(text))
-}
-
-/// A `path` as YAML, for a remedy: complete, so that it can be copied.
-pub(super) fn in_yaml(expression: &str) -> String {
-    let is_plain = |c: char| c == '\'' || c == '"' || c == '\\' || c.escape_debug().len() == 1;
-    if expression.chars().all(is_plain) {
-        return format!("path: '{}'", expression.replace('\'', "''"));
-    }
-    let mut escaped = String::new();
-    for c in expression.chars() {
-        match c {
-            '"' | '\\' => escaped.extend(['\\', c]),
-            c if is_plain(c) => escaped.push(c),
-            c => escaped.push_str(&format!("\\U{:08x}", u32::from(c))),
-        }
-    }
-    format!("path: \"{escaped}\"")
-}
-
-/// Text that its author wrote, quoted for a message: control characters escaped, cut when long.
-pub(crate) fn quoted(text: &str) -> String {
-    format!("{:?}", bounded(text, limits::QUOTED_BYTES))
-}
-
-/// `text`, cut at a character boundary so that about `bytes` remain.
-pub(super) fn bounded(text: &str, bytes: usize) -> String {
-    if text.len() <= bytes {
-        return text.to_owned();
-    }
-    let cut: String = text
-        .char_indices()
-        .take_while(|(at, _)| *at < bytes)
-        .map(|(_, c)| c)
-        .collect();
-    format!("{cut}…")
 }

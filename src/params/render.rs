@@ -3,13 +3,14 @@
 use super::Options;
 use super::encoding::Encoding;
 use super::file_name::{FileName, Paths, Translation};
-use super::jmespath::{Budget, Expression, Fault, quoted_identifier};
-use super::json::Value;
-use super::names::{Mode, Wrong};
+use super::names::Mode;
 use super::object::Object;
 use super::parts::{Part, Select};
 use super::plan::{Plan, clash_text};
-use super::problem::{Place, Problems, Report, in_yaml, quoted};
+use super::problem::{Place, Problems, Report};
+use crate::diagnostic::{Wrong, in_yaml, quoted};
+use crate::jmespath::json::Value;
+use crate::jmespath::{Budget, Expression, Fault, quoted_identifier};
 use crate::limits;
 use crate::secret::Secret;
 

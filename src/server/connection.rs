@@ -19,12 +19,12 @@ use super::room::Standing;
 use super::session::{Effects, Session};
 use super::signal::Signal;
 use super::worker::Job;
-use crate::budget::Share;
-use crate::cancellation::Cancellation;
 use crate::grpc::Status;
 use crate::h2::{self, StreamId};
 use crate::limits;
 use crate::secret::Secret;
+use crate::sync::Cancellation;
+use crate::sync::memory_budget::Share;
 
 /// What the threads of one connection share.
 pub(super) struct Connection {

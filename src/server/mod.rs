@@ -47,11 +47,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::grpc::{Call, Code, Status, proto};
 use crate::limits;
 use crate::secret::Secret;
+use crate::sync::memory_budget::Budget;
 
 use self::bind::SocketFile;
 use self::connection::Connection;

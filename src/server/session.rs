@@ -27,14 +27,14 @@ use std::time::Instant;
 
 use super::Server;
 use super::signal::Signal;
-use crate::budget::{self, Share};
-use crate::cancellation::Cancellation;
 use crate::grpc::message::Reader;
 use crate::grpc::request::{HttpRefusal, Method};
 use crate::grpc::timeout::Deadlines;
 use crate::grpc::{Call, Code, Status};
 use crate::h2::{Connection, Event, Reason, StreamId};
 use crate::secret::Secret;
+use crate::sync::Cancellation;
+use crate::sync::memory_budget::{self, Share};
 
 /// One connection's calls. See the [module](self).
 pub(super) struct Session {
@@ -101,7 +101,7 @@ enum Phase {
 /// Whether the memory budget covers a request.
 enum Cover {
     Unasked,
-    Asked(budget::Request),
+    Asked(memory_budget::Request),
     Granted(Share),
 }
 

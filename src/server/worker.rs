@@ -9,10 +9,10 @@ use super::Server;
 use super::connection::Connection;
 use super::pool::Task;
 use super::session::Mount;
-use crate::budget::Share;
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Code, Status};
 use crate::secret::Secret;
+use crate::sync::memory_budget::Share;
 
 /// A Mount on its way through the pool.
 pub(super) struct Job {

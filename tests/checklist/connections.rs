@@ -7,9 +7,9 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
 
-use csi_provider::cli::{self, Command, Config};
+use csi_provider::config::{self, Command, Config};
 use csi_provider::h2::frame::Kind;
-use csi_provider::run::SOCKET_NAME;
+use csi_provider::provider::SOCKET_NAME;
 use csi_provider::server::Settings;
 use harness::driver::{Code, Driver};
 use harness::{FakeCloud, Fault, FaultRule};
@@ -20,7 +20,7 @@ use crate::world::binary;
 
 fn configuration(arguments: &[&str]) -> Config {
     let environment: &[(&'static str, &str)] = &[];
-    match cli::parse(arguments.iter().map(OsString::from), &environment).unwrap() {
+    match config::parse(arguments.iter().map(OsString::from), &environment).unwrap() {
         Command::Serve(config) => *config,
         other => panic!("{other:?}"),
     }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use csi_provider::cancellation::Cancellation;
-use csi_provider::cli::{self, Command, Config};
 use csi_provider::clock::{Clock, SystemClock};
+use csi_provider::config::{self, Command, Config};
 use csi_provider::grpc::proto::{MountRequest, MountResponse};
 use csi_provider::grpc::{Call, Code, Status};
 use csi_provider::metrics::Metrics;
 use csi_provider::mount::Mounter;
-use csi_provider::run;
+use csi_provider::provider;
+use csi_provider::sync::Cancellation;
 use harness::driver::Volume;
 use harness::{FakeCloud, RequestRecord, Service};
 use prost::Message as _;
@@ -133,7 +133,7 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let metrics = Metrics::new();
         Provider {
-            mounter: Arc::new(run::mounter(config, None, &clock, &metrics)),
+            mounter: Arc::new(provider::mounter(config, None, &clock, &metrics)),
             clock,
             metrics,
         }
@@ -206,7 +206,7 @@ pub(crate) fn config(setup: &Setup) -> Result<Config, String> {
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
-    match cli::parse(setup.arguments.iter().map(OsString::from), &variables.as_slice()) {
+    match config::parse(setup.arguments.iter().map(OsString::from), &variables.as_slice()) {
         Ok(Command::Serve(config)) => Ok(*config),
         Ok(_) => panic!("not a configuration to serve with"),
         Err(error) => Err(error.to_string()),

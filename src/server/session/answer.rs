@@ -5,13 +5,13 @@ use std::panic::{self, AssertUnwindSafe};
 use prost::Message as _;
 
 use super::{Answer, Phase, Session};
-use crate::budget::Share;
 use crate::grpc::message;
 use crate::grpc::proto::{HealthCheckResponse, ServingStatus};
 use crate::grpc::response::{self, Failure};
 use crate::grpc::{Code, Status};
 use crate::h2::StreamId;
 use crate::secret::Secret;
+use crate::sync::memory_budget::Share;
 
 impl Session {
     pub(super) fn version(&self) -> Result<Secret, Status> {

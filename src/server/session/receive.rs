@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::answer::encode_health;
 use super::{Answer, Cover, Effects, Entry, Mount, Phase, Session, out_of_time};
-use crate::cancellation::Cancellation;
 use crate::grpc::message::Reader;
 use crate::grpc::proto::{HealthCheckRequest, VersionRequest};
 use crate::grpc::request::{self, Method, Refusal};
@@ -14,6 +13,7 @@ use crate::grpc::{Call, Code, Status};
 use crate::h2::{RequestHead, StreamId};
 use crate::limits;
 use crate::secret::Secret;
+use crate::sync::Cancellation;
 
 impl Session {
     /// A call begins.

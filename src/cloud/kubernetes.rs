@@ -1,0 +1,255 @@
+//! The one question to the Kubernetes API: which RAM role a ServiceAccount names by its annotation
+//! `ack.alibabacloud.com/role-arn`. Asked with the pod's own mounted credentials, which kubelet replaces and which
+//! are therefore read for each question.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::cloud::Endpoint;
+use crate::http::{self, CaFile, Client, Method, Proxies, Request, Timeouts, Trust};
+use crate::limits;
+use crate::metrics::Outcome;
+use crate::os::file;
+use crate::secret::Secret;
+
+/// The annotation that names the role.
+pub const ROLE_ANNOTATION: &str = "ack.alibabacloud.com/role-arn";
+
+/// A client of the API server.
+pub struct Kubernetes {
+    client: Client,
+    server: Option<Endpoint>,
+    token: PathBuf,
+}
+
+/// Why a ServiceAccount's role is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The answer is not a ServiceAccount.
+    Answer(&'static str),
+    /// RBAC does not let us read ServiceAccounts.
+    Forbidden,
+    /// The API server is out of reach.
+    Http(http::Error),
+    /// The name is not one that Kubernetes gives.
+    Name,
+    /// No such ServiceAccount.
+    NotFound,
+    /// Not in a cluster.
+    NotInCluster,
+    /// Any other answer.
+    Status(u16),
+    /// Our own token cannot be read.
+    Token {
+        /// The file.
+        path: String,
+        /// Why not.
+        problem: String,
+    },
+    /// Our own token is not accepted.
+    Unauthorized,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(problem) => write!(f, "the Kubernetes API's answer cannot be used: {problem}"),
+            Self::Forbidden => f.write_str(
+                "the provider may not read it (403 Forbidden); grant the provider's ServiceAccount get on serviceaccounts by a ClusterRole",
+            ),
+            Self::Http(error) => write!(
+                f,
+                "the Kubernetes API is out of reach: {error}; check the API server and network policies; kubelet tries again"
+            ),
+            Self::Name => f.write_str("the driver gave no usable namespace and name; set podInfoOnMount in the CSIDriver object"),
+            Self::NotFound => f.write_str("it does not exist (404 NotFound)"),
+            Self::NotInCluster => f.write_str(
+                "the Kubernetes API is unknown: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set",
+            ),
+            Self::Status(status) => write!(f, "the Kubernetes API answered {status}"),
+            Self::Token { path, problem } => write!(
+                f,
+                "the provider's own token {path} cannot be read: {problem}; set automountServiceAccountToken: true in the provider's pod"
+            ),
+            Self::Unauthorized => f.write_str("the Kubernetes API does not accept the provider's own token (401 Unauthorized)"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Error {
+    /// As metrics count it; nothing if the API was not asked at all.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Answer(_) => Some(Outcome::Broken),
+            Self::Forbidden => Some(Outcome::Denied),
+            Self::Http(error) if error.is_transient() => Some(Outcome::Unavailable),
+            Self::Http(_) => Some(Outcome::Broken),
+            Self::NotFound => Some(Outcome::NotFound),
+            Self::Status(429) => Some(Outcome::Throttled),
+            Self::Status(500..) => Some(Outcome::Unavailable),
+            Self::Status(_) => Some(Outcome::Refused),
+            Self::Unauthorized => Some(Outcome::Credentials),
+            Self::Name | Self::NotInCluster | Self::Token { .. } => None,
+        }
+    }
+}
+
+impl Kubernetes {
+    /// A client of `server` with the credentials that a pod has in `directory`: `token` and `ca.crt`.
+    pub fn new(server: Option<Endpoint>, directory: &Path, proxies: Proxies) -> Self {
+        let trust = Trust::only(CaFile::alone(directory.join("ca.crt")));
+        Self {
+            client: Client::new(trust, proxies, 1),
+            server,
+            token: directory.join("token"),
+        }
+    }
+
+    /// The ServiceAccount's role annotation; `None` if it has none.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn role_annotation(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        remaining: Duration,
+    ) -> Result<Option<String>, Error> {
+        if !is_name(namespace) || !is_name(service_account) {
+            return Err(Error::Name);
+        }
+        let server = self.server.as_ref().ok_or(Error::NotInCluster)?;
+        let token = self.token()?;
+        let bearer = Secret::from(format!("Bearer {}", token.expose_str().unwrap_or_default()));
+        let url = format!(
+            "{}/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}",
+            server.url()
+        );
+        let step = limits::KUBERNETES_TIMEOUT.min(remaining);
+        let response = self.client.send(&Request {
+            method: Method::Get,
+            url: &url,
+            headers: &[
+                ("authorization", bearer.expose_str().unwrap_or_default()),
+                ("accept", "application/json"),
+            ],
+            body: b"",
+            timeouts: Timeouts {
+                connect: step,
+                response: step,
+                total: step,
+            },
+        });
+        let response = response.map_err(Error::Http)?;
+        match response.status {
+            200 => annotation(&response.body),
+            401 => Err(Error::Unauthorized),
+            403 => Err(Error::Forbidden),
+            404 => Err(Error::NotFound),
+            status => Err(Error::Status(status)),
+        }
+    }
+
+    fn token(&self) -> Result<Secret, Error> {
+        let failed = |problem: &str| Error::Token {
+            path: self.token.display().to_string(),
+            problem: problem.to_owned(),
+        };
+        let bytes =
+            file::read(&self.token, limits::TOKEN_BYTES).map_err(|error| failed(&error.to_string()))?;
+        let token = bytes.expose_str().map(str::trim).unwrap_or_default();
+        // It becomes a header.
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(failed("it is not a token"));
+        }
+        Ok(Secret::from(token.to_owned()))
+    }
+}
+
+impl fmt::Debug for Kubernetes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kubernetes")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Names become part of a path.
+fn is_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    (1..=253).contains(&text.len())
+        && text.bytes().all(inner)
+        && !text.starts_with(['-', '.'])
+        && !text.ends_with(['-', '.'])
+        && !text.contains("..")
+}
+
+fn annotation(body: &Secret) -> Result<Option<String>, Error> {
+    #[derive(Deserialize)]
+    struct ServiceAccount {
+        metadata: Metadata,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        #[serde(default)]
+        annotations: Option<Annotations>,
+    }
+    #[derive(Deserialize)]
+    struct Annotations {
+        #[serde(rename = "ack.alibabacloud.com/role-arn")]
+        role_arn: Option<String>,
+    }
+    let account: ServiceAccount = serde_json::from_slice(body.expose())
+        .map_err(|_| Error::Answer("it is not the JSON object of a ServiceAccount"))?;
+    Ok(account
+        .metadata
+        .annotations
+        .and_then(|annotations| annotations.role_arn)
+        .map(|role| role.trim().to_owned())
+        .filter(|role| !role.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_within_their_part_of_the_path() {
+        for name in ["default", "a", "kube-system", "web.v2", "0"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in [
+            "", "..", "a/b", "a?b", "A", "-a", "a-", ".a", "a..b", "ä", "a b", "a%2fb",
+        ] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn annotations_as_the_api_writes_them() {
+        let role = |body: &str| annotation(&Secret::from(body.to_owned()));
+        let object = r#"{"metadata":{"name":"x","annotations":{"other":"1","ack.alibabacloud.com/role-arn":" acs:ram::1:role/r\n"}}}"#;
+        assert_eq!(role(object), Ok(Some("acs:ram::1:role/r".to_owned())));
+        for none in [
+            r#"{"metadata":{}}"#,
+            r#"{"metadata":{"annotations":null}}"#,
+            r#"{"metadata":{"annotations":{}}}"#,
+            r#"{"metadata":{"annotations":{"ack.alibabacloud.com/role-arn":""}}}"#,
+        ] {
+            assert_eq!(role(none), Ok(None), "{none}");
+        }
+        for wrong in [
+            "",
+            "[]",
+            "{}",
+            r#"{"metadata":{"annotations":{"ack.alibabacloud.com/role-arn":1}}}"#,
+        ] {
+            assert!(role(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Files as the driver lays them out: real files in a directory of their own, `..data` pointing at it, and a symbolic
+//! link for each first path component. An update swaps `..data` by a rename.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::path::{Component, Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::entropy::Entropy;
+use crate::grpc::proto::MountResponse;
+
+/// Why files were not written.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The driver would refuse this path.
+    Path {
+        /// The path.
+        path: String,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+    /// The driver would refuse this mode.
+    Mode(i32),
+    /// The file system.
+    Io(io::Error),
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path { path, rule } => write!(f, "the driver refuses the path {path:?}: {rule}"),
+            Self::Mode(mode) => write!(f, "the driver refuses the mode {mode}"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for WriteError {}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The name of a directory of files: `..2026_05_04_03_02_01.` and something random.
+pub(super) fn stamp(now: Timestamp, entropy: &dyn Entropy) -> String {
+    let mut random = [0; 4];
+    entropy.fill(&mut random);
+    format!(
+        "{}{:010}",
+        now.strftime("..%Y_%m_%d_%H_%M_%S."),
+        u32::from_be_bytes(random)
+    )
+}
+
+/// Makes `target` hold exactly the files of a response, all at once. What else is there stays, but for links of an
+/// earlier mount.
+pub(super) fn write(target: &Path, response: &MountResponse, stamp: &str) -> Result<(), WriteError> {
+    for file in &response.files {
+        check(&file.path)?;
+        if !(0..=0o777).contains(&file.mode) {
+            return Err(WriteError::Mode(file.mode));
+        }
+    }
+    fs::create_dir_all(target)?;
+    let fresh = target.join(stamp);
+    let outcome = fill(&fresh, response).and_then(|()| swap(target, stamp, response));
+    if outcome.is_err() {
+        // What was there before is untouched; what is new goes.
+        let _ = fs::remove_dir_all(&fresh);
+    }
+    outcome
+}
+
+fn fill(fresh: &Path, response: &MountResponse) -> Result<(), WriteError> {
+    // Nobody else looks in until everything is there.
+    DirBuilder::new().mode(0o700).create(fresh)?;
+    for file in &response.files {
+        let path = fresh.join(&file.path);
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let mut opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        opened.write_all(&file.contents)?;
+        let mode = u32::try_from(file.mode).map_err(|_| WriteError::Mode(file.mode))?;
+        opened.set_permissions(Permissions::from_mode(mode))?;
+    }
+    fs::set_permissions(fresh, Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+fn swap(target: &Path, stamp: &str, response: &MountResponse) -> Result<(), WriteError> {
+    let visible: BTreeSet<&str> = response
+        .files
+        .iter()
+        .filter_map(|file| file.path.split('/').next())
+        .collect();
+    for name in &visible {
+        let link = target.join(name);
+        match fs::symlink_metadata(&link) {
+            Ok(_) if is_ours(&link) => {}
+            Ok(_) => {
+                let text = format!("{name} is there already, and not of an earlier mount");
+                return Err(WriteError::Io(io::Error::other(text)));
+            }
+            Err(_) => symlink(Path::new(DATA).join(name), &link)?,
+        }
+    }
+    let data = target.join(DATA);
+    let previous = fs::read_link(&data).ok();
+    let staged = target.join("..data_tmp");
+    // A run that was killed may have left one.
+    let _ = fs::remove_file(&staged);
+    symlink(stamp, &staged)?;
+    fs::rename(&staged, &data)?;
+
+    for entry in fs::read_dir(target)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if is_ours(&entry.path()) && !visible.contains(name.to_string_lossy().as_ref()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    if let Some(previous) = previous.filter(|previous| is_stamp(previous)) {
+        fs::remove_dir_all(target.join(previous))?;
+    }
+    Ok(())
+}
+
+/// Whether it is a link of an earlier mount.
+fn is_ours(path: &Path) -> bool {
+    fs::read_link(path).is_ok_and(|to| to.starts_with(DATA))
+}
+
+/// Whether it is the name of a directory of files, and nothing more.
+fn is_stamp(path: &Path) -> bool {
+    path.components().count() == 1 && path.to_string_lossy().starts_with("..2")
+}
+
+/// The driver's rules for a file's path.
+fn check(path: &str) -> Result<(), WriteError> {
+    let refuse = |rule| {
+        Err(WriteError::Path {
+            path: path.to_owned(),
+            rule,
+        })
+    };
+    let parts = || path.split('/');
+    match () {
+        () if path.is_empty() => refuse("it is empty"),
+        () if path.starts_with('/') => refuse("it is absolute"),
+        () if path.contains('\0') => refuse("it holds a NUL"),
+        () if path.len() > 4096 => refuse("it has more than 4096 bytes"),
+        () if parts().any(|part| part == "..") => refuse("it leaves the volume"),
+        () if path.starts_with("..") => refuse("it begins with two dots"),
+        () if parts().any(|part| part.len() > 255) => refuse("a name in it has more than 255 bytes"),
+        () if is_clean(path) => Ok(()),
+        () => refuse("it is not clean"),
+    }
+}
+
+fn is_clean(path: &str) -> bool {
+    let normal: PathBuf = Path::new(path)
+        .components()
+        .filter(|component| matches!(component, Component::Normal(_)))
+        .collect();
+    normal.as_os_str() == path
+}
+
+const DATA: &str = "..data";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grpc::proto::File;
+
+    fn response(files: &[(&str, i32, &str)]) -> MountResponse {
+        let files = files.iter().map(|(path, mode, contents)| File {
+            path: (*path).to_owned(),
+            mode: *mode,
+            contents: contents.as_bytes().to_vec(),
+        });
+        MountResponse {
+            files: files.collect(),
+            ..MountResponse::default()
+        }
+    }
+
+    #[test]
+    fn an_update_replaces_adds_and_removes_and_leaves_the_rest() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let target = directory.path().join("mount");
+        write(
+            &target,
+            &response(&[("a", 0o644, "1"), ("d/e", 0o400, "2")]),
+            "..2026_1",
+        )
+        .expect("first");
+        fs::write(target.join("theirs"), "").expect("another file");
+        let mode = fs::metadata(target.join("d/e"))
+            .expect("d/e")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o400);
+        assert_eq!(
+            fs::read_link(target.join("a")).expect("a link"),
+            Path::new("..data/a")
+        );
+
+        write(
+            &target,
+            &response(&[("a", 0o644, "3"), ("f", 0o600, "")]),
+            "..2026_2",
+        )
+        .expect("second");
+        assert_eq!(fs::read_to_string(target.join("a")).expect("a"), "3");
+        let mut names: Vec<_> = fs::read_dir(&target)
+            .expect("target")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+            .collect();
+        names.sort();
+        assert_eq!(names, ["..2026_2", "..data", "a", "f", "theirs"]);
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_told_and_nothing_is_left() {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::write(directory.path().join("a"), "theirs").expect("a file");
+        let error =
+            write(directory.path(), &response(&[("a", 0o644, "1")]), "..2026_1").expect_err("in the way");
+        assert_eq!(
+            error.to_string(),
+            "a is there already, and not of an earlier mount"
+        );
+        assert_eq!(fs::read_dir(directory.path()).expect("target").count(), 1);
+    }
+
+    #[test]
+    fn paths_and_modes_that_the_driver_refuses() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let long = "n".repeat(256);
+        for path in [
+            "", "/a", "..", "../a", "..a", "...", "a/../b", "a//b", "./a", "a/", ".", "a/./b", "a\0b", &long,
+        ] {
+            let result = write(
+                directory.path(),
+                &response(&[("ok", 0o644, ""), (path, 0o644, "")]),
+                "..2026_1",
+            );
+            assert!(
+                matches!(result, Err(WriteError::Path { .. })),
+                "{path:?}: {result:?}"
+            );
+        }
+        let result = write(directory.path(), &response(&[("ok", 0o1000, "")]), "..2026_1");
+        assert!(matches!(result, Err(WriteError::Mode(_))), "{result:?}");
+        assert_eq!(fs::read_dir(directory.path()).expect("directory").count(), 0);
+    }
+}

@@ -1,0 +1,238 @@
+//! `prepare-dir`: makes the socket's directory fit for a provider that does not run as root.
+//!
+//! kubelet makes the directory as root's, mode 0755. An init container of the same image, as uid 0 with CHOWN and no
+//! other capability, gives it to a group that may write in it. The owner stays who it is: other providers on the node
+//! that run as root without any capability still own it.
+//!
+//! The driver looks through several directories, and a socket in an earlier one hides ours in a later one. What a
+//! provider left behind there, and nobody answers any more, is removed on request.
+
+use std::fmt;
+use std::fs::{self, Metadata, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use crate::provider::SOCKET_NAME;
+
+/// What to prepare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The directory that the provider will put its socket into.
+    pub directory: PathBuf,
+    /// The group that it runs as; 0 leaves the directory as it is, for root owns it anyway.
+    pub group: u32,
+    /// Other directories that the driver looks through, where a dead socket would hide ours.
+    pub others: Vec<PathBuf>,
+}
+
+/// What could not be done, to which path.
+#[derive(Debug)]
+pub enum Error {
+    /// It is no directory; a link to one neither.
+    NotADirectory(PathBuf),
+    /// The system refused a step.
+    System {
+        /// What was being done.
+        step: &'static str,
+        /// To which path.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl Settings {
+    /// Prepares everything, a line on `output` for each change.
+    ///
+    /// # Errors
+    /// The first step that failed.
+    pub fn run(&self, output: &mut dyn Write) -> Result<(), Error> {
+        let directory = &self.directory;
+        let metadata = fs::symlink_metadata(directory).map_err(system("look at", directory))?;
+        if !metadata.is_dir() {
+            return Err(Error::NotADirectory(directory.clone()));
+        }
+        if self.group != 0 {
+            self.give_to_group(&metadata, output)?;
+        }
+        for other in &self.others {
+            let is_same =
+                fs::metadata(other).is_ok_and(|it| (it.dev(), it.ino()) == (metadata.dev(), metadata.ino()));
+            if !is_same {
+                remove_dead_socket(&other.join(SOCKET_NAME), output)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn give_to_group(&self, metadata: &Metadata, output: &mut dyn Write) -> Result<(), Error> {
+        let directory = &self.directory;
+        if metadata.gid() != self.group {
+            chown(directory, None, Some(self.group)).map_err(system("change the group of", directory))?;
+            tell(
+                output,
+                format_args!("{}: group {}", directory.display(), self.group),
+            );
+        }
+        let mode = metadata.mode() & 0o7777;
+        if mode & GROUP_ALL != GROUP_ALL {
+            let mode = mode | GROUP_ALL;
+            fs::set_permissions(directory, Permissions::from_mode(mode))
+                .map_err(system("change the mode of", directory))?;
+            tell(output, format_args!("{}: mode {mode:04o}", directory.display()));
+        }
+        Ok(())
+    }
+}
+
+fn remove_dead_socket(path: &Path, output: &mut dyn Write) -> Result<(), Error> {
+    let metadata = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(system("look at", path))?,
+    };
+    if !metadata.file_type().is_socket() {
+        tell(output, format_args!("{}: no socket, left alone", path.display()));
+        return Ok(());
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => tell(
+            output,
+            format_args!(
+                "{}: another provider answers there, and the driver may ask it instead; stop it first",
+                path.display()
+            ),
+        ),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(system("remove the dead socket", path))?;
+            tell(output, format_args!("{}: dead socket removed", path.display()));
+        }
+        Err(source) => return Err(system("ask at", path)(source)),
+    }
+    Ok(())
+}
+
+fn tell(output: &mut dyn Write, line: fmt::Arguments<'_>) {
+    // Nobody may be there to read; the work is done all the same.
+    let _ = writeln!(output, "{line}");
+}
+
+fn system(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::System { step, path, source }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotADirectory(path) => write!(
+                f,
+                "{} is no directory; name the one that the provider volume is mounted at",
+                path.display()
+            ),
+            Self::System { step, path, source } => {
+                let path = path.display();
+                write!(f, "cannot {step} {path}: {source}")?;
+                if source.kind() == io::ErrorKind::PermissionDenied {
+                    f.write_str(
+                        "; run this as uid 0 with the capability CHOWN, as the owner of the directory",
+                    )?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A socket is made by a rename: that takes the right to write and to search.
+const GROUP_ALL: u32 = 0o070;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn prepared(settings: &Settings) -> String {
+        let mut output = Vec::new();
+        settings.run(&mut output).expect("prepared");
+        String::from_utf8(output).expect("text")
+    }
+
+    #[test]
+    fn the_group_may_write_and_a_second_time_changes_nothing() {
+        let place = tempfile::tempdir().expect("directory");
+        let directory = place.path().join("sockets");
+        fs::create_dir(&directory).expect("directory");
+        fs::set_permissions(&directory, Permissions::from_mode(0o755)).expect("mode");
+        // Root may give it to any group, others to their own.
+        let group = match fs::metadata(&directory).expect("metadata").gid() {
+            0 => 65532,
+            own => own,
+        };
+        let mut settings = Settings {
+            group,
+            directory,
+            others: Vec::new(),
+        };
+        let output = prepared(&settings);
+        assert!(output.ends_with("sockets: mode 0775\n"), "{output}");
+        let metadata = fs::metadata(&settings.directory).expect("metadata");
+        assert_eq!((metadata.gid(), metadata.mode() & 0o7777), (group, 0o775));
+        assert_eq!(prepared(&settings), "");
+        settings.group = 0;
+        assert_eq!(prepared(&settings), "", "root needs nothing");
+        assert_eq!(fs::metadata(&settings.directory).expect("metadata").gid(), group);
+    }
+
+    #[test]
+    fn what_is_no_directory() {
+        let place = tempfile::tempdir().expect("directory");
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(place.path(), &link).expect("link");
+        for (directory, words) in [
+            (link, "is no directory"),
+            (place.path().join("none"), "cannot look at"),
+        ] {
+            let settings = Settings {
+                directory,
+                group: 0,
+                others: Vec::new(),
+            };
+            let error = settings.run(&mut io::sink()).expect_err("must fail").to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn dead_sockets_of_others_go_and_nothing_else() {
+        let place = tempfile::tempdir().expect("directory");
+        let make = |name: &str| {
+            let directory = place.path().join(name);
+            fs::create_dir(&directory).expect("directory");
+            directory
+        };
+        let [ours, dead, alive, file, none] = ["ours", "dead", "alive", "file", "none"].map(make);
+        drop(UnixListener::bind(ours.join(SOCKET_NAME)).expect("socket"));
+        drop(UnixListener::bind(dead.join(SOCKET_NAME)).expect("socket"));
+        let _listening = UnixListener::bind(alive.join(SOCKET_NAME)).expect("socket");
+        fs::write(file.join(SOCKET_NAME), "precious").expect("file");
+        let settings = Settings {
+            group: fs::metadata(&ours).expect("metadata").gid(),
+            directory: ours.clone(),
+            others: vec![ours.clone(), dead.clone(), alive.clone(), file.clone(), none],
+        };
+        let output = prepared(&settings);
+        for (directory, stays) in [(ours, true), (dead, false), (alive, true), (file, true)] {
+            let path = directory.join(SOCKET_NAME);
+            assert_eq!(path.exists(), stays, "{}", path.display());
+        }
+        assert!(
+            output.contains("dead socket removed") && output.contains("another provider answers"),
+            "{output}"
+        );
+    }
+}

@@ -1,0 +1,295 @@
+//! The access policy, asked beforehand: for each class, and each kind of pods that mounts it, the rule that permits each
+//! object, or what is missing, in the words of the Mount.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::class::{Class, Finding};
+use super::manifest::{Document, resources};
+use super::pods::{self, Mount};
+use crate::diagnostic::{Position, quoted};
+use crate::limits;
+use crate::os::file;
+use crate::params::{self, Input, Options, Plan, Pod, Problems, Region, UnknownKeys};
+use crate::policy::{Decision, Identity, Policy, Question, REMEDY};
+
+/// Which policy, and what the manifests leave open.
+#[derive(Debug)]
+pub struct Settings {
+    /// The policy's file.
+    pub policy: PathBuf,
+    /// The namespace of classes and pods that name none.
+    pub namespace: String,
+    /// The ServiceAccount of the pods of classes that no pod of the manifests mounts.
+    pub service_account: String,
+    /// The region of classes that name none.
+    pub region: Option<Region>,
+}
+
+/// What the policy says of a class for some pods.
+#[derive(Debug, Serialize)]
+pub struct Access {
+    /// The first of them, such as `Deployment web`; empty if the manifests have none.
+    pub pods: String,
+    /// Their namespace.
+    pub namespace: String,
+    /// Their ServiceAccount.
+    pub service_account: String,
+    /// Parameters of the class whose place their `volumeAttributes` take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<String>,
+    /// As whom they read: `provider`, `podIdentity` or `nodePublishSecret`.
+    pub identity: &'static str,
+    /// `permitted`, `denied`, `exempt`, or `unknown` where it depends on a region that is not known.
+    pub decision: &'static str,
+    /// Each object; none if exempt.
+    pub objects: Vec<Verdict>,
+}
+
+/// What the policy says of an object.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    /// The object, as messages call it.
+    pub object: String,
+    /// The rule that permits it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Whether that rule is for some regions only, and the object's own is not known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub some_regions_only: bool,
+    /// What is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+/// The policy, and who mounts what.
+pub(super) struct Checker<'a> {
+    settings: &'a Settings,
+    policy: Policy,
+    /// By namespace and class; then by how it is mounted, with the name of the first that does it so.
+    users: BTreeMap<(String, String), BTreeMap<Mount, String>>,
+}
+
+impl<'a> Checker<'a> {
+    /// Reads the policy.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub(super) fn new(settings: &'a Settings) -> Result<Self, Finding> {
+        let wrong = |at: Option<Position>, text: String| {
+            Finding::new(
+                at.unwrap_or(Position { line: 1, column: 1 }),
+                "access policy",
+                text,
+                "",
+            )
+        };
+        let text = file::read(&settings.policy, limits::POLICY_BYTES)
+            .map_err(|error| wrong(None, format!("cannot be read: {error}")))?;
+        let text = text
+            .expose_str()
+            .ok_or_else(|| wrong(None, "it is not UTF-8".to_owned()))?;
+        let policy = Policy::parse(text).map_err(|invalid| wrong(invalid.at(), invalid.text().to_owned()))?;
+        Ok(Self {
+            settings,
+            policy,
+            users: BTreeMap::new(),
+        })
+    }
+
+    /// Takes note of the pods in a file. Of what cannot be parsed the check of that file will tell.
+    pub(super) fn learn(&mut self, text: &str) {
+        let mut users = Vec::new();
+        for document in Document::split(text)
+            .iter()
+            .filter(|document| document.may_hold_a_pod())
+        {
+            if let Ok(root) = document.parse() {
+                resources(&root)
+                    .into_iter()
+                    .for_each(|resource| pods::users(resource, &mut users));
+            }
+        }
+        for user in users {
+            let namespace = self.namespace(user.namespace);
+            let of_class = self.users.entry((namespace, user.class)).or_default();
+            of_class.entry(user.mount).or_insert(user.name);
+        }
+    }
+
+    fn namespace(&self, named: String) -> String {
+        if named.is_empty() {
+            self.settings.namespace.clone()
+        } else {
+            named
+        }
+    }
+
+    /// Judges a class for everybody who mounts it: with its own parameters, but for those that a pod's volume gives.
+    pub(super) fn judge(&self, class: &mut Class, parameters: &BTreeMap<&str, &str>, plan: Plan) {
+        let key = (self.namespace(class.namespace.clone()), class.name.clone());
+        let unnamed = Mount {
+            service_account: self.settings.service_account.clone(),
+            ..Mount::default()
+        };
+        let nobody = BTreeMap::from([(unnamed, String::new())]);
+        let users = self.users.get(&key).unwrap_or(&nobody);
+        let at = Position {
+            line: class.line,
+            column: class.column,
+        };
+        let subject = format!("access policy {}", self.settings.policy.display());
+        let mut own = plan;
+        for (mount, name) in users.iter().take(limits::PROBLEMS) {
+            let mut merged;
+            let plan = if mount.overrides.is_empty() {
+                &mut own
+            } else {
+                match mount.plan(parameters) {
+                    Ok(plan) => {
+                        merged = plan;
+                        &mut merged
+                    }
+                    Err(problems) => {
+                        let subject = format!("as {} mounts it", quoted(name));
+                        let remedy = "mend the volumeAttributes of its volume";
+                        class
+                            .errors
+                            .push(Finding::new(at, &subject, problems.to_string(), remedy));
+                        continue;
+                    }
+                }
+            };
+            plan.pod = Pod {
+                namespace: key.0.clone(),
+                service_account: mount.service_account.clone(),
+                ..Pod::default()
+            };
+            let identity = match (plan.pod_identity, mount.has_secret) {
+                (true, _) => Identity::Pod,
+                (false, true) => Identity::NodePublishSecret,
+                (false, false) => Identity::Provider,
+            };
+            let (access, problem) = self.ask(plan, identity, mount, name);
+            class.access.push(access);
+            if let Some((text, remedy)) = problem {
+                let subject = if mount.overrides.is_empty() {
+                    subject.clone()
+                } else {
+                    format!("{subject}, as {} mounts it", quoted(name))
+                };
+                class.errors.push(Finding::new(at, &subject, text, remedy));
+            }
+        }
+        if let Some(left) = users.len().checked_sub(limits::PROBLEMS).filter(|left| *left > 0) {
+            let text = format!("{left} more kinds of pods that mount it are not checked");
+            class
+                .errors
+                .push(Finding::new(at, &subject, text, "check them in another run"));
+        }
+    }
+
+    /// What the policy says, and what is wrong with that.
+    fn ask(
+        &self,
+        plan: &Plan,
+        identity: Identity,
+        mount: &Mount,
+        name: &str,
+    ) -> (Access, Option<(String, &'static str)>) {
+        let region = self.settings.region.as_ref().map(Region::as_str);
+        let question = Question::new(plan, identity, region);
+        let (decision, problem) = match self.policy.decide(&question) {
+            Decision::Exempt => ("exempt", None),
+            Decision::Permitted => ("permitted", None),
+            Decision::RegionNeeded => {
+                let text = "some objects are permitted in some regions only, and theirs is not known";
+                let remedy = "give the provider's by --region, or write it in the class";
+                ("unknown", Some((text.to_owned(), remedy)))
+            }
+            Decision::Denied(denied) => ("denied", Some((denied.to_string(), REMEDY))),
+        };
+        let verdicts = self.policy.verdicts(&question).unwrap_or_default();
+        let objects = question
+            .wishes
+            .iter()
+            .zip(verdicts)
+            .map(|(wish, verdict)| Verdict {
+                object: wish.object.clone(),
+                some_regions_only: verdict.as_ref().is_ok_and(|permit| permit.in_some_region),
+                rule: verdict.as_ref().ok().map(|permit| permit.rule.to_owned()),
+                missing: verdict.as_ref().err().map(ToString::to_string),
+            });
+        let access = Access {
+            pods: name.to_owned(),
+            namespace: question.namespace.to_owned(),
+            service_account: question.service_account.to_owned(),
+            overrides: mount.overrides.keys().cloned().collect(),
+            identity: identity.name(),
+            decision,
+            objects: objects.collect(),
+        };
+        (access, problem)
+    }
+}
+
+impl Mount {
+    /// What the driver asks for: the class's parameters, with the volume's own in their place.
+    fn plan(&self, parameters: &BTreeMap<&str, &str>) -> Result<Plan, Problems> {
+        let mut attributes = parameters.clone();
+        attributes.extend(self.overrides.iter().map(|(key, value)| (&**key, &**value)));
+        let input = Input {
+            attributes: &serde_json::json!(attributes).to_string(),
+            permission: "",
+        };
+        let options = Options {
+            unknown_keys: UnknownKeys::Error,
+        };
+        params::parse(&input, &options)
+    }
+}
+
+impl Access {
+    /// The lines for people, the first of them about the pods.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let identity = Identity::ALL
+            .iter()
+            .find(|identity| identity.name() == self.identity);
+        let identity = identity.map(ToString::to_string).unwrap_or_default();
+        let pods = match &*self.pods {
+            "" => String::new(),
+            name => format!("{}, ", quoted(name)),
+        };
+        let keys: Vec<String> = self.overrides.iter().map(|key| quoted(key)).collect();
+        let own = match &*keys {
+            [] => String::new(),
+            keys => format!(" and volumeAttributes of its own ({})", keys.join(", ")),
+        };
+        let mut lines = vec![format!(
+            "access for {pods}service account {} of namespace {}, with {identity}{own}: {}",
+            quoted(&self.service_account),
+            quoted(&self.namespace),
+            self.decision
+        )];
+        lines.extend(self.objects.iter().map(|verdict| {
+            let Verdict {
+                object,
+                rule,
+                some_regions_only,
+                missing,
+            } = verdict;
+            let limit = if *some_regions_only {
+                ", in some regions only"
+            } else {
+                ""
+            };
+            match rule {
+                Some(rule) => format!("  {object}: rule {}{limit}", quoted(rule)),
+                None => format!("  {object}: {}", missing.as_deref().unwrap_or_default()),
+            }
+        }));
+        lines
+    }
+}

@@ -1,0 +1,259 @@
+//! `validate`: SecretProviderClass manifests checked with the code that mounts them, without cluster or cloud.
+//!
+//! Pure but for [`Settings::run`], which reads the files and prints. `docs/validate.md` is for its users.
+
+mod access;
+mod class;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+pub(crate) mod manifest;
+mod official;
+mod parameters;
+mod pods;
+mod print;
+pub(crate) mod publish_secrets;
+mod scalar;
+mod secret_objects;
+mod source_map;
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+pub use access::{Access, Settings as AccessSettings, Verdict};
+pub use class::{Class, File, Finding};
+
+use self::access::Checker;
+use self::manifest::{Document, Resource, resources};
+use crate::diagnostic::Position;
+use crate::limits;
+
+/// What to check, and how to print what comes of it.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where the manifests are, in the order of the command line.
+    pub sources: Vec<Source>,
+    /// How to print.
+    pub format: Format,
+    /// The access policy to ask, too.
+    pub access: Option<AccessSettings>,
+}
+
+/// Where manifests are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In a file.
+    File(PathBuf),
+    /// On standard input.
+    StandardInput,
+}
+
+/// How to print the outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON document.
+    Json,
+}
+
+/// What came of one source.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The file's name as it was given, or `-`.
+    #[serde(rename = "file")]
+    pub source: String,
+    /// The classes in it.
+    pub classes: Vec<Class>,
+    /// What is wrong with the file itself.
+    pub errors: Vec<Finding>,
+    /// Resources and documents that are no class for this provider.
+    pub skipped: usize,
+}
+
+impl Report {
+    fn new(source: String) -> Self {
+        Self {
+            source,
+            classes: Vec::new(),
+            errors: Vec::new(),
+            skipped: 0,
+        }
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_well(&self) -> bool {
+        self.errors.is_empty() && self.classes.iter().all(|class| class.errors.is_empty())
+    }
+}
+
+/// Checks the text of one file, and asks the access policy if there is one.
+fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) -> Report {
+    let mut report = Report::new(source.to_owned());
+    let mut lines = 0_usize;
+    for document in Document::split(text) {
+        let is_of_interest = document.may_hold_a_class() || policy.is_some() && document.may_hold_a_pod();
+        if !is_of_interest {
+            report.skipped += usize::from(!document.text.trim().is_empty());
+            continue;
+        }
+        let root = match document.parse() {
+            Ok(root) => root,
+            Err(error) => {
+                let at = document.in_file(error.at.unwrap_or(Position { line: 1, column: 1 }));
+                let remedy = if document.text.contains("{{") {
+                    "if this is a template, render it first, for instance with helm template".to_owned()
+                } else {
+                    error.wrong.remedy
+                };
+                report.errors.push(Finding::new(at, "", error.wrong.text, remedy));
+                continue;
+            }
+        };
+        for resource in resources(&root) {
+            let class = match manifest::class(resource) {
+                Resource::Class(root) => Class::check(document, root, policy),
+                Resource::Broken(root, text, remedy) => {
+                    let mut class = Class::at(document, root);
+                    class
+                        .errors
+                        .push(Finding::new(document.in_file(root.at), "", text, remedy));
+                    class
+                }
+                Resource::Other => {
+                    report.skipped += 1;
+                    continue;
+                }
+            };
+            lines = lines.saturating_add(class.lines());
+            if lines > limits::MANIFEST_LINES {
+                let at = document.in_file(resource.at);
+                let text = format!(
+                    "more than {} files and findings; from here on nothing is checked",
+                    limits::MANIFEST_LINES
+                );
+                report.errors.push(Finding::new(at, "", text, "split the file"));
+                return report;
+            }
+            report.classes.push(class);
+        }
+    }
+    publish_secrets::check(&mut report, text);
+    report
+}
+
+impl Settings {
+    /// Checks everything and prints to `output`. Whether all is well.
+    ///
+    /// # Errors
+    /// The output cannot be written.
+    pub fn run(&self, input: &mut dyn Read, output: &mut dyn Write) -> io::Result<bool> {
+        let mut output = io::BufWriter::new(output);
+        let mut reports = Vec::with_capacity(self.sources.len());
+        let mut policy = None;
+        match self.access.as_ref().map(|access| (access, Checker::new(access))) {
+            Some((_, Ok(checker))) => policy = Some(checker),
+            Some((access, Err(finding))) => {
+                let mut report = Report::new(access.policy.display().to_string());
+                report.errors.push(finding);
+                reports.push(report);
+            }
+            None => {}
+        }
+        let mut read = Vec::new();
+        if let Some(policy) = &mut policy {
+            // All first: a pod may stand in another file than its class, and a pipe is read once.
+            for source in &self.sources {
+                let text = source.read(input);
+                policy.learn(text.as_deref().unwrap_or_default());
+                read.push(text);
+            }
+        }
+        let mut read = read.into_iter();
+        for source in &self.sources {
+            let name = source.to_string();
+            let report = match read.next().unwrap_or_else(|| source.read(input)) {
+                Ok(text) => examine(&name, &text, policy.as_ref()),
+                Err(error) => {
+                    let mut report = Report::new(name);
+                    let text = format!("cannot be read: {error}");
+                    let at = Position { line: 1, column: 1 };
+                    report.errors.push(Finding::new(at, "", text, ""));
+                    report
+                }
+            };
+            reports.push(report);
+        }
+        if self.format == Format::Text {
+            for report in &reports {
+                print::source(report, &mut output)?;
+            }
+        }
+        let well = reports.iter().all(Report::is_well);
+        match self.format {
+            Format::Text => print::total(&reports, &mut output)?,
+            Format::Json => {
+                serde_json::to_writer_pretty(
+                    &mut output,
+                    &Outcome {
+                        valid: well,
+                        sources: &reports,
+                    },
+                )?;
+                output.write_all(b"\n")?;
+            }
+        }
+        output.flush()?;
+        Ok(well)
+    }
+}
+
+/// The JSON document that is printed.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    valid: bool,
+    sources: &'a [Report],
+}
+
+impl Source {
+    /// Its text.
+    pub(crate) fn read(&self, input: &mut dyn Read) -> io::Result<String> {
+        let mut text = Vec::new();
+        let most = limits::MANIFEST_BYTES as u64 + 1;
+        match self {
+            Self::File(path) => std::fs::File::open(path)?.take(most).read_to_end(&mut text)?,
+            Self::StandardInput => input.take(most).read_to_end(&mut text)?,
+        };
+        if text.len() > limits::MANIFEST_BYTES {
+            let most = limits::MANIFEST_BYTES;
+            return Err(io::Error::other(format!("larger than {most} bytes; split it")));
+        }
+        String::from_utf8(text).map_err(|_| io::Error::other("not UTF-8"))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::StandardInput => f.write_str("-"),
+        }
+    }
+}
+
+/// A number of things, as a person says it.
+struct Count(usize, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(number, thing) = self;
+        let plural = match (number, thing.ends_with('s')) {
+            (1, _) => "",
+            (_, true) => "es",
+            (_, false) => "s",
+        };
+        write!(f, "{number} {thing}{plural}")
+    }
+}

@@ -1,0 +1,211 @@
+//! From a place inside a text to its place in the file that holds the text as a YAML scalar.
+//!
+//! Whatever the style of a scalar, the characters that are no white space stand in the source in the same order; only
+//! escapes and doubled quotes differ. So a place is found by counting them, and each is compared on the way. Where
+//! they differ, the scalar's beginning is the answer.
+
+use crate::diagnostic::Position;
+use crate::yaml::Style;
+
+/// A scalar, decoded, and where it stands.
+pub(super) struct SourceMap<'a> {
+    /// The document that holds it.
+    pub(super) document: &'a str,
+    /// Where it begins in there.
+    pub(super) begin: Position,
+    /// How it is written.
+    pub(super) style: Style,
+    /// What it says.
+    pub(super) text: &'a str,
+}
+
+impl SourceMap<'_> {
+    /// The place in the document of the place `at` in the text.
+    pub(super) fn locate(&self, at: Position) -> Position {
+        self.find(at).unwrap_or(self.begin)
+    }
+
+    fn find(&self, at: Position) -> Option<Position> {
+        let wanted = offset(self.text, at)?;
+        let mut source = Source::new(self.document, self.begin)?;
+        match self.style {
+            Style::Single | Style::Double => _ = source.next(),
+            Style::Block => source.skip_header(),
+            Style::Plain => {}
+        }
+        let mut last = self.begin;
+        for (offset, expected) in self.text.char_indices().filter(|(_, c)| !is_white(*c)) {
+            let (place, found) = source.next_inked(self.style)?;
+            if found != expected {
+                return None;
+            }
+            last = place;
+            if offset >= wanted {
+                return Some(place);
+            }
+        }
+        Some(last)
+    }
+}
+
+fn is_white(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// The byte offset of a line and column, or of the line's end if the column lies past it.
+fn offset(text: &str, at: Position) -> Option<usize> {
+    let mut start = 0_usize;
+    for _ in 1..at.line {
+        start += text.get(start..)?.find('\n')? + 1;
+    }
+    let line = text.get(start..)?;
+    let line = line.split('\n').next()?;
+    let column = line.char_indices().nth(at.column.saturating_sub(1));
+    Some(start + column.map_or(line.len(), |(offset, _)| offset))
+}
+
+/// The document's characters from some place on.
+struct Source<'a> {
+    rest: std::iter::Peekable<std::str::Chars<'a>>,
+    at: Position,
+}
+
+impl<'a> Source<'a> {
+    fn new(document: &'a str, at: Position) -> Option<Self> {
+        let rest = document.get(offset(document, at)?..)?.chars().peekable();
+        Some(Self { rest, at })
+    }
+
+    fn next(&mut self) -> Option<(Position, char)> {
+        let c = self.rest.next()?;
+        let at = self.at;
+        if c == '\n' {
+            self.at = Position {
+                line: at.line + 1,
+                column: 1,
+            };
+        } else {
+            self.at.column += 1;
+        }
+        Some((at, c))
+    }
+
+    /// Skips `|-` or the like with its comment, if the source begins with it.
+    fn skip_header(&mut self) {
+        if matches!(self.rest.peek(), Some('|' | '>')) {
+            while self.next().is_some_and(|(_, c)| c != '\n') {}
+        }
+    }
+
+    /// The next character of the value that is no white space.
+    fn next_inked(&mut self, style: Style) -> Option<(Position, char)> {
+        loop {
+            let (at, c) = self.next()?;
+            match c {
+                white if is_white(white) => {}
+                '\'' if style == Style::Single => {
+                    self.rest.next_if_eq(&'\'')?;
+                    self.at.column += 1;
+                    return Some((at, c));
+                }
+                '"' if style == Style::Double => return None,
+                '\\' if style == Style::Double => match self.escaped()? {
+                    white if is_white(white) => {}
+                    other => return Some((at, other)),
+                },
+                other => return Some((at, other)),
+            }
+        }
+    }
+
+    /// What an escape of a double-quoted scalar means (YAML 1.2, section 5.7), after its backslash.
+    fn escaped(&mut self) -> Option<char> {
+        let (_, c) = self.next()?;
+        let digits = match c {
+            'n' | 't' | 'r' | ' ' | '\n' | '\t' | '\r' => return Some(' '),
+            '0' => return Some('\0'),
+            'a' => return Some('\u{7}'),
+            'b' => return Some('\u{8}'),
+            'v' => return Some('\u{b}'),
+            'f' => return Some('\u{c}'),
+            'e' => return Some('\u{1b}'),
+            'N' => return Some('\u{85}'),
+            '_' => return Some('\u{a0}'),
+            'L' => return Some('\u{2028}'),
+            'P' => return Some('\u{2029}'),
+            'x' => 2,
+            'u' => 4,
+            'U' => 8,
+            other => return Some(other),
+        };
+        let mut code = 0_u32;
+        for _ in 0..digits {
+            let (_, digit) = self.next()?;
+            code = code.checked_mul(16)?.checked_add(digit.to_digit(16)?)?;
+        }
+        char::from_u32(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::{self, Kind};
+
+    /// The character of the document that stands for each character of the text, in every style.
+    #[test]
+    fn every_character_is_found_in_every_style() {
+        let text = "- objectName: \"a\"\n\n  objectAlias: 'it''s'  # é\n- objectName: b\n";
+        let block: String = text.lines().map(|line| format!("      {line}\n")).collect();
+        let folded: String = text.lines().map(|line| format!("      {line}\n\n")).collect();
+        let documents = [
+            format!("a:\n  b: | # a comment\n{block}"),
+            format!("a:\n  b: |+\n{block}"),
+            format!("a:\n  b: >\n{folded}"),
+            format!("a: {{b: {text:?}}}"),
+            format!(
+                "a: {{b: \"{}\"}}",
+                text.replace('"', "\\x22").replace('\n', "\\n\\\n   ")
+            ),
+            format!(
+                "a:\n  b: '{}'",
+                text.replace('\'', "''").replace('\n', "\n\n    ")
+            ),
+        ];
+        for document in &documents {
+            let root = yaml::parse(document).expect("a document");
+            let node = root.get("a").and_then(|a| a.get("b")).expect("b");
+            let Kind::Text(text) = &node.kind else {
+                panic!("text")
+            };
+            let map = SourceMap {
+                document,
+                begin: node.at,
+                style: node.style,
+                text,
+            };
+            let mut at = Position { line: 1, column: 1 };
+            let mut found = 0;
+            for c in text.chars() {
+                if !is_white(c) && c != '"' {
+                    let place = map.find(at).expect("a place");
+                    let line = document.split('\n').nth(place.line - 1).expect("line");
+                    assert_eq!(line.chars().nth(place.column - 1), Some(c), "{at} in {document}");
+                    found += 1;
+                }
+                at = if c == '\n' {
+                    Position {
+                        line: at.line + 1,
+                        column: 1,
+                    }
+                } else {
+                    Position {
+                        column: at.column + 1,
+                        ..at
+                    }
+                };
+            }
+            assert!(found > 40, "{found}");
+        }
+    }
+}

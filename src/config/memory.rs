@@ -1,0 +1,159 @@
+//! How much memory Mounts may take: the flags, and what is left of them under a limit of the kernel's.
+
+use super::args::Args;
+use super::settings::{Config, ConfigError};
+use super::units::bytes;
+use super::values::invalid;
+use crate::limits;
+
+/// `--max-response-bytes`
+pub(super) fn max_response_bytes(args: &Args) -> Result<usize, ConfigError> {
+    bytes(args.value("max-response-bytes"))
+        .filter(|bytes| *bytes >= limits::CONFIG_MIN_RESPONSE_BYTES)
+        .ok_or_else(|| {
+            invalid(
+                args,
+                "max-response-bytes",
+                &format!(
+                    "expected a number of bytes such as 4194304 or 4MiB, at least {}",
+                    limits::CONFIG_MIN_RESPONSE_BYTES
+                ),
+            )
+        })
+}
+
+/// `--memory-budget`
+pub(super) fn memory_budget(args: &Args, max_response_bytes: usize) -> Result<usize, ConfigError> {
+    let bytes = bytes(args.value("memory-budget")).ok_or_else(|| {
+        invalid(
+            args,
+            "memory-budget",
+            &"expected a number of bytes such as 67108864, 65536KiB or 64MiB",
+        )
+    })?;
+    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
+    let least = limits::CONFIG_MIN_MEMORY_BUDGET.max(volume);
+    if bytes < least {
+        return Err(invalid(
+            args,
+            "memory-budget",
+            &format!("less than {least} bytes cannot hold one full volume"),
+        ));
+    }
+    Ok(bytes)
+}
+
+/// The part of the memory budget that copies may take, such that a volume of full size still fits beside them and
+/// beside what is `taken`.
+pub(super) fn copies_bytes(memory_budget: usize, taken: usize, max_response_bytes: usize) -> usize {
+    let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
+    let left = memory_budget.saturating_sub(taken).saturating_sub(volume);
+    (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(left)
+}
+
+impl Config {
+    /// Lowers the memory budget to what a limit of this process's memory, in bytes, has room for, rather than have the
+    /// kernel end the process. Says so, if it had to.
+    pub fn fit_memory(&mut self, limit: u64) -> Option<String> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let pulls = self.fetch.kms.pulls.saturating_add(self.fetch.oos.pulls);
+        let beside = pulls
+            .saturating_mul(limits::MEMORY_PER_PULL)
+            .saturating_add(limits::MEMORY_BESIDE_BUDGET);
+        let room = limit
+            .saturating_sub(beside)
+            .max(limit / limits::LEAST_BUDGET_DIVISOR);
+        if self.memory_budget <= room {
+            return None;
+        }
+        let wanted = std::mem::replace(&mut self.memory_budget, room);
+        self.fetch.copies_bytes = copies_bytes(room, 0, self.max_response_bytes);
+        let mut stale = "";
+        if self.fetch.stale_bytes > 0 {
+            self.fetch.stale_bytes = copies_bytes(room, self.fetch.copies_bytes, self.max_response_bytes);
+            if self.fetch.stale_bytes == 0 {
+                stale = ", nothing can be kept for --serve-stale-for";
+            }
+        }
+        let largest = room / limits::VOLUME_MEMORY_FACTOR;
+        let full = if largest < self.max_response_bytes {
+            format!(", volumes of more than {largest} bytes may be refused")
+        } else {
+            String::new()
+        };
+        Some(format!(
+            "the memory limit of {limit} bytes has no room for --memory-budget={wanted}: it is lowered to {room}{full}{stale}; raise the limit to {} for all of it",
+            wanted.saturating_add(beside)
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use crate::config::{Command, parse};
+
+    const KIB: usize = 1024;
+    const MIB: usize = 1024 * KIB;
+
+    fn fitted(arguments: &[&str], limit: usize) -> (usize, usize, Option<String>) {
+        let environment: [(&'static str, &str); 0] = [];
+        let arguments = arguments.iter().map(OsString::from);
+        let Ok(Command::Serve(mut config)) = parse(arguments, &environment.as_slice()) else {
+            panic!("these flags are right");
+        };
+        let told = config.fit_memory(u64::try_from(limit).expect("64 bits"));
+        (config.memory_budget, config.fetch.copies_bytes, told)
+    }
+
+    #[test]
+    fn the_budget_fits_into_the_limit() {
+        for (limit, budget, copies) in [
+            (usize::MAX, 64 * MIB, 16 * MIB),
+            (128 * MIB, 64 * MIB, 16 * MIB),
+            (80 * MIB, 64 * MIB, 16 * MIB),
+            (64 * MIB, 49_408 * KIB, 12_352 * KIB),
+            // One full volume, and 256 KiB of copies.
+            (32 * MIB, 16_640 * KIB, 256 * KIB),
+            (16 * MIB, 4 * MIB, 0),
+            (0, 0, 0),
+        ] {
+            let (got, got_copies, told) = fitted(&[], limit);
+            assert_eq!((got, got_copies), (budget, copies), "{limit}");
+            assert_eq!(told.is_some(), budget < 64 * MIB, "{limit}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn many_pulls_leave_less() {
+        let (budget, _, _) = fitted(&["--max-concurrent-kms-secret-pulls=100"], 64 * MIB);
+        assert_eq!(budget, 64 * MIB - 12 * MIB - 110 * 192 * KIB);
+    }
+
+    #[test]
+    fn it_says_if_nothing_is_left_for_outages() {
+        let words = ", nothing can be kept for --serve-stale-for; raise the limit";
+        for (limit, has_room) in [(64 * MIB, true), (32 * MIB, false)] {
+            let (_, _, told) = fitted(&["--serve-stale-for=1h"], limit);
+            assert_eq!(!told.expect("lowered").contains(words), has_room, "{limit}");
+        }
+    }
+
+    #[test]
+    fn it_says_what_no_longer_fits() {
+        let (_, _, told) = fitted(&[], 32 * MIB);
+        assert_eq!(
+            told.as_deref(),
+            Some(
+                "the memory limit of 33554432 bytes has no room for --memory-budget=67108864: it is lowered to 17039360; raise the limit to 83623936 for all of it"
+            )
+        );
+        let (_, _, told) = fitted(&[], 20 * MIB);
+        let told = told.expect("a word");
+        assert!(
+            told.contains("volumes of more than 1310720 bytes may be refused"),
+            "{told}"
+        );
+    }
+}

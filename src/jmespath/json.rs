@@ -1,0 +1,420 @@
+//! JSON as a tree, read and written (RFC 8259).
+//!
+//! Values are read by `serde_json`; numbers are read again from their own text, see [`number`](super::number).
+//! Text is wiped on drop. Objects are written with their keys in byte order, without blanks.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroizing;
+
+use super::number::Number;
+use crate::limits;
+
+/// A JSON value. Cheap to clone: whatever is large is shared.
+#[derive(Clone)]
+pub(crate) enum Value {
+    Null,
+    Boolean(bool),
+    Number(Number),
+    Text(Text),
+    List(Arc<Vec<Self>>),
+    Object(Arc<BTreeMap<Text, Self>>),
+}
+
+impl Value {
+    /// What the specification calls the type.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean(_) => "boolean",
+            Self::Number(_) => "number",
+            Self::Text(_) => "string",
+            Self::List(_) => "array",
+            Self::Object(_) => "object",
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    /// The type only: values are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({})", self.type_name())
+    }
+}
+
+/// A text's `Debug`, for the test that looks through them all.
+#[cfg(test)]
+pub(crate) fn debug_of(text: &str) -> String {
+    let value = Value::Text(text.to_owned().into());
+    format!("{value:?} {value:#?}")
+}
+
+/// Text, shared and wiped with its last owner.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Text(Arc<Zeroizing<String>>);
+
+impl Text {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(Arc::new(Zeroizing::new(text)))
+    }
+}
+
+impl Borrow<str> for Text {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+/// Why a text is no document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Error {
+    /// Not JSON, or more than one document, or nested past the reader's depth, or not Unicode.
+    Syntax { line: usize, column: usize },
+    /// More values than allowed.
+    TooLarge,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax { line, column } => write!(f, "not valid JSON at line {line}, column {column}"),
+            Self::TooLarge => write!(f, "JSON of more than {} values", limits::JSON_NODES),
+        }
+    }
+}
+
+/// Reads one document of at most `nodes` values, and takes off what it had.
+pub(crate) fn parse(text: &[u8], nodes: &mut usize) -> Result<Value, Error> {
+    let mut reader = Reader {
+        numbers: Numbers(text),
+        nodes: Some(*nodes),
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = reader
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
+    *nodes = reader.nodes.unwrap_or_default();
+    value.map_err(|error| match reader.nodes {
+        None => Error::TooLarge,
+        Some(_) => Error::Syntax {
+            line: error.line(),
+            column: error.column(),
+        },
+    })
+}
+
+/// Builds the tree. The reader meets numbers in the order of the text, so each takes the next one's text.
+struct Reader<'t> {
+    numbers: Numbers<'t>,
+    /// How many values there may still be; nothing once there were too many.
+    nodes: Option<usize>,
+}
+
+impl Reader<'_> {
+    fn number<E: serde::de::Error>(&mut self) -> Result<Value, E> {
+        let text = self
+            .numbers
+            .next()
+            .and_then(|text| std::str::from_utf8(text).ok());
+        text.and_then(Number::parse)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("not a number"))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Reader<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.nodes = self.nodes.and_then(|nodes| nodes.checked_sub(1));
+        if self.nodes.is_none() {
+            return Err(D::Error::custom("too large"));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Reader<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Boolean(value))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Value, E> {
+        self.number()
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Value, E> {
+        self.number()
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Value, E> {
+        self.number()
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(Text::from(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element_seed(&mut *self)? {
+            items.push(item);
+        }
+        Ok(Value::List(Arc::new(items)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some(key) = access.next_key::<String>()? {
+            entries.insert(Text::from(key), access.next_value_seed(&mut *self)?);
+        }
+        Ok(Value::Object(Arc::new(entries)))
+    }
+}
+
+/// The texts of the numbers of a document, in order.
+struct Numbers<'t>(&'t [u8]);
+
+impl<'t> Iterator for Numbers<'t> {
+    type Item = &'t [u8];
+
+    fn next(&mut self) -> Option<&'t [u8]> {
+        loop {
+            match self.0 {
+                [] => return None,
+                [b'"', rest @ ..] => self.0 = after_string(rest),
+                [b'-' | b'0'..=b'9', ..] => {
+                    let end = self.0.iter().position(|byte| !b"+-.0123456789eE".contains(byte));
+                    let (number, rest) = self.0.split_at(end.unwrap_or(self.0.len()));
+                    self.0 = rest;
+                    return Some(number);
+                }
+                [_, rest @ ..] => self.0 = rest,
+            }
+        }
+    }
+}
+
+/// What follows the string whose inside begins `text`.
+fn after_string(mut text: &[u8]) -> &[u8] {
+    loop {
+        match text {
+            [b'"', rest @ ..] => return rest,
+            [b'\\', _, rest @ ..] | [_, rest @ ..] => text = rest,
+            [] => return text,
+        }
+    }
+}
+
+/// Why a value has no text form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WriteError {
+    /// A number in it has lost digits.
+    Lossy,
+    /// Longer than allowed.
+    TooLong,
+}
+
+/// How much a written value may have; what is left afterwards.
+pub(crate) struct Room {
+    /// Values.
+    pub(crate) nodes: usize,
+    /// Bytes.
+    pub(crate) bytes: usize,
+}
+
+/// Writes a value as JSON, as far as there is room.
+pub(crate) fn write(value: &Value, room: &mut Room) -> Result<Text, WriteError> {
+    let mut out = Zeroizing::new(String::new());
+    write_into(value, room, &mut out)?;
+    room.bytes = room.bytes.checked_sub(out.len()).ok_or(WriteError::TooLong)?;
+    Ok(Text(Arc::new(out)))
+}
+
+fn write_into(value: &Value, room: &mut Room, out: &mut String) -> Result<(), WriteError> {
+    room.nodes = room.nodes.checked_sub(1).ok_or(WriteError::TooLong)?;
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Boolean(boolean) => out.push_str(if *boolean { "true" } else { "false" }),
+        Value::Number(number) if number.is_lossy() => return Err(WriteError::Lossy),
+        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Text(text) => write_text(text.as_str(), out),
+        Value::List(items) => {
+            let mut before = '[';
+            for item in items.iter() {
+                out.push(before);
+                write_into(item, room, out)?;
+                before = ',';
+            }
+            out.push_str(if before == '[' { "[]" } else { "]" });
+        }
+        Value::Object(entries) => {
+            let mut before = '{';
+            for (key, item) in entries.iter() {
+                out.push(before);
+                write_text(key.as_str(), out);
+                out.push(':');
+                write_into(item, room, out)?;
+                before = ',';
+            }
+            out.push_str(if before == '{' { "{}" } else { "}" });
+        }
+    }
+    if out.len() > room.bytes {
+        Err(WriteError::TooLong)
+    } else {
+        Ok(())
+    }
+}
+
+/// Only what RFC 8259 section 7 demands is escaped.
+fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if u32::from(c) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &[u8]) -> Result<Value, Error> {
+        parse(text, &mut { limits::JSON_NODES })
+    }
+
+    fn written(text: &str) -> String {
+        let mut room = Room {
+            nodes: 1 << 20,
+            bytes: 1 << 20,
+        };
+        match read(text.as_bytes()).map(|value| write(&value, &mut room)) {
+            Ok(Ok(out)) => out.as_str().to_owned(),
+            Ok(Err(error)) => format!("{error:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn numbers_keep_every_digit_or_say_so() {
+        for (text, expected) in [
+            ("0", "0"),
+            ("-0", "-0"),
+            ("-0.0", "-0"),
+            ("9223372036854775807", "9223372036854775807"),
+            ("-9223372036854775808", "-9223372036854775808"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("18446744073709551616", "Lossy"),
+            ("18446744073709551617", "Lossy"),
+            ("9007199254740993.0", "Lossy"),
+            ("1.0", "1"),
+            ("1.10", "1.1"),
+            ("0.1", "0.1"),
+            ("0.1000000000000000055511151231257827", "Lossy"),
+            ("3.141592653589793", "3.141592653589793"),
+            ("1e3", "1000"),
+            ("1E+20", "100000000000000000000"),
+            ("1e21", "1e+21"),
+            ("1.5e300", "1.5e+300"),
+            ("0.000001", "0.000001"),
+            ("1e-7", "1e-7"),
+            ("123456e-12", "1.23456e-7"),
+            ("5e-324", "5e-324"),
+            ("1e-400", "Lossy"),
+            ("1e400", "not valid JSON at line 1, column 5"),
+            ("0e999999999999999999999", "0"),
+        ] {
+            assert_eq!(written(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_matched_to_their_own_texts() {
+        let text = r#"{"a\"1":[-1,2.50,"3\\",{"4":5e0}],"b":18446744073709551615,"c":"\u0036"}"#;
+        assert_eq!(
+            written(text),
+            r#"{"a\"1":[-1,2.5,"3\\",{"4":5}],"b":18446744073709551615,"c":"6"}"#
+        );
+    }
+
+    #[test]
+    fn only_one_document_is_json() {
+        for text in [
+            "",
+            " ",
+            "{} {}",
+            "{",
+            "nul",
+            "NaN",
+            "\u{feff}{}",
+            "'a'",
+            "{\"a\":\"\\ud800\"}",
+            "01",
+            "+1",
+            "1.",
+        ] {
+            assert!(
+                matches!(read(text.as_bytes()), Err(Error::Syntax { .. })),
+                "{text:?}"
+            );
+        }
+        assert!(read(b"\"\xff\"").is_err());
+        assert_eq!(written(" [1 , \"a\\u0000\\t\" ] \n"), r#"[1,"a\u0000\t"]"#);
+        assert_eq!(written(r#"{"b":1,"a":{},"b":[]}"#), r#"{"a":{},"b":[]}"#);
+    }
+
+    #[test]
+    fn documents_are_bounded() {
+        let list = |n: usize| format!("[{}0]", "0,".repeat(n - 2));
+        assert!(read(list(limits::JSON_NODES).as_bytes()).is_ok());
+        assert!(matches!(
+            read(list(limits::JSON_NODES + 1).as_bytes()),
+            Err(Error::TooLarge)
+        ));
+        let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
+        assert!(read(nested(127).as_bytes()).is_ok());
+        assert!(read(nested(100_000).as_bytes()).is_err());
+    }
+}
