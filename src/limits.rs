@@ -427,20 +427,20 @@ pub const HEADER_TABLE_BYTES: usize = 4_096;
 /// is flooding (CVE-2019-9512, -9514, -9515).
 pub const CONTROL_BACKLOG: usize = 1_024;
 
-/// Frames without progress in a burst: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA and unknown ones
+/// Control frames in a burst. What counts as one is PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA and unknown frames
 /// (CVE-2019-9512, -9513, -9515, -9518, RUSTSEC-2026-0258).
-pub const CHATTER_BURST: u32 = 10_000;
+pub const CONTROL_FRAMES_BURST: u32 = 10_000;
 
-/// Frames without progress per second, on average, for a client that does nothing else.
-pub const CHATTER_PER_SECOND: u32 = 1_000;
+/// Control frames per second, on average, for a client that does nothing else.
+pub const CONTROL_FRAMES_PER_SECOND: u32 = 1_000;
 
-/// Frames without progress that each request and each DATA frame of content, in either direction, pays for.
+/// Control frames that each request, and each DATA frame of content in either direction, allows on top.
 /// Clients update two windows and measure with a PING for each.
-pub const CHATTER_PER_PROGRESS: u32 = 8;
+pub const CONTROL_FRAMES_PER_PROGRESS: u32 = 8;
 
 /// Streams reset by the client or for its mistakes, in a burst (rapid reset, RUSTSEC-2023-0034, and
 /// MadeYouReset, CVE-2025-8671): every open stream several times over.
-pub const RESET_BURST: u32 = 2_000;
+pub const RESETS_BURST: u32 = 2_000;
 
 /// Streams reset per second, on average. A client that cancels every call at its deadline stays far below.
 pub const RESETS_PER_SECOND: u32 = 1_000;
@@ -482,10 +482,10 @@ pub const STATUS_MESSAGE_BYTES: usize = 2_048;
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
 
 /// Longest time a call may take, whatever its caller grants: kubelet gives each Mount two minutes.
-pub const CALL_TIME: Duration = Duration::from_secs(110);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(110);
 
-/// Time for a caller to take its answer, once there is one or the call is out of time.
-pub const ANSWER_TAKING: Duration = Duration::from_secs(30);
+/// Time for a caller to receive its answer, once there is one or the call is out of time.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Connections at once. The driver has one, or two while it restarts; probes come and go. One more, and the one that
 /// is missed least has to go.

@@ -16,8 +16,8 @@ use crate::config::{Config, Identity, StsSetting};
 use crate::entropy::Entropy;
 use crate::entropy::SystemEntropy;
 use crate::fetch::Engine;
+use crate::grpc::Status;
 use crate::grpc::proto::{MountRequest, VersionResponse};
-use crate::grpc::{Call, Status};
 use crate::health::{HealthServer, Observed, Readiness};
 use crate::http::{Client, Trust};
 use crate::limits;
@@ -27,7 +27,7 @@ use crate::os::memory_limit;
 use crate::policy::PolicyFile;
 use crate::secret::Secret;
 use crate::server::{self, BindError, Service, Settings};
-use crate::sync::Semaphore;
+use crate::sync::{CallContext, Semaphore};
 
 /// The socket's name below the provider volume: the driver derives it from `provider: alibabacloud`.
 pub const SOCKET_NAME: &str = "alibabacloud.sock";
@@ -223,7 +223,7 @@ impl Service for Provider {
         }
     }
 
-    fn mount(&self, request: MountRequest, call: &Call) -> Result<Secret, Status> {
+    fn mount(&self, request: MountRequest, call: &CallContext) -> Result<Secret, Status> {
         let _running = self.metrics.mount_begins();
         let began = self.clock.now();
         let result = self.mounter.mount(&request, call);

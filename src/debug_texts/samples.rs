@@ -17,14 +17,13 @@ use crate::cloud::sts::{AssumeRoleWithOidc, Temporary};
 use crate::cloud::{self, Credentials, Endpoint, Target, Value};
 use crate::config::{self, Command};
 use crate::fetch::{self, Pull, Stale};
-use crate::grpc::Call;
 use crate::grpc::proto::{File, MountRequest, MountResponse};
 use crate::http::{CaFile, Client, Method, Proxies, Request, Roots, Timeouts, Trust};
 use crate::metrics::Metrics;
 use crate::mount::{Asked, Failed, Mounter};
 use crate::params::{self, Input, Object, Options, Plan};
 use crate::secret::Secret;
-use crate::sync::Cancellation;
+use crate::sync::{CallContext, Cancellation};
 use crate::{commands, jmespath, provider};
 
 const OIDC_PROVIDER: &str = "acs:ram::1234567890120000:oidc-provider/ack-rrsa-c0fake0cloud0cluster0000000001";
@@ -32,8 +31,8 @@ const OBJECTS: &str = "- objectName: test-kms\n- objectName: test\n  objectType:
                        objectAlias: theirs\n  crossAccountRoleArn: acs:ram::9999999999990000:role/target\n";
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn call() -> Call {
-    Call::new(SystemClock.now() + PATIENCE, Cancellation::new())
+fn call() -> CallContext {
+    CallContext::new(SystemClock.now() + PATIENCE, Cancellation::new())
 }
 
 /// A pod's request; with a token, for its own identity.

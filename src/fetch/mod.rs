@@ -28,10 +28,10 @@ use crate::auth::{self, IdentityKey, Resolved};
 use crate::clock::Clock;
 use crate::cloud::{self, Api, Endpoint, Value};
 use crate::entropy::Entropy;
-use crate::grpc::Call;
 use crate::limits;
 use crate::metrics::{self, Metrics, SharedCopy};
 use crate::params::Service;
+use crate::sync::CallContext;
 
 /// Fetches values for the whole process.
 pub struct Engine(Arc<Threads>);
@@ -107,7 +107,7 @@ impl Engine {
         &self,
         pulls: &[Pull<'_>],
         volume: Option<&Volume>,
-        call: &Call,
+        call: &CallContext,
     ) -> Vec<Result<Fetched, Error>> {
         let wants: Vec<Want<Cloud>> = pulls.iter().map(Want::from).collect();
         // What is left of the caller's time, less what it takes to say what happened.

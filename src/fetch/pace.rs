@@ -5,15 +5,15 @@
 use std::time::{Duration, Instant};
 
 use crate::limits;
+use crate::sync::{Rate, TokenBucket};
 
 /// Paces the calls of one service.
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
     /// Calls per second, as configured; `None` for no limit.
     configured: Option<f64>,
-    /// Calls that may be made now; below one, the next has to wait.
-    tokens: f64,
-    filled: Instant,
+    /// Calls that may be made now.
+    bucket: TokenBucket,
     slow: Option<Slow>,
     /// No call before this: the gateway said how long its bucket takes.
     held: Option<Instant>,
@@ -45,8 +45,7 @@ impl Pace {
         let configured = (per_second > 0).then(|| f64::from(per_second));
         let pace = Self {
             configured,
-            tokens: 0.0,
-            filled: now,
+            bucket: TokenBucket::new(0.0, now),
             slow: None,
             held: None,
             recent: Recent {
@@ -56,7 +55,7 @@ impl Pace {
             },
         };
         Self {
-            tokens: pace.burst(now).unwrap_or_default(),
+            bucket: TokenBucket::new(pace.burst(now).unwrap_or_default(), now),
             ..pace
         }
     }
@@ -83,16 +82,8 @@ impl Pace {
         if self.slow.is_some_and(|slow| slow.rate_at(now) >= slow.peak) {
             self.slow = None;
         }
-        if let (Some(rate), Some(burst)) = (self.rate(now), self.burst(now)) {
-            let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
-            self.tokens = (self.tokens + elapsed * rate).min(burst);
-            self.filled = now;
-            // A whole token may come out as a hair less.
-            if self.tokens < 1.0 - 1e-6 {
-                let wait = Duration::from_secs_f64((1.0 - self.tokens) / rate);
-                return Err(now + wait + Duration::from_micros(1));
-            }
-            self.tokens -= 1.0;
+        if let (Some(per_second), Some(burst)) = (self.rate(now), self.burst(now)) {
+            self.bucket.take(Rate { per_second, burst }, now)?;
         }
         self.recent.count(now);
         Ok(())
@@ -119,8 +110,7 @@ impl Pace {
             cut: now,
             peak,
         });
-        self.tokens = 0.0;
-        self.filled = now;
+        self.bucket = TokenBucket::new(0.0, now);
     }
 
     /// Whether the service throttled and the pace is not yet back to normal.

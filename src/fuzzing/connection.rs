@@ -82,11 +82,11 @@ impl Pair {
                 let flags =
                     input.octet() & (flag::END_STREAM | flag::END_HEADERS | flag::PADDED | flag::PRIORITY);
                 let stream = self.stream(input);
-                self.send_frame(Kind::Headers, flags, stream, input.piece());
+                self.send_frame(Kind::HEADERS, flags, stream, input.piece());
             }
             2 => {
                 let (flags, stream) = (input.octet() & flag::END_HEADERS, self.stream(input));
-                self.send_frame(Kind::Continuation, flags, stream, input.piece());
+                self.send_frame(Kind::CONTINUATION, flags, stream, input.piece());
             }
             3 => {
                 let (flags, stream) = (
@@ -97,7 +97,7 @@ impl Pair {
                 let payload = vec![fill; input.choose(&SIZES[..6])];
                 // Enough of them to use up the connection's window.
                 for _ in 0..if fill < 240 { 1 } else { 150 } {
-                    self.send_frame(Kind::Data, flags, stream, &payload);
+                    self.send_frame(Kind::DATA, flags, stream, &payload);
                 }
             }
             4 => {
@@ -108,25 +108,30 @@ impl Pair {
                 };
                 self.send_settings(&[Setting { id: id.into(), value }]);
             }
-            5 => self.send_frame(Kind::Settings, flag::ACK, 0, &[]),
+            5 => self.send_frame(Kind::SETTINGS, flag::ACK, 0, &[]),
             6 => {
                 let flags = input.octet() & flag::ACK;
                 let payload = if input.flag() { *b"shutdown" } else { [1; 8] };
-                self.send_frame(Kind::Ping, flags, 0, &payload);
+                self.send_frame(Kind::PING, flags, 0, &payload);
             }
             7 => self.window_update(input),
             8 => {
                 let stream = self.stream(input);
-                self.send_frame(Kind::Reset, 0, stream, &u32::from(input.octet()).to_be_bytes());
+                self.send_frame(
+                    Kind::RST_STREAM,
+                    0,
+                    stream,
+                    &u32::from(input.octet()).to_be_bytes(),
+                );
                 self.over.insert(stream);
             }
-            9 => self.send_frame(Kind::GoAway, 0, 0, input.take(8)),
+            9 => self.send_frame(Kind::GOAWAY, 0, 0, input.take(8)),
             10 => {
                 let stream = self.stream(input);
-                self.send_frame(Kind::Priority, 0, stream, input.take(5));
+                self.send_frame(Kind::PRIORITY, 0, stream, input.take(5));
             }
             11 => {
-                let kind = Kind::Unknown(0x20 | input.octet());
+                let kind = Kind(0x20 | input.octet());
                 let (flags, stream) = (input.octet(), self.stream(input));
                 self.send_frame(kind, flags, stream, input.piece());
             }
@@ -136,7 +141,7 @@ impl Pair {
             }
             13 => {
                 self.is_exact = false;
-                let kind = Kind::from(input.octet());
+                let kind = Kind(input.octet());
                 let (flags, stream) = (input.octet(), self.stream(input));
                 self.send_frame(kind, flags, stream, input.piece());
             }
@@ -195,13 +200,13 @@ impl Pair {
         let stream = self.next_stream;
         self.next_stream += 2;
         let flags = flag::END_HEADERS | (flags & flag::END_STREAM);
-        self.send_frame(Kind::Headers, flags, stream, &block);
+        self.send_frame(Kind::HEADERS, flags, stream, &block);
     }
 
     fn window_update(&mut self, input: &mut Input<'_>) {
         let stream = self.stream(input);
         let increment = u32::from(input.short()) * input.choose(&[1, 100, 1 << 15]);
-        self.send_frame(Kind::WindowUpdate, 0, stream, &increment.to_be_bytes());
+        self.send_frame(Kind::WINDOW_UPDATE, 0, stream, &increment.to_be_bytes());
         if stream == 0 {
             self.window += i64::from(increment);
         } else if let Some(window) = self.windows.get_mut(&stream) {
@@ -234,7 +239,7 @@ impl Pair {
         }
         .encode(&mut out);
         out.extend_from_slice(payload);
-        if kind == Kind::Data {
+        if kind == Kind::DATA {
             self.unreturned += i64::try_from(length).unwrap();
         }
         self.send_raw(&out);

@@ -52,7 +52,7 @@ fn head(head: &RequestHead) {
             assert_eq!(head.method, "POST");
             let deadlines = Deadlines::new(now, request.timeout);
             assert!(deadlines.handler <= deadlines.answer && deadlines.answer <= deadlines.abandon);
-            assert!(deadlines.handler <= now + limits::CALL_TIME);
+            assert!(deadlines.handler <= now + limits::CALL_TIMEOUT);
             if let Some(end) = request.timeout.and_then(|timeout| now.checked_add(timeout)) {
                 assert!(deadlines.answer <= end, "an answer after its caller's deadline");
             }

@@ -11,7 +11,6 @@
     clippy::panic
 )]
 
-pub mod call;
 pub mod message;
 pub mod proto;
 pub mod request;
@@ -19,5 +18,4 @@ pub mod response;
 pub mod status;
 pub mod timeout;
 
-pub use call::Call;
 pub use status::{Code, Status};

@@ -53,7 +53,7 @@ pub enum Refusal {
     Status(Status),
 }
 
-/// An answer for somebody who does not speak gRPC.
+/// An answer for a client that does not speak gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpRefusal {
     /// 405

@@ -2,115 +2,77 @@
 
 use std::fmt;
 
-/// gRPC status codes (grpc/grpc, `doc/statuscodes.md`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Code {
-    /// The call succeeded.
-    Ok = 0,
-    /// The caller took the call back.
-    Cancelled = 1,
-    /// Something failed that has no better code.
-    Unknown = 2,
-    /// The request is wrong, whatever the state of the system.
-    InvalidArgument = 3,
-    /// Out of time.
-    DeadlineExceeded = 4,
-    /// What was asked for does not exist.
-    NotFound = 5,
-    /// What should be created exists.
-    AlreadyExists = 6,
-    /// The identity is known and may not do this.
-    PermissionDenied = 7,
-    /// A quota or the memory is used up.
-    ResourceExhausted = 8,
-    /// The system is not in the state that the call needs.
-    FailedPrecondition = 9,
-    /// Stopped by a conflict.
-    Aborted = 10,
-    /// Past the valid range.
-    OutOfRange = 11,
-    /// No such method.
-    Unimplemented = 12,
-    /// A broken invariant or a broken backend.
-    Internal = 13,
-    /// Not now; try again.
-    Unavailable = 14,
-    /// Lost data.
-    DataLoss = 15,
-    /// No valid credential.
-    Unauthenticated = 16,
+macro_rules! codes {
+    ($(#[$doc:meta])* $type:ident { $($(#[$code_doc:meta])* $code:ident = $number:literal, $name:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $type {
+            $($(#[$code_doc])* $code,)*
+        }
+
+        impl $type {
+            /// Every code, in the order of their numbers.
+            pub const ALL: [Self; [$($number),*].len()] = [$(Self::$code),*];
+
+            /// The number on the wire.
+            pub const fn number(self) -> u8 {
+                match self {
+                    $(Self::$code => $number,)*
+                }
+            }
+
+            /// The name in upper case, as logs, metrics and documentation write it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$code => $name,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// gRPC status codes (grpc/grpc, `doc/statuscodes.md`).
+    Code {
+        /// The call succeeded.
+        Ok = 0, "OK";
+        /// The caller cancelled the call.
+        Cancelled = 1, "CANCELLED";
+        /// Something failed that has no better code.
+        Unknown = 2, "UNKNOWN";
+        /// The request is wrong, whatever the state of the system.
+        InvalidArgument = 3, "INVALID_ARGUMENT";
+        /// Out of time.
+        DeadlineExceeded = 4, "DEADLINE_EXCEEDED";
+        /// What was asked for does not exist.
+        NotFound = 5, "NOT_FOUND";
+        /// What should be created exists.
+        AlreadyExists = 6, "ALREADY_EXISTS";
+        /// The identity is known and may not do this.
+        PermissionDenied = 7, "PERMISSION_DENIED";
+        /// A quota or the memory is used up.
+        ResourceExhausted = 8, "RESOURCE_EXHAUSTED";
+        /// The system is not in the state that the call needs.
+        FailedPrecondition = 9, "FAILED_PRECONDITION";
+        /// Stopped by a conflict.
+        Aborted = 10, "ABORTED";
+        /// Past the valid range.
+        OutOfRange = 11, "OUT_OF_RANGE";
+        /// No such method.
+        Unimplemented = 12, "UNIMPLEMENTED";
+        /// A broken invariant or a broken backend.
+        Internal = 13, "INTERNAL";
+        /// Not now; try again.
+        Unavailable = 14, "UNAVAILABLE";
+        /// Lost data.
+        DataLoss = 15, "DATA_LOSS";
+        /// No valid credential.
+        Unauthenticated = 16, "UNAUTHENTICATED";
+    }
 }
 
 impl Code {
-    /// Every code, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
-        Self::Ok,
-        Self::Cancelled,
-        Self::Unknown,
-        Self::InvalidArgument,
-        Self::DeadlineExceeded,
-        Self::NotFound,
-        Self::AlreadyExists,
-        Self::PermissionDenied,
-        Self::ResourceExhausted,
-        Self::FailedPrecondition,
-        Self::Aborted,
-        Self::OutOfRange,
-        Self::Unimplemented,
-        Self::Internal,
-        Self::Unavailable,
-        Self::DataLoss,
-        Self::Unauthenticated,
-    ];
-
-    /// The number on the wire.
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Ok => 0,
-            Self::Cancelled => 1,
-            Self::Unknown => 2,
-            Self::InvalidArgument => 3,
-            Self::DeadlineExceeded => 4,
-            Self::NotFound => 5,
-            Self::AlreadyExists => 6,
-            Self::PermissionDenied => 7,
-            Self::ResourceExhausted => 8,
-            Self::FailedPrecondition => 9,
-            Self::Aborted => 10,
-            Self::OutOfRange => 11,
-            Self::Unimplemented => 12,
-            Self::Internal => 13,
-            Self::Unavailable => 14,
-            Self::DataLoss => 15,
-            Self::Unauthenticated => 16,
-        }
-    }
-
-    /// The name in upper case, as logs, metrics and documentation write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Cancelled => "CANCELLED",
-            Self::Unknown => "UNKNOWN",
-            Self::InvalidArgument => "INVALID_ARGUMENT",
-            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::NotFound => "NOT_FOUND",
-            Self::AlreadyExists => "ALREADY_EXISTS",
-            Self::PermissionDenied => "PERMISSION_DENIED",
-            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
-            Self::FailedPrecondition => "FAILED_PRECONDITION",
-            Self::Aborted => "ABORTED",
-            Self::OutOfRange => "OUT_OF_RANGE",
-            Self::Unimplemented => "UNIMPLEMENTED",
-            Self::Internal => "INTERNAL",
-            Self::Unavailable => "UNAVAILABLE",
-            Self::DataLoss => "DATA_LOSS",
-            Self::Unauthenticated => "UNAUTHENTICATED",
-        }
-    }
-
-    /// Whether kubelet takes the code for the end of the matter. For the five others it keeps the target
+    /// Whether kubelet takes the code as final. After the five others it keeps the target
     /// directory and retries, and with rotation on the driver would then report success for an empty volume:
     /// Mount must never answer with one of them.
     pub const fn is_final(self) -> bool {

@@ -27,8 +27,8 @@ pub fn parse(value: &[u8]) -> Option<Duration> {
 pub struct Deadlines {
     /// The handler must have its answer.
     pub handler: Instant,
-    /// The server answers in the handler's place: later than the handler's own deadline, for its message would be
-    /// the better one, and earlier than the caller's, for an expired call ends with DEADLINE_EXCEEDED.
+    /// The server answers in the handler's place. Later than the handler's own deadline, because the handler knows
+    /// more for its message; earlier than the caller's, because an expired call ends with DEADLINE_EXCEEDED.
     pub answer: Instant,
     /// The server gives up on a caller that does not take its answer.
     pub abandon: Instant,
@@ -39,12 +39,12 @@ impl Deadlines {
     pub fn new(arrival: Instant, timeout: Option<Duration>) -> Self {
         let timeout = timeout.unwrap_or(Duration::MAX);
         let margin = (timeout / 10).min(limits::DEADLINE_MARGIN);
-        let handler = arrival + (timeout - margin).min(limits::CALL_TIME);
+        let handler = arrival + (timeout - margin).min(limits::CALL_TIMEOUT);
         let answer = handler + margin / 2;
         Self {
             handler,
             answer,
-            abandon: answer + limits::ANSWER_TAKING,
+            abandon: answer + limits::ANSWER_TIMEOUT,
         }
     }
 }
@@ -98,7 +98,7 @@ mod tests {
             let deadlines = Deadlines::new(arrival, Some(timeout));
             assert!(deadlines.handler <= deadlines.answer, "{timeout:?}");
             assert!(deadlines.answer <= arrival + timeout, "{timeout:?}");
-            assert!(deadlines.handler <= arrival + limits::CALL_TIME, "{timeout:?}");
+            assert!(deadlines.handler <= arrival + limits::CALL_TIMEOUT, "{timeout:?}");
         }
         let kubelet = Deadlines::new(arrival, Some(Duration::from_secs(100)));
         assert_eq!(kubelet.handler, arrival + Duration::from_secs(97));
@@ -108,6 +108,9 @@ mod tests {
     #[test]
     fn a_caller_that_waits_for_ever_meets_our_own_cap() {
         let arrival = SystemClock.now();
-        assert_eq!(Deadlines::new(arrival, None).handler, arrival + limits::CALL_TIME);
+        assert_eq!(
+            Deadlines::new(arrival, None).handler,
+            arrival + limits::CALL_TIMEOUT
+        );
     }
 }

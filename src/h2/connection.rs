@@ -1,133 +1,67 @@
-//! The connection as a whole: its state, what can be asked and told, and what is polled.
+//! The connection as a whole: which frame does what, what can be commanded, and what is polled.
 //!
-//! The methods come in four families. Getters look; [`Connection::recv`], [`Connection::recv_timeout`] take
-//! what happened; commands (`send_*`, `release`, `reset`, …) say what to do; `poll_*` give what came of it. After
-//! every call of the second and third family poll, in any order, until nothing comes: events, output, and last
-//! the next timeout.
+//! The methods come in four families: getters, input ([`Connection::recv`], [`Connection::recv_timeout`]), commands
+//! (`send_*`, `release`, `reset`, …) and `poll_*`. After input and commands, poll in this order:
+//!
+//! 1. [`Connection::poll_event`] until it gives none. Commands that answer an event belong here.
+//! 2. [`Connection::poll_output`] while [`Connection::has_output`]. It comes after the events, because the answers to them,
+//!    and the windows that they release, are output.
+//! 3. [`Connection::poll_event`] again: output that ended an answer has made an [`Event::Answered`].
+//! 4. [`Connection::poll_timeout`], last, because each of the others can change it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
-use zeroize::Zeroizing;
-
-use super::error::{Error, Reason};
-use super::flood::Bucket;
+use super::control::Control;
+use super::error::{Error, Reason, excessive_load, flow_control, protocol};
+use super::event::Event;
+use super::flood::FloodLimits;
 use super::flow_control::{RecvWindow, SendWindow};
-use super::frame::{self, StreamId};
-use super::header_block::RequestHead;
-use super::recv::HeaderBlock;
+use super::frame::{self, Frame, Head};
+use super::frame_reader::FrameReader;
+use super::header_block::{HeaderBlock, HeaderWriter};
+use super::request_head::{Collector, Fault};
 use super::settings::{self, PeerSettings};
-use super::stream::{Answer, Closed, ClosedStreams, Item, Stream};
+use super::stream::{CONTENT_LENGTH, Sent, Stream};
+use super::stream_id::StreamId;
+use super::streams::{Closed, Streams};
 use crate::hpack;
 use crate::limits;
 use crate::secret::Secret;
 
-/// What the client did, as far as it concerns whoever answers requests.
-#[cfg_attr(any(test, fuzzing), derive(Debug))]
-pub enum Event {
-    /// A request began.
-    Request {
-        /// Its stream.
-        stream: StreamId,
-        /// Its header section.
-        head: RequestHead,
-        /// Whether it has no body.
-        end_stream: bool,
-    },
-    /// A piece of a request's body. Its octets count against the flow-control windows until they are released.
-    Data {
-        /// Whose body.
-        stream: StreamId,
-        /// The piece; may be empty at the end.
-        payload: Secret,
-        /// Whether the request is complete.
-        end_stream: bool,
-    },
-    /// The stream is gone before its answer was: reset by the client, or by us for a mistake of the client.
-    Reset {
-        /// Which stream.
-        stream: StreamId,
-        /// Why.
-        reason: Reason,
-    },
-    /// The answer has been handed out as output to its last octet, and the stream is closed.
-    Answered {
-        /// Which stream.
-        stream: StreamId,
-    },
-}
-
 /// One client's connection. See the [module](super).
 pub struct Connection {
     // What arrives.
-    pub(super) preface_seen: usize,
-    pub(super) settings_seen: bool,
-    pub(super) input: Zeroizing<Vec<u8>>,
-    pub(super) block: Option<HeaderBlock>,
-    pub(super) decoder: hpack::Decoder,
-    pub(super) recv_window: RecvWindow,
+    reader: FrameReader,
+    block: Option<HeaderBlock>,
+    decoder: hpack::Decoder,
+    recv_window: RecvWindow,
     /// The window that streams start with: the protocol's until the client has acknowledged ours.
-    pub(super) recv_initial: u32,
-    pub(super) is_settings_acked: bool,
+    recv_initial: u32,
+    is_settings_acked: bool,
+    settings_seen: bool,
+    flood: FloodLimits,
+    events: VecDeque<Event>,
 
     // What leaves.
-    pub(super) peer: PeerSettings,
-    pub(super) send_window: SendWindow,
-    pub(super) control: VecDeque<Control>,
-    /// Streams that have something to send, in turn.
-    pub(super) ready: VecDeque<StreamId>,
-    /// Streams that wait for the connection's window.
-    pub(super) starved: VecDeque<StreamId>,
-    pub(super) is_table_announced: bool,
-    pub(super) events: VecDeque<Event>,
+    peer: PeerSettings,
+    send_window: SendWindow,
+    control: VecDeque<Control>,
+    headers: HeaderWriter,
 
-    // Streams.
-    pub(super) streams: BTreeMap<StreamId, Stream>,
-    pub(super) closed: ClosedStreams,
-    /// The highest stream that the client has opened.
-    pub(super) last_stream: StreamId,
+    streams: Streams,
 
-    // How it is going.
-    pub(super) chatter: Bucket,
-    pub(super) resets: Bucket,
-    pub(super) started: Instant,
-    pub(super) last_heard: Instant,
-    pub(super) incomplete_since: Option<Instant>,
-    pub(super) shutdown: Shutdown,
-    pub(super) failure: Option<Error>,
-}
-
-/// A frame that belongs to no stream's queue.
-pub(super) enum Control {
-    Settings,
-    SettingsAck,
-    Ping {
-        ack: bool,
-        payload: [u8; 8],
-    },
-    WindowUpdate {
-        stream: StreamId,
-        increment: u32,
-    },
-    Reset {
-        stream: StreamId,
-        reason: Reason,
-    },
-    GoAway {
-        last_stream: StreamId,
-        reason: Reason,
-        debug_data: &'static str,
-    },
-    /// A complete answer without a body, to a request that never became a stream.
-    Refusal {
-        stream: StreamId,
-        block: Vec<u8>,
-    },
+    // When it ends.
+    started: Instant,
+    last_received: Instant,
+    incomplete_since: Option<Instant>,
+    shutdown: Shutdown,
+    failure: Option<Error>,
 }
 
 /// The graceful end of a connection (section 6.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shutdown {
+enum Shutdown {
     /// Not ending.
     No,
     /// GOAWAY for stream 2³¹−1 is out: the client opens no more streams once it has seen it.
@@ -139,41 +73,31 @@ pub(super) enum Shutdown {
 impl Connection {
     /// A connection that was accepted just now. Our SETTINGS are its first output, before any input.
     pub fn new(now: Instant) -> Self {
-        let mut recv_window = RecvWindow::new(settings::DEFAULT_WINDOW);
-        let mut control = VecDeque::from([Control::Settings]);
-        if let Some(increment) = recv_window.grow(limits::CONNECTION_WINDOW - settings::DEFAULT_WINDOW) {
-            control.push_back(Control::WindowUpdate {
-                stream: StreamId::ZERO,
-                increment,
-            });
-        }
-        Self {
-            preface_seen: 0,
-            settings_seen: false,
-            input: Zeroizing::default(),
+        let mut connection = Self {
+            reader: FrameReader::default(),
             block: None,
             decoder: hpack::Decoder::new(limits::HEADER_TABLE_BYTES),
-            recv_window,
+            recv_window: RecvWindow::new(settings::DEFAULT_WINDOW),
             recv_initial: settings::DEFAULT_WINDOW,
             is_settings_acked: false,
+            settings_seen: false,
+            flood: FloodLimits::new(now),
+            events: VecDeque::new(),
             peer: PeerSettings::default(),
             send_window: SendWindow::new(settings::DEFAULT_WINDOW),
-            control,
-            ready: VecDeque::new(),
-            starved: VecDeque::new(),
-            is_table_announced: false,
-            events: VecDeque::new(),
-            streams: BTreeMap::new(),
-            closed: ClosedStreams::default(),
-            last_stream: StreamId::ZERO,
-            chatter: Bucket::new(limits::CHATTER_BURST, limits::CHATTER_PER_SECOND, now),
-            resets: Bucket::new(limits::RESET_BURST, limits::RESETS_PER_SECOND, now),
+            control: VecDeque::from([Control::Settings]),
+            headers: HeaderWriter::default(),
+            streams: Streams::default(),
             started: now,
-            last_heard: now,
+            last_received: now,
             incomplete_since: None,
             shutdown: Shutdown::No,
             failure: None,
-        }
+        };
+        let increment = limits::CONNECTION_WINDOW - settings::DEFAULT_WINDOW;
+        let increment = connection.recv_window.grow(increment);
+        connection.put_window_update(StreamId::ZERO, increment);
+        connection
     }
 
     /// What the client did to end the connection with an error, if it did.
@@ -181,7 +105,7 @@ impl Connection {
         self.failure
     }
 
-    /// Whether all is said: nothing is left to send and nothing more will be read.
+    /// Whether nothing is left to send and nothing more will be read.
     pub fn is_finished(&self) -> bool {
         self.is_over() && self.control.is_empty()
     }
@@ -198,7 +122,7 @@ impl Connection {
 
     /// Whether nothing but the end of the connection is left to tell: no more streams, and no answers.
     pub fn is_over(&self) -> bool {
-        let is_over = matches!(self.shutdown, Shutdown::Final(_)) && self.streams.is_empty();
+        let is_over = matches!(self.shutdown, Shutdown::Final(_)) && self.streams.len() == 0;
         self.failure.is_some() || is_over
     }
 
@@ -207,49 +131,31 @@ impl Connection {
         self.streams.len()
     }
 
+    /// Whether [`Connection::poll_output`] would give anything now.
+    pub fn has_output(&self) -> bool {
+        !self.control.is_empty() || self.streams.has_turns(self.send_window.available())
+    }
+
     /// Queues the head of an answer. Like every command, ignored if the stream is gone.
     pub fn send_headers(&mut self, stream: StreamId, fields: &[(&str, &str)], end_stream: bool) {
-        let Some(state) = self.streams.get_mut(&stream) else {
-            return;
-        };
-        if state.answer == Answer::Complete {
-            return;
+        if let Some(state) = self.streams.get_mut(stream) {
+            state.queue_headers(fields, end_stream);
+            self.streams.schedule(stream);
         }
-        state.answer = if end_stream {
-            Answer::Complete
-        } else {
-            Answer::Started
-        };
-        let mut block = Vec::new();
-        hpack::encode(fields.iter().copied(), &mut block);
-        state.queue.push_back(Item::Head { block, end_stream });
-        self.schedule(stream);
     }
 
     /// Queues a piece of an answer's body. It waits here for as long as the client's windows are closed.
     pub fn send_data(&mut self, stream: StreamId, octets: Secret, end_stream: bool) {
-        let Some(state) = self.streams.get_mut(&stream) else {
-            return;
-        };
-        if state.answer != Answer::Started {
-            return;
+        if let Some(state) = self.streams.get_mut(stream) {
+            state.queue_data(octets, end_stream);
+            self.streams.schedule(stream);
         }
-        if end_stream {
-            state.answer = Answer::Complete;
-        }
-        state.queue.push_back(Item::Body {
-            octets,
-            sent: 0,
-            end_stream,
-        });
-        self.schedule(stream);
     }
 
     /// Ends a stream without a proper answer.
     pub fn reset(&mut self, stream: StreamId, reason: Reason) {
-        if self.streams.remove(&stream).is_some() {
-            self.closed.remember(stream, Closed::ResetByUs);
-            self.control.push_back(Control::Reset { stream, reason });
+        if self.streams.close(stream, Closed::ResetByUs) {
+            self.put_reset(stream, reason);
         }
     }
 
@@ -257,23 +163,17 @@ impl Connection {
     /// the connection's share is still given back.
     pub fn release(&mut self, stream: StreamId, octets: usize) {
         self.release_connection(octets);
-        if let Some(state) = self.streams.get_mut(&stream)
-            && state.is_remote_open
-            && let Some(increment) = state.recv_window.release(octets)
-        {
-            self.control
-                .push_back(Control::WindowUpdate { stream, increment });
+        if let Some(state) = self.streams.get_mut(stream) {
+            let increment = state.release(octets);
+            self.put_window_update(stream, increment);
         }
     }
 
     /// Lets the client send `octets` more on a stream than its window said.
     pub fn grow_window(&mut self, stream: StreamId, octets: u32) {
-        if let Some(state) = self.streams.get_mut(&stream)
-            && state.is_remote_open
-            && let Some(increment) = state.recv_window.grow(octets)
-        {
-            self.control
-                .push_back(Control::WindowUpdate { stream, increment });
+        if let Some(state) = self.streams.get_mut(stream) {
+            let increment = state.grow_window(octets);
+            self.put_window_update(stream, increment);
         }
     }
 
@@ -284,16 +184,11 @@ impl Connection {
             return;
         }
         self.shutdown = Shutdown::Announced(now);
-        let debug_data = "shutting down";
-        self.control.push_back(Control::GoAway {
-            last_stream: StreamId::MAX,
-            reason: Reason::NO_ERROR,
-            debug_data,
-        });
-        self.control.push_back(Control::Ping {
+        self.put_goaway(StreamId::MAX, Reason::NO_ERROR, "shutting down");
+        self.control.push_back(Control::Ping(frame::Ping {
             ack: false,
             payload: SHUTDOWN_PING,
-        });
+        }));
     }
 
     /// The second half of [`Connection::shut_down`]: GOAWAY with the last stream that we will answer. Streams that
@@ -302,14 +197,9 @@ impl Connection {
         if self.failure.is_some() || matches!(self.shutdown, Shutdown::Final(_)) {
             return;
         }
-        let last_stream = self.last_stream;
+        let last_stream = self.streams.last();
         self.shutdown = Shutdown::Final(last_stream);
-        let debug_data = "no more streams";
-        self.control.push_back(Control::GoAway {
-            last_stream,
-            reason: Reason::NO_ERROR,
-            debug_data,
-        });
+        self.put_goaway(last_stream, Reason::NO_ERROR, "no more streams");
     }
 
     /// The next thing that the client did.
@@ -317,14 +207,40 @@ impl Connection {
         self.events.pop_front()
     }
 
+    /// Appends frames to `out` until it holds `room` octets or more, or nothing may be sent now: control frames first, then
+    /// one frame of each ready stream in turn. The last frame may exceed `room` by its own length. The octets may be
+    /// secret: `out` should be wiped after use.
+    pub fn poll_output(&mut self, out: &mut Vec<u8>, room: usize) {
+        if self.send_window.available() > 0 {
+            self.streams.unblock();
+        }
+        while out.len() < room {
+            if let Some(control) = self.control.pop_front() {
+                control.encode(&mut self.headers, out);
+                continue;
+            }
+            let sent = self
+                .streams
+                .send_next(&mut self.send_window, &mut self.headers, out);
+            let Some((stream, sent)) = sent else { break };
+            if matches!(sent, Sent::Data { .. }) {
+                self.flood.progress();
+            }
+            if matches!(sent, Sent::Headers { is_end } | Sent::Data { is_end } if is_end) {
+                self.events.push_back(Event::Answered { stream });
+            }
+        }
+    }
+
     /// When to call [`Connection::recv_timeout`] next, if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.failure.is_some() {
             return None;
         }
+        let is_idle = self.settings_seen && self.streams.len() == 0 && self.shutdown == Shutdown::No;
         let preface = (!self.settings_seen).then(|| self.started + limits::PREFACE_TIMEOUT);
         let frame = self.incomplete_since.map(|since| since + limits::FRAME_TIMEOUT);
-        let idle = self.is_idle().then(|| self.last_heard + limits::IDLE_TIMEOUT);
+        let idle = is_idle.then(|| self.last_received + limits::IDLE_TIMEOUT);
         let goaway = match self.shutdown {
             Shutdown::Announced(since) => Some(since + limits::GOAWAY_ROUND_TRIP),
             Shutdown::No | Shutdown::Final(_) => None,
@@ -332,28 +248,343 @@ impl Connection {
         [preface, frame, idle, goaway].into_iter().flatten().min()
     }
 
-    /// Time has passed; does what is due.
+    /// Time has passed: ends what is overdue.
     pub fn recv_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_none_or(|due| now < due) {
             return;
         }
         if !self.settings_seen && now >= self.started + limits::PREFACE_TIMEOUT {
-            self.fail(super::error::protocol("no connection preface in time"));
+            self.fail(protocol("no connection preface in time"));
         } else if self
             .incomplete_since
             .is_some_and(|since| now >= since + limits::FRAME_TIMEOUT)
         {
-            self.fail(super::error::protocol(
-                "frame or header block not completed in time",
-            ));
+            self.fail(protocol("frame or header block not completed in time"));
         } else {
             // Idle for too long, or the PING between the two GOAWAYs stays without an answer.
             self.finish_shut_down();
         }
     }
 
+    /// The client sent `bytes`, cut anywhere.
+    pub fn recv(&mut self, now: Instant, bytes: &[u8]) {
+        if self.failure.is_some() || bytes.is_empty() {
+            return;
+        }
+        self.last_received = now;
+        let mut reader = std::mem::take(&mut self.reader);
+        let read = reader.read(bytes, |head, payload| self.recv_frame(now, head, payload));
+        self.reader = reader;
+        if let Err(error) = read {
+            self.fail(error);
+        }
+        let is_incomplete = self.reader.is_inside_frame() || self.block.is_some();
+        if !is_incomplete || self.failure.is_some() {
+            self.incomplete_since = None;
+        } else if self.incomplete_since.is_none() {
+            self.incomplete_since = Some(now);
+        }
+    }
+
+    fn recv_frame(&mut self, now: Instant, head: Head, payload: &[u8]) -> Result<(), Error> {
+        let handled = match &self.block {
+            Some(block) if head.kind != frame::Kind::CONTINUATION || head.stream != block.stream => {
+                Err(protocol("another frame inside a header block"))
+            }
+            _ => Frame::parse(&head, payload).and_then(|frame| self.handle(now, frame)),
+        };
+        match handled {
+            Err(Error::Stream(stream, reason, what)) => self.stream_error(now, stream, reason, what)?,
+            other => other?,
+        }
+        if self.control.len() > limits::CONTROL_BACKLOG {
+            return Err(excessive_load("more frames to answer than the client reads"));
+        }
+        if self.block.is_none() {
+            self.incomplete_since = None; // what comes next has its own time
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, now: Instant, frame: Frame<'_>) -> Result<(), Error> {
+        if !self.settings_seen && !matches!(&frame, Frame::Settings(settings) if !settings.ack) {
+            return Err(protocol("the first frame is not SETTINGS"));
+        }
+        match frame {
+            Frame::Data(data) => self.recv_data(now, &data),
+            Frame::Headers(headers) => self.recv_headers(now, &headers),
+            Frame::Continuation(continuation) => self.recv_continuation(now, &continuation),
+            Frame::Priority(priority) => {
+                self.flood.control_frame(now)?;
+                if priority.dependency == priority.stream {
+                    let what = "stream that depends on itself";
+                    return Err(Error::Stream(priority.stream, Reason::PROTOCOL_ERROR, what));
+                }
+                Ok(())
+            }
+            Frame::Reset(reset) => self.recv_reset(now, &reset),
+            Frame::Settings(settings) => self.recv_settings(now, &settings),
+            Frame::Ping(ping) => {
+                self.flood.control_frame(now)?;
+                if !ping.ack {
+                    let pong = frame::Ping { ack: true, ..ping };
+                    self.control.push_back(Control::Ping(pong));
+                } else if ping.payload == SHUTDOWN_PING && matches!(self.shutdown, Shutdown::Announced(_)) {
+                    self.finish_shut_down();
+                }
+                Ok(())
+            }
+            // The client opens no more streams and closes when it has its answers; we need not do anything.
+            Frame::GoAway(_) | Frame::Unknown => self.flood.control_frame(now),
+            Frame::WindowUpdate(update) => self.recv_window_update(now, &update),
+        }
+    }
+
+    fn recv_settings(&mut self, now: Instant, settings: &frame::Settings<'_>) -> Result<(), Error> {
+        self.flood.control_frame(now)?;
+        if settings.ack {
+            if !self.is_settings_acked {
+                self.is_settings_acked = true;
+                let old = std::mem::replace(&mut self.recv_initial, limits::STREAM_WINDOW);
+                for stream in self.streams.iter_mut() {
+                    stream.resize_window(old, self.recv_initial);
+                }
+            }
+            return Ok(());
+        }
+        self.settings_seen = true;
+        let old = self.peer.initial_window;
+        self.peer.update(settings)?;
+        let delta = i64::from(self.peer.initial_window) - i64::from(old);
+        if delta != 0 {
+            for stream in self.streams.iter_mut() {
+                if !stream.shift_send_window(delta) {
+                    return Err(flow_control("SETTINGS_INITIAL_WINDOW_SIZE overflows a window"));
+                }
+            }
+        }
+        if delta > 0 {
+            self.streams.schedule_all();
+        }
+        self.control.push_back(Control::SettingsAck);
+        Ok(())
+    }
+
+    fn recv_window_update(&mut self, now: Instant, update: &frame::WindowUpdate) -> Result<(), Error> {
+        self.flood.control_frame(now)?;
+        let increment = i64::from(update.increment);
+        if update.stream.is_zero() {
+            if !self.send_window.shift(increment) {
+                return Err(flow_control("connection window above 2^31-1"));
+            }
+        } else if let Some(stream) = self.streams.get_mut(update.stream) {
+            if !stream.shift_send_window(increment) {
+                let what = "stream window above 2^31-1";
+                return Err(Error::Stream(update.stream, Reason::FLOW_CONTROL_ERROR, what));
+            }
+            self.streams.schedule(update.stream);
+        } else {
+            self.require_not_idle(update.stream, "WINDOW_UPDATE on an idle stream")?;
+        }
+        Ok(())
+    }
+
+    fn recv_reset(&mut self, now: Instant, reset: &frame::Reset) -> Result<(), Error> {
+        self.require_not_idle(reset.stream, "RST_STREAM on an idle stream")?;
+        if self.streams.close(reset.stream, Closed::ResetByPeer) {
+            self.flood.reset(now)?;
+            self.events.push_back(Event::Reset {
+                stream: reset.stream,
+                reason: reset.reason,
+            });
+            Ok(())
+        } else {
+            self.flood.control_frame(now)
+        }
+    }
+
+    fn recv_data(&mut self, now: Instant, data: &frame::Data<'_>) -> Result<(), Error> {
+        if !self.recv_window.consume(data.flow_length) {
+            return Err(flow_control("DATA beyond the connection's window"));
+        }
+        let Some(stream) = self.streams.get_mut(data.stream) else {
+            // Whatever becomes of the stream, the connection's window must not shrink by it.
+            self.release_connection(data.flow_length);
+            self.flood.control_frame(now)?;
+            self.require_not_idle(data.stream, "DATA on an idle stream")?;
+            if data.stream > self.streams.last() {
+                return Ok(()); // beyond our final GOAWAY
+            }
+            let what = "DATA on a closed stream";
+            let unknown = Error::Stream(data.stream, Reason::STREAM_CLOSED, what);
+            return self.streams.check_late(data.stream, what, unknown);
+        };
+        if let Err(error) = stream.recv_data(data) {
+            self.release_connection(data.flow_length);
+            return Err(error);
+        }
+        if data.payload.is_empty() && !data.end_stream {
+            self.flood.control_frame(now)?;
+        } else {
+            self.flood.progress();
+        }
+        self.release(data.stream, data.flow_length - data.payload.len());
+        let payload = Secret::new(data.payload.to_vec());
+        self.events.push_back(Event::Data {
+            stream: data.stream,
+            payload,
+            end_stream: data.end_stream,
+        });
+        Ok(())
+    }
+
+    fn recv_headers(&mut self, now: Instant, headers: &frame::Headers<'_>) -> Result<(), Error> {
+        let block = HeaderBlock::new(headers);
+        if headers.end_headers {
+            self.recv_block(now, &block)
+        } else {
+            self.block = Some(block);
+            Ok(())
+        }
+    }
+
+    fn recv_continuation(
+        &mut self,
+        now: Instant,
+        continuation: &frame::Continuation<'_>,
+    ) -> Result<(), Error> {
+        let Some(block) = &mut self.block else {
+            return Err(protocol("CONTINUATION without a header block"));
+        };
+        block.push(continuation)?;
+        if continuation.end_headers
+            && let Some(block) = self.block.take()
+        {
+            return self.recv_block(now, &block);
+        }
+        Ok(())
+    }
+
+    /// A complete header block. It is decoded in every case, to keep the table in step.
+    fn recv_block(&mut self, now: Instant, block: &HeaderBlock) -> Result<(), Error> {
+        let mut collector = if self.streams.contains(block.stream) {
+            Collector::trailers()
+        } else {
+            Collector::request()
+        };
+        self.decoder
+            .decode(&block.fragments, |name, value| collector.field(name, value))?;
+        if let Some(stream) = self.streams.get_mut(block.stream) {
+            stream.recv_trailers(block, collector)?;
+            self.events.push_back(Event::Data {
+                stream: block.stream,
+                payload: Secret::default(),
+                end_stream: true,
+            });
+            Ok(())
+        } else if block.stream > self.streams.last() {
+            self.recv_request(now, block, collector)
+        } else {
+            let unknown = protocol("stream numbers must grow");
+            self.streams
+                .check_late(block.stream, "HEADERS on a closed stream", unknown)?;
+            self.flood.control_frame(now)
+        }
+    }
+
+    fn recv_request(&mut self, now: Instant, block: &HeaderBlock, collector: Collector) -> Result<(), Error> {
+        let stream = block.stream;
+        if !stream.is_client_initiated() {
+            return Err(protocol("stream number of a client must be odd"));
+        }
+        if matches!(self.shutdown, Shutdown::Final(_)) {
+            return self.flood.control_frame(now); // the client learns from GOAWAY that it must go elsewhere
+        }
+        self.streams.leave_idle(stream);
+        let error = |reason, what| Err(Error::Stream(stream, reason, what));
+        if block.is_self_dependent {
+            return error(Reason::PROTOCOL_ERROR, "stream that depends on itself");
+        }
+        let allowed = usize::try_from(limits::CONCURRENT_STREAMS).unwrap_or(usize::MAX);
+        if self.is_settings_acked && self.streams.len() >= allowed {
+            // Only a client that breaks the limit it has acknowledged gets here.
+            return error(
+                Reason::REFUSED_STREAM,
+                "more streams than SETTINGS_MAX_CONCURRENT_STREAMS",
+            );
+        }
+        let head = match collector.into_request() {
+            Ok(head) => head,
+            Err(Fault::Malformed(what)) => return error(Reason::PROTOCOL_ERROR, what),
+            Err(Fault::TooLarge) => return self.refuse(now, stream, "431"),
+        };
+        if self.streams.len() >= limits::STREAMS_BEFORE_ACK {
+            return self.refuse(now, stream, "500");
+        }
+        if block.end_stream && head.content_length.is_some_and(|length| length != 0) {
+            return error(Reason::PROTOCOL_ERROR, CONTENT_LENGTH);
+        }
+        self.flood.progress();
+        let state = Stream::new(
+            stream,
+            self.peer.initial_window,
+            self.recv_initial,
+            block.end_stream,
+            head.content_length,
+        );
+        self.streams.insert(stream, state);
+        self.events.push_back(Event::Request {
+            stream,
+            head,
+            end_stream: block.end_stream,
+        });
+        Ok(())
+    }
+
+    /// Answers a request that we cannot take in with nothing but a status. RST_STREAM would not do: its
+    /// fitting codes become statuses that kubelet does not take for final.
+    fn refuse(&mut self, now: Instant, stream: StreamId, status: &str) -> Result<(), Error> {
+        self.flood.reset(now)?;
+        let mut block = Vec::new();
+        hpack::encode([(":status", status)], &mut block);
+        self.control.push_back(Control::Refusal { stream, block });
+        self.streams.remember(stream, Closed::ResetByUs);
+        Ok(())
+    }
+
+    /// Ends a stream for a mistake of the client.
+    fn stream_error(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        reason: Reason,
+        what: &'static str,
+    ) -> Result<(), Error> {
+        if stream > self.streams.last() {
+            // RST_STREAM must not be sent for an idle stream (section 6.4).
+            return Err(Error::Connection(reason, what));
+        }
+        self.flood.reset(now)?;
+        if self.streams.close(stream, Closed::ResetByUs) {
+            self.events.push_back(Event::Reset { stream, reason });
+        } else {
+            self.streams.remember(stream, Closed::ResetByUs);
+        }
+        self.put_reset(stream, reason);
+        Ok(())
+    }
+
+    fn require_not_idle(&self, stream: StreamId, what: &'static str) -> Result<(), Error> {
+        let is_ignored = matches!(self.shutdown, Shutdown::Final(_)) && stream.is_client_initiated();
+        if stream > self.streams.last() && !is_ignored {
+            Err(protocol(what))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Ends the connection with GOAWAY; nothing is received any more, and no event follows.
-    pub(super) fn fail(&mut self, error: Error) {
+    fn fail(&mut self, error: Error) {
         if self.failure.is_some() {
             return;
         }
@@ -362,55 +593,37 @@ impl Connection {
         };
         self.failure = Some(error);
         self.streams.clear();
-        self.ready.clear();
-        self.starved.clear();
         self.control
             .retain(|control| matches!(control, Control::Settings));
-        self.control.push_back(Control::GoAway {
-            last_stream: self.last_stream,
-            reason,
-            debug_data,
-        });
+        self.put_goaway(self.streams.last(), reason, debug_data);
     }
 
-    pub(super) fn release_connection(&mut self, octets: usize) {
+    fn release_connection(&mut self, octets: usize) {
         if let Some(increment) = self.recv_window.release(octets)
             && self.failure.is_none()
         {
-            self.control.push_back(Control::WindowUpdate {
-                stream: StreamId::ZERO,
-                increment,
-            });
+            self.put_window_update(StreamId::ZERO, Some(increment));
         }
     }
 
-    /// Puts a stream that has something to send into the queue, unless it stands there.
-    pub(super) fn schedule(&mut self, stream: StreamId) {
-        if let Some(state) = self.streams.get_mut(&stream)
-            && !state.is_scheduled
-            && !state.queue.is_empty()
-        {
-            state.is_scheduled = true;
-            self.ready.push_back(stream);
-        }
+    fn put_window_update(&mut self, stream: StreamId, increment: Option<u32>) {
+        let update = increment.map(|increment| frame::WindowUpdate { stream, increment });
+        self.control.extend(update.map(Control::WindowUpdate));
     }
 
-    fn is_idle(&self) -> bool {
-        self.settings_seen && self.streams.is_empty() && self.shutdown == Shutdown::No
+    fn put_reset(&mut self, stream: StreamId, reason: Reason) {
+        let reset = frame::Reset { stream, reason };
+        self.control.push_back(Control::Reset(reset));
+    }
+
+    fn put_goaway(&mut self, last_stream: StreamId, reason: Reason, debug_data: &'static str) {
+        let goaway = frame::GoAway { last_stream, reason };
+        self.control.push_back(Control::GoAway(goaway, debug_data));
     }
 }
 
 /// What the PING between the two GOAWAYs carries.
-pub(super) const SHUTDOWN_PING: [u8; 8] = *b"shutdown";
-
-/// The client's first octets (section 3.4).
-pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-impl From<hpack::Error> for Error {
-    fn from(_: hpack::Error) -> Self {
-        Self::Connection(Reason::COMPRESSION_ERROR, "header block that cannot be decoded")
-    }
-}
+const SHUTDOWN_PING: [u8; 8] = *b"shutdown";
 
 const _: () = assert!(
     frame::MAX_FRAME_SIZE == 16_384,

@@ -1,69 +1,66 @@
-//! A bound on how often something may happen: a bucket that empties with each event and fills with time.
+//! Bounds on frames that cost a client next to nothing (RFC 9113, section 10.5).
 
 use std::time::Instant;
 
-/// Holds up to `capacity` events and regains `per_second` of them each second.
-pub(super) struct Bucket {
-    left: u32,
-    capacity: u32,
-    per_second: u32,
-    filled: Instant,
+use super::error::{Error, excessive_load};
+use crate::limits;
+use crate::sync::{Rate, TokenBucket};
+
+/// What a client may still send without making progress.
+pub(super) struct FloodLimits {
+    control_frames: Limit,
+    resets: Limit,
 }
 
-impl Bucket {
-    pub(super) fn new(capacity: u32, per_second: u32, now: Instant) -> Self {
+struct Limit {
+    bucket: TokenBucket,
+    rate: Rate,
+}
+
+impl FloodLimits {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
-            left: capacity,
-            capacity,
-            per_second,
-            filled: now,
+            control_frames: Limit::new(
+                limits::CONTROL_FRAMES_BURST,
+                limits::CONTROL_FRAMES_PER_SECOND,
+                now,
+            ),
+            resets: Limit::new(limits::RESETS_BURST, limits::RESETS_PER_SECOND, now),
         }
     }
 
-    /// One event. False if the bucket is empty.
-    #[must_use]
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        if self.left == 0 {
-            // Only asked when it matters: most connections never get here.
-            let elapsed = now.saturating_duration_since(self.filled).as_millis();
-            let gained = elapsed.saturating_mul(u128::from(self.per_second)) / 1000;
-            if gained > 0 {
-                self.give(u32::try_from(gained).unwrap_or(u32::MAX));
-                self.filled = now;
-            }
-        }
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
-        }
+    /// The client sent a frame that makes no progress.
+    pub(super) fn control_frame(&mut self, now: Instant) -> Result<(), Error> {
+        self.control_frames.take(now, "too many frames without progress")
     }
 
-    /// The peer did something useful, which pays for `events` more.
-    pub(super) fn give(&mut self, events: u32) {
-        self.left = self.left.saturating_add(events).min(self.capacity);
+    /// A stream ends by RST_STREAM of the client, or for a mistake of the client.
+    pub(super) fn reset(&mut self, now: Instant) -> Result<(), Error> {
+        self.resets.take(now, "too many streams reset")
+    }
+
+    /// A request began, or content moved in either direction: the client may send more control frames.
+    pub(super) fn progress(&mut self) {
+        let Limit { bucket, rate } = &mut self.control_frames;
+        bucket.give(f64::from(limits::CONTROL_FRAMES_PER_PROGRESS), rate.burst);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
+impl Limit {
+    fn new(burst: u32, per_second: u32, now: Instant) -> Self {
+        let rate = Rate {
+            per_second: f64::from(per_second),
+            burst: f64::from(burst),
+        };
+        Self {
+            bucket: TokenBucket::new(rate.burst, now),
+            rate,
+        }
+    }
 
-    use super::*;
-    use crate::clock::{Clock, SystemClock};
-
-    #[test]
-    fn empties_and_fills_with_time_up_to_its_capacity() {
-        let start = SystemClock.now();
-        let mut bucket = Bucket::new(3, 2, start);
-        let taken = |bucket: &mut Bucket, now| (0..10).take_while(|_| bucket.take(now)).count();
-        assert_eq!(taken(&mut bucket, start), 3);
-        assert_eq!(taken(&mut bucket, start + Duration::from_millis(400)), 0);
-        assert_eq!(taken(&mut bucket, start + Duration::from_millis(1000)), 2);
-        assert_eq!(taken(&mut bucket, start + Duration::from_secs(3600)), 3);
-        bucket.give(1);
-        assert_eq!(taken(&mut bucket, start + Duration::from_secs(3600)), 1);
+    fn take(&mut self, now: Instant, what: &'static str) -> Result<(), Error> {
+        self.bucket
+            .take(self.rate, now)
+            .map_err(|_next| excessive_load(what))
     }
 }

@@ -16,21 +16,26 @@
 )]
 
 mod connection;
+mod control;
 mod error;
+mod event;
 mod flood;
 mod flow_control;
 pub mod frame;
+mod frame_reader;
 mod header_block;
-mod recv;
-mod send;
+mod request_head;
 mod settings;
 mod stream;
+mod stream_id;
+mod streams;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{Connection, Event};
+pub use connection::Connection;
 pub use error::{Error, Reason};
-pub use frame::StreamId;
-pub use header_block::RequestHead;
+pub use event::Event;
+pub use request_head::RequestHead;
+pub use stream_id::StreamId;

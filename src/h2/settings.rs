@@ -1,6 +1,6 @@
 //! Settings of both sides (RFC 9113, section 6.5.2).
 
-use super::error::{Error, Reason, protocol};
+use super::error::{Error, flow_control, protocol};
 use super::frame::{self, Setting};
 use crate::limits;
 
@@ -31,8 +31,7 @@ impl PeerSettings {
                     return Err(protocol("SETTINGS_ENABLE_PUSH is neither 0 nor 1"));
                 }
                 Setting::INITIAL_WINDOW_SIZE if value > MAX_WINDOW => {
-                    let what = "SETTINGS_INITIAL_WINDOW_SIZE above 2^31-1";
-                    return Err(Error::Connection(Reason::FLOW_CONTROL_ERROR, what));
+                    return Err(flow_control("SETTINGS_INITIAL_WINDOW_SIZE above 2^31-1"));
                 }
                 Setting::INITIAL_WINDOW_SIZE => self.initial_window = value,
                 Setting::MAX_FRAME_SIZE if !(16_384..=16_777_215).contains(&value) => {

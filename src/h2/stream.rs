@@ -1,4 +1,4 @@
-//! The state of one stream (RFC 9113, section 5.1), and the memory of closed ones.
+//! The state of one stream (RFC 9113, section 5.1).
 //!
 //! A server that never pushes knows this part of the RFC's diagram:
 //!
@@ -10,34 +10,36 @@
 //! ```
 //!
 //! An answer that ends before the request does is followed by RST_STREAM(NO_ERROR) at once (section 8.1), so
-//! half-closed (local) never lasts. A stream that is in [`Connection`](super::Connection)'s map is open or
-//! half-closed (remote); one that is not is idle if its number is above the highest seen, else closed.
+//! half-closed (local) never lasts. A [`Stream`] is open or half-closed (remote). A number without one is idle if it is above
+//! the highest seen, else closed.
 
 use std::collections::VecDeque;
 
+use super::error::{Error, Reason};
 use super::flow_control::{RecvWindow, SendWindow};
-use super::frame::StreamId;
-use crate::limits;
+use super::frame::{Data, MAX_FRAME_SIZE};
+use super::header_block::{HeaderBlock, HeaderWriter};
+use super::request_head::{Collector, Fault};
+use super::stream_id::StreamId;
+use crate::hpack;
 use crate::secret::Secret;
 
 /// A stream that is not closed.
 pub(super) struct Stream {
-    pub(super) send_window: SendWindow,
-    pub(super) recv_window: RecvWindow,
+    id: StreamId,
+    send_window: SendWindow,
+    recv_window: RecvWindow,
     /// Whether the request is still arriving.
-    pub(super) is_remote_open: bool,
-    /// Octets of body that the request's `content-length` still promises.
-    pub(super) promised: Option<u64>,
+    is_remote_open: bool,
+    /// Octets of body that are missing of the request's `content-length`.
+    content_missing: Option<u64>,
     /// What is to be sent, in order.
-    pub(super) queue: VecDeque<Item>,
-    /// How far the answer has been queued.
-    pub(super) answer: Answer,
-    /// Whether the stream stands in one of the connection's sending queues.
-    pub(super) is_scheduled: bool,
+    queue: VecDeque<Item>,
+    answer: Answer,
 }
 
 /// A part of an answer.
-pub(super) enum Item {
+enum Item {
     /// An encoded header block: the head of the answer, or its trailers.
     Head { block: Vec<u8>, end_stream: bool },
     /// A part of the body, sent up to `sent`.
@@ -50,7 +52,7 @@ pub(super) enum Item {
 
 /// How far an answer has been queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+enum Answer {
     /// Not at all.
     Waiting,
     /// Its head, maybe some of its body.
@@ -59,73 +61,204 @@ pub(super) enum Answer {
     Complete,
 }
 
+/// What came of a stream's turn to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Nothing: its queue is empty, or its own window is closed.
+    Nothing,
+    /// Nothing: the connection's window is closed.
+    Blocked,
+    /// HEADERS.
+    Headers { is_end: bool },
+    /// DATA.
+    Data { is_end: bool },
+}
+
 impl Stream {
+    /// The stream of a request that has `content_length` octets of body, if it says so.
     pub(super) fn new(
+        id: StreamId,
         send_window: u32,
         recv_window: u32,
-        is_remote_open: bool,
-        promised: Option<u64>,
+        end_stream: bool,
+        content_length: Option<u64>,
     ) -> Self {
         Self {
+            id,
             send_window: SendWindow::new(send_window),
             recv_window: RecvWindow::new(recv_window),
-            is_remote_open,
-            promised,
+            is_remote_open: !end_stream,
+            content_missing: content_length,
             queue: VecDeque::new(),
             answer: Answer::Waiting,
-            is_scheduled: false,
         }
     }
 
-    /// Counts body octets against the promise. False if it is broken: by too many, or by too few at the end.
-    #[must_use]
-    pub(super) fn keeps_promise(&mut self, octets: usize, is_end: bool) -> bool {
-        let Some(promised) = self.promised else {
-            return true;
+    pub(super) fn is_remote_open(&self) -> bool {
+        self.is_remote_open
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// A piece of the request's body.
+    pub(super) fn recv_data(&mut self, data: &Data<'_>) -> Result<(), Error> {
+        if !self.is_remote_open {
+            return self.error(Reason::STREAM_CLOSED, "DATA after END_STREAM");
+        }
+        if !self.recv_window.consume(data.flow_length) {
+            return self.error(Reason::FLOW_CONTROL_ERROR, "DATA beyond the stream's window");
+        }
+        self.count_content(data.payload.len(), data.end_stream)?;
+        self.is_remote_open = !data.end_stream;
+        Ok(())
+    }
+
+    /// The request's trailers.
+    pub(super) fn recv_trailers(&mut self, block: &HeaderBlock, trailers: Collector) -> Result<(), Error> {
+        if !self.is_remote_open {
+            return self.error(Reason::STREAM_CLOSED, "HEADERS after END_STREAM");
+        }
+        if block.is_self_dependent {
+            return self.error(Reason::PROTOCOL_ERROR, "stream that depends on itself");
+        }
+        if !block.end_stream {
+            return self.error(Reason::PROTOCOL_ERROR, "trailers without END_STREAM");
+        }
+        match trailers.into_trailers() {
+            Ok(()) => {}
+            Err(Fault::Malformed(what)) => return self.error(Reason::PROTOCOL_ERROR, what),
+            Err(Fault::TooLarge) => {
+                return self.error(Reason::PROTOCOL_ERROR, "trailers above the header list limit");
+            }
+        }
+        self.count_content(0, true)?;
+        self.is_remote_open = false;
+        Ok(())
+    }
+
+    /// Counts octets of body against the `content-length` (section 8.1.1).
+    fn count_content(&mut self, octets: usize, is_end: bool) -> Result<(), Error> {
+        let Some(missing) = self.content_missing else {
+            return Ok(());
         };
-        let left = u64::try_from(octets)
+        let missing = u64::try_from(octets)
             .ok()
-            .and_then(|octets| promised.checked_sub(octets));
-        self.promised = left;
-        match left {
-            None => false,
-            Some(left) => left == 0 || !is_end,
+            .and_then(|octets| missing.checked_sub(octets));
+        self.content_missing = missing;
+        match missing {
+            Some(missing) if missing == 0 || !is_end => Ok(()),
+            _ => self.error(Reason::PROTOCOL_ERROR, CONTENT_LENGTH),
         }
     }
-}
 
-/// How a stream came to be closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Closed {
-    /// Both sides sent END_STREAM.
-    Ended,
-    /// The client sent RST_STREAM.
-    ResetByPeer,
-    /// We sent RST_STREAM; frames sent before the client saw it may still arrive and are no error.
-    ResetByUs,
-}
+    fn error<T>(&self, reason: Reason, what: &'static str) -> Result<T, Error> {
+        Err(Error::Stream(self.id, reason, what))
+    }
 
-/// The streams closed last. What a late frame means depends on how its stream was closed.
-#[derive(Default)]
-pub(super) struct ClosedStreams(VecDeque<(StreamId, Closed)>);
+    /// `octets` of received body take no more memory. Returns the increment to announce.
+    pub(super) fn release(&mut self, octets: usize) -> Option<u32> {
+        self.is_remote_open.then(|| self.recv_window.release(octets))?
+    }
 
-impl ClosedStreams {
-    pub(super) fn remember(&mut self, stream: StreamId, how: Closed) {
-        if let Some(known) = self.0.iter_mut().find(|(known, _)| *known == stream) {
-            known.1 = how;
+    /// Widens the window for the request's body. Returns the increment to announce.
+    pub(super) fn grow_window(&mut self, octets: u32) -> Option<u32> {
+        self.is_remote_open.then(|| self.recv_window.grow(octets))?
+    }
+
+    /// Our SETTINGS_INITIAL_WINDOW_SIZE changed.
+    pub(super) fn resize_window(&mut self, old: u32, new: u32) {
+        self.recv_window.resize(old, new);
+    }
+
+    /// The client's window changed by `octets`. False if it would grow past 2³¹−1.
+    #[must_use]
+    pub(super) fn shift_send_window(&mut self, octets: i64) -> bool {
+        self.send_window.shift(octets)
+    }
+
+    /// Queues the head of the answer, or its trailers.
+    pub(super) fn queue_headers(&mut self, fields: &[(&str, &str)], end_stream: bool) {
+        if self.answer == Answer::Complete {
             return;
         }
-        if self.0.len() >= limits::CLOSED_STREAMS {
-            self.0.pop_front();
-        }
-        self.0.push_back((stream, how));
+        self.answer = if end_stream {
+            Answer::Complete
+        } else {
+            Answer::Started
+        };
+        let mut block = Vec::new();
+        hpack::encode(fields.iter().copied(), &mut block);
+        self.queue.push_back(Item::Head { block, end_stream });
     }
 
-    pub(super) fn how(&self, stream: StreamId) -> Option<Closed> {
-        self.0
-            .iter()
-            .rev()
-            .find(|(known, _)| *known == stream)
-            .map(|(_, how)| *how)
+    /// Queues a piece of the answer's body.
+    pub(super) fn queue_data(&mut self, octets: Secret, end_stream: bool) {
+        if self.answer != Answer::Started {
+            return;
+        }
+        if end_stream {
+            self.answer = Answer::Complete;
+        }
+        self.queue.push_back(Item::Body {
+            octets,
+            sent: 0,
+            end_stream,
+        });
+    }
+
+    /// Appends one frame of the answer to `out`, as far as both windows allow.
+    pub(super) fn send(
+        &mut self,
+        connection_window: &mut SendWindow,
+        headers: &mut HeaderWriter,
+        out: &mut Vec<u8>,
+    ) -> Sent {
+        match self.queue.front_mut() {
+            None => Sent::Nothing,
+            Some(Item::Head { block, end_stream }) => {
+                let (block, is_end) = (std::mem::take(block), *end_stream);
+                self.queue.pop_front();
+                headers.put(self.id, block, is_end, out);
+                Sent::Headers { is_end }
+            }
+            Some(Item::Body {
+                octets,
+                sent,
+                end_stream,
+            }) => {
+                let rest = octets.expose().get(*sent..).unwrap_or(&[]);
+                let window = self.send_window.available();
+                let length = rest
+                    .len()
+                    .min(MAX_FRAME_SIZE)
+                    .min(window)
+                    .min(connection_window.available());
+                if length == 0 && !rest.is_empty() {
+                    // A window update of the stream gives it its next turn.
+                    return if window > 0 { Sent::Blocked } else { Sent::Nothing };
+                }
+                let is_last = length == rest.len();
+                let is_end = is_last && *end_stream;
+                Data {
+                    stream: self.id,
+                    payload: rest.get(..length).unwrap_or(rest),
+                    flow_length: length,
+                    end_stream: is_end,
+                }
+                .encode(out);
+                *sent += length;
+                self.send_window.consume(length);
+                connection_window.consume(length);
+                if is_last {
+                    self.queue.pop_front();
+                }
+                Sent::Data { is_end }
+            }
+        }
     }
 }
+
+/// What a request does wrong whose body is shorter or longer than it says.
+pub(super) const CONTENT_LENGTH: &str = "body that differs from its content-length";

@@ -4,8 +4,7 @@ mod frames;
 
 use std::time::Instant;
 
-use super::frame::StreamId;
-use super::{Connection, Event};
+use super::{Connection, Event, StreamId};
 use crate::clock::{Clock, SystemClock};
 
 pub(crate) use frames::*;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::Error;
+use super::error::Error;
 use super::integer::Input;
 use super::table::{DynamicTable, STATIC_TABLE};
 

@@ -4,7 +4,7 @@
 //! starts where the shorter ones end. So the lengths alone define it, and a code is decoded by finding its
 //! length (the first one whose range it falls in) and taking its offset from the start of that range.
 
-use super::Error;
+use super::error::Error;
 
 /// Decodes `input` onto the end of `out`.
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! Integers and length-prefixed strings: the primitives of RFC 7541, section 5.
 
-use super::{Error, huffman};
+use super::error::Error;
+use super::huffman;
 
 /// The part of a header block that has not been read yet.
 pub(super) struct Input<'a>(&'a [u8]);

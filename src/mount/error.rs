@@ -12,6 +12,7 @@ use crate::grpc::{Code, Status};
 use crate::limits;
 use crate::params::Problems;
 use crate::policy::{REMEDY, Refusal};
+use crate::sync::memory_budget::Exhausted;
 
 /// A failed Mount.
 #[derive(Debug)]
@@ -51,8 +52,8 @@ pub enum Error {
     NoPolicy(String),
     /// No region.
     Region(String),
-    /// No room in the memory budget, in its words.
-    Memory(String),
+    /// No room in the memory budget.
+    Memory(Exhausted),
     /// Values that together take more memory than a volume may.
     TooMuch,
     /// More than the driver accepts.
@@ -191,7 +192,7 @@ impl fmt::Display for Error {
             Self::Crowded => f.write_str(
                 "the parameters of this volume were not read before the deadline, for those of many others; kubelet tries again",
             ),
-            Self::Memory(problem) => f.write_str(problem),
+            Self::Memory(exhausted) => exhausted.fmt(f),
             Self::TooMuch => TOO_MUCH.fmt(f),
             Self::TooLarge {
                 bytes,

@@ -20,14 +20,14 @@ use crate::clock::Clock;
 use crate::cloud::endpoint::AllowedHosts;
 use crate::cloud::{Endpoint, EndpointTemplate, NodeRegion, Value};
 use crate::fetch::{self, Engine, Fetched, Pull, Volume};
+use crate::grpc::Status;
 use crate::grpc::proto::MountRequest;
-use crate::grpc::{Call, Status};
 use crate::limits;
 use crate::metrics::Denial;
 use crate::params::{self, Input, Object, Options, Plan, RenderedFile, Room, Service, Unrendered};
 use crate::policy::{Identity, PolicyFile, Refusal, Verdict};
 use crate::secret::Secret;
-use crate::sync::Semaphore;
+use crate::sync::{CallContext, Semaphore};
 use stale::OldValues;
 
 /// Answers Mounts.
@@ -70,7 +70,7 @@ impl Mounter {
     ///
     /// # Errors
     /// A status that kubelet takes for final, with a message for the reader of the pod's events.
-    pub fn mount(&self, request: &MountRequest, call: &Call) -> Result<Secret, Status> {
+    pub fn mount(&self, request: &MountRequest, call: &CallContext) -> Result<Secret, Status> {
         let mut mount = self.journal.begin();
         let result = self.answer(request, call, &mut mount);
         if let Ok(response) = &result {
@@ -82,7 +82,7 @@ impl Mounter {
     fn answer(
         &self,
         request: &MountRequest,
-        call: &Call,
+        call: &CallContext,
         mount: &mut journal::Mount,
     ) -> Result<Secret, Status> {
         let input = Input {
@@ -107,7 +107,8 @@ impl Mounter {
         }
         let bytes = memory(&plan, self.max_response_bytes).saturating_add(plan.memory());
         let bytes = bytes.min(most_memory(self.max_response_bytes));
-        call.reserve_before(bytes, limits::MEMORY_MARGIN)?;
+        call.reserve_before(bytes, limits::MEMORY_MARGIN)
+            .map_err(|exhausted| Error::Memory(exhausted).status())?;
         drop(permit); // until here nobody has room for the next plan
         let volume = Volume::new(&plan.pod, &request.target_path, &plan.parameters);
         let response = self
@@ -133,7 +134,7 @@ impl Mounter {
         plan: &Plan,
         secrets: &str,
         volume: Option<&Volume>,
-        call: &Call,
+        call: &CallContext,
         mount: &mut journal::Mount,
     ) -> Result<Secret, Error> {
         let expected = expected_identity(plan, secrets);
@@ -189,7 +190,7 @@ impl Mounter {
         &self,
         plan: &Plan,
         values: &[Option<&Secret>],
-        call: &Call,
+        call: &CallContext,
     ) -> Result<Vec<RenderedFile>, Error> {
         let taken = memory(plan, self.max_response_bytes);
         let whole = most_memory(self.max_response_bytes);
@@ -207,7 +208,7 @@ impl Mounter {
             let held: usize = values.iter().flatten().map(|value| value.len()).sum();
             let until = self.clock.now() + limits::GROWTH_PATIENCE;
             call.exchange(taken.saturating_sub(held), whole.saturating_sub(held), until)
-                .map_err(|status| Error::Memory(status.message))?;
+                .map_err(Error::Memory)?;
         }
         plan.render(values).map_err(Error::Parameters)
     }
@@ -219,7 +220,7 @@ impl Mounter {
         plan: &Plan,
         secrets: &str,
         expected: Option<Identity>,
-        call: &Call,
+        call: &CallContext,
         mount: &mut journal::Mount,
     ) -> Result<Identities, Error> {
         // What is kept for outages must still be reached when the time is over.

@@ -48,9 +48,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
-use crate::grpc::{Call, Code, Status, proto};
+use crate::grpc::{Code, Status, proto};
 use crate::limits;
 use crate::secret::Secret;
+use crate::sync::CallContext;
 use crate::sync::memory_budget::Budget;
 
 use self::bind::SocketFile;
@@ -68,8 +69,8 @@ pub trait Service: Send + Sync + 'static {
     fn version(&self) -> proto::VersionResponse;
 
     /// Fills one volume; runs on a worker. Returns the encoded `MountResponse`, whose bytes it should have taken
-    /// out of the memory budget before ([`Call::reserve`]).
-    fn mount(&self, request: proto::MountRequest, call: &Call) -> Result<Secret, Status>;
+    /// out of the memory budget before ([`CallContext::reserve`]).
+    fn mount(&self, request: proto::MountRequest, call: &CallContext) -> Result<Secret, Status>;
 }
 
 /// How large the server may get.

@@ -30,11 +30,11 @@ use super::signal::Signal;
 use crate::grpc::message::Reader;
 use crate::grpc::request::{HttpRefusal, Method};
 use crate::grpc::timeout::Deadlines;
-use crate::grpc::{Call, Code, Status};
+use crate::grpc::{Code, Status};
 use crate::h2::{Connection, Event, Reason, StreamId};
 use crate::secret::Secret;
-use crate::sync::Cancellation;
 use crate::sync::memory_budget::{self, Share};
+use crate::sync::{CallContext, Cancellation};
 
 /// One connection's calls. See the [module](self).
 pub(super) struct Session {
@@ -66,7 +66,7 @@ pub(super) struct Effects {
 pub(super) struct Mount {
     pub(super) stream: StreamId,
     pub(super) request: Secret,
-    pub(super) call: Call,
+    pub(super) call: CallContext,
 }
 
 struct Entry {

@@ -12,7 +12,7 @@ use super::session::Mount;
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Code, Status};
 use crate::secret::Secret;
-use crate::sync::memory_budget::Share;
+use crate::sync::memory_budget::{Exhausted, Share};
 
 /// A Mount on its way through the pool.
 pub(super) struct Job {
@@ -62,6 +62,13 @@ impl Task for Job {
         });
         drop(call);
         connection.finish_mount(stream, result);
+    }
+}
+
+impl From<Exhausted> for Status {
+    /// INTERNAL, because kubelet takes it as final; RESOURCE_EXHAUSTED it would retry.
+    fn from(exhausted: Exhausted) -> Self {
+        Self::new(Code::Internal, exhausted.to_string())
     }
 }
 

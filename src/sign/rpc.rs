@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
-use super::{Parameter, canonical_query, percent_encode};
+use super::canonical::{Parameter, canonical_query, percent_encode};
 use crate::secret::Secret;
 
 /// The text that is signed: the real verb, the encoded path `/`, the encoded canonical query.

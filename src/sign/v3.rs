@@ -7,7 +7,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use super::{Parameter, canonical_query, hex};
+use super::canonical::{Parameter, canonical_query, hex};
 use crate::secret::Secret;
 
 /// The algorithm's name, first word of the `Authorization` header.

@@ -1,4 +1,4 @@
-//! Whether somebody still waits, told to whoever works or waits for them.
+//! Cancellation of a call, seen by the code that works or waits for it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ impl Cancellation {
         self.0.cancelled.load(Ordering::Acquire)
     }
 
-    /// Sets the flag and wakes whoever asked for it. Later calls do nothing.
+    /// Sets the flag and runs the registered callbacks. Later calls do nothing.
     pub fn cancel(&self) {
         if self.0.cancelled.swap(true, Ordering::AcqRel) {
             return;

@@ -1,10 +1,14 @@
-//! Small machines of concurrency, each once: shared by whoever needs them.
+//! Concurrency primitives, each once.
 
 mod cancellation;
+mod context;
 pub mod memory_budget;
 mod semaphore;
 mod single_flight;
+mod token_bucket;
 
 pub use cancellation::Cancellation;
+pub use context::CallContext;
 pub use semaphore::{Permit, Semaphore};
 pub use single_flight::SingleFlight;
+pub use token_bucket::{Rate, TokenBucket};

@@ -108,7 +108,7 @@ fn of_idle_connections_the_one_that_was_served_longest_ago_is_asked_to_go() {
     assert_eq!(seen[0], goaway(ASKED_TO_GO), "{seen:?}");
     // A call that crossed this on its way is served, to its end.
     second.send(&call(3, MOUNT, &[LONG], &mount_request("echo:crossed")));
-    second.send(&raw(Kind::Ping, 1, 0, b"shutdown"));
+    second.send(&raw(Kind::PING, 1, 0, b"shutdown"));
     assert_eq!(Raw::status(&second.answer(3)).0, 0);
     let mut rest: Vec<_> = std::iter::from_fn(|| second.next()).collect();
     rest.retain(|seen| !matches!(seen, Seen::WindowUpdate(..)));
@@ -250,7 +250,7 @@ fn a_client_that_reads_nothing_is_cut_off() {
 fn after_a_protocol_error_a_client_that_reads_nothing_is_cut_off_soon() {
     let stage = timeless_stage();
     let mut client = deaf_client(&stage);
-    client.send(&raw(Kind::PushPromise, 0, 1, &[0; 4]));
+    client.send(&raw(Kind::PUSH_PROMISE, 0, 1, &[0; 4]));
     for _ in 0..6 {
         stage.clock.pass(limits::GOAWAY_STALL);
         thread::sleep(limits::WRITE_SLICE + Duration::from_millis(200));

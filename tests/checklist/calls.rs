@@ -117,8 +117,8 @@ fn item_13_all_six_units_of_grpc_timeout_its_absence_and_a_cap() {
         let stream = u32::try_from(2 * at + 1).unwrap();
         let answer = client.call(stream, MOUNT, &fields, &mount_request("time"));
         // A tenth, at most three seconds, is for the way back.
-        let expected = timeout.map_or(limits::CALL_TIME, |timeout| {
-            (timeout - (timeout / 10).min(Duration::from_secs(3))).min(limits::CALL_TIME)
+        let expected = timeout.map_or(limits::CALL_TIMEOUT, |timeout| {
+            (timeout - (timeout / 10).min(Duration::from_secs(3))).min(limits::CALL_TIMEOUT)
         });
         let expected = mount_response(expected.as_nanos().to_string().into_bytes()).encode_to_vec();
         let Seen::Data { octets, .. } = &answer[1] else {

@@ -131,7 +131,7 @@ fn item_37_a_client_that_goes_away_or_is_idle_is_nothing_unusual() {
 
     // GOAWAY during a call: the call is finished.
     let mut client = Raw::connect(&stage.path);
-    let goaway = raw(Kind::GoAway, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 0]);
+    let goaway = raw(Kind::GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 0]);
     client.send(&crate::raw::call_head(1, MOUNT, &[]));
     client.send(&goaway);
     client.send(&data(1, &framed(&mount_request("echo:x")), true));

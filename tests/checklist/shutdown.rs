@@ -47,7 +47,7 @@ fn item_38_sigterm_says_goaway_answers_every_open_mount_and_exits() {
     assert!(!socket.exists());
     client.until(|seen| matches!(seen, Seen::Ping { ack: false, .. }));
     client.send(&crate::raw::raw(
-        csi_provider::h2::frame::Kind::Ping,
+        csi_provider::h2::frame::Kind::PING,
         1,
         0,
         b"shutdown",

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use csi_provider::clock::{Clock, SystemClock};
 use csi_provider::config::{self, Command, Config};
 use csi_provider::grpc::proto::{MountRequest, MountResponse};
-use csi_provider::grpc::{Call, Code, Status};
+use csi_provider::grpc::{Code, Status};
 use csi_provider::metrics::Metrics;
 use csi_provider::mount::Mounter;
 use csi_provider::provider;
-use csi_provider::sync::Cancellation;
+use csi_provider::sync::{CallContext, Cancellation};
 use harness::driver::Volume;
 use harness::{FakeCloud, RequestRecord, Service};
 use prost::Message as _;
@@ -275,7 +275,7 @@ impl Provider {
             current_object_version: Vec::new(),
         };
         let deadline = self.clock.now() + time;
-        let call = Call::new(deadline, Cancellation::new());
+        let call = CallContext::new(deadline, Cancellation::new());
         let response = self.mounter.mount(&request, &call)?;
         let response = MountResponse::decode(response.expose()).expect("a response");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

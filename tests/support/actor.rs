@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use csi_provider::clock::{Clock, SystemClock};
 use csi_provider::grpc::proto::{File, MountRequest, MountResponse, ObjectVersion, VersionResponse};
-use csi_provider::grpc::{Call, Code, Status};
+use csi_provider::grpc::{Code, Status};
 use csi_provider::secret::Secret;
 use csi_provider::server::{self, Handle, Service, Settings};
+use csi_provider::sync::CallContext;
 use harness::driver::Driver;
 use prost::Message as _;
 
@@ -32,7 +33,7 @@ impl Service for Actor {
         }
     }
 
-    fn mount(&self, request: MountRequest, call: &Call) -> Result<Secret, Status> {
+    fn mount(&self, request: MountRequest, call: &CallContext) -> Result<Secret, Status> {
         let text = request.attributes;
         let contents = match text.split_once(':').unwrap_or((text.as_str(), "")) {
             ("echo", rest) => rest.as_bytes().to_vec(),

@@ -20,12 +20,12 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::grpc::proto::{MountRequest, MountResponse};
-use crate::grpc::{Call, Code, Status};
+use crate::grpc::{Code, Status};
 use crate::limits;
 use crate::logger::Logger;
 use crate::params::{self, Input};
 use crate::provider::mounter_for;
-use crate::sync::Cancellation;
+use crate::sync::{CallContext, Cancellation};
 
 use class::Class;
 use files::WriteError;
@@ -139,7 +139,7 @@ impl Settings {
         let hint = self.hint(&request);
         let Self { config, target, .. } = self;
 
-        let call = Call::new(SystemClock.now() + CALL, Cancellation::new());
+        let call = CallContext::new(SystemClock.now() + CALL, Cancellation::new());
         let answer = mounter_for(*config)
             .mount(&request, &call)
             .map_err(|status| Error::Mount {

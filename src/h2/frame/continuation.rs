@@ -1,6 +1,8 @@
 //! CONTINUATION (RFC 9113, section 6.10).
 
-use super::{Error, Head, StreamId, flag, require_stream};
+use super::head::{Head, flag, require_stream};
+use crate::h2::error::Error;
+use crate::h2::stream_id::StreamId;
 
 /// A further piece of a header block.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! DATA (RFC 9113, section 6.1).
 
-use super::{Error, Head, Kind, StreamId, flag, require_stream, strip_padding};
+use super::head::{Head, Kind, flag, require_stream, strip_padding};
+use crate::h2::error::Error;
+use crate::h2::stream_id::StreamId;
 
 /// A piece of a body.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,13 +32,7 @@ impl<'a> Data<'a> {
     /// Appends the frame, without padding.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let flags = if self.end_stream { flag::END_STREAM } else { 0 };
-        Head {
-            length: self.payload.len(),
-            kind: Kind::Data,
-            flags,
-            stream: self.stream,
-        }
-        .encode(out);
+        Head::new(Kind::DATA, flags, self.stream, self.payload.len()).encode(out);
         out.extend_from_slice(self.payload);
     }
 }

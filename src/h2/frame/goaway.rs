@@ -1,7 +1,8 @@
 //! GOAWAY (RFC 9113, section 6.8).
 
-use super::{Error, Head, Kind, StreamId, frame_size, require_connection};
-use crate::h2::Reason;
+use super::head::{Head, Kind, require_connection};
+use crate::h2::error::{Error, Reason, frame_size};
+use crate::h2::stream_id::StreamId;
 
 /// No new streams, please. Debug data of the peer is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,16 +26,10 @@ impl GoAway {
         })
     }
 
-    /// Appends the frame; `debug_data` tells a person who reads the wire what happened.
+    /// Appends the frame; `debug_data` is the reason, for people.
     pub fn encode(&self, debug_data: &str, out: &mut Vec<u8>) {
         let length = 8 + debug_data.len();
-        Head {
-            length,
-            kind: Kind::GoAway,
-            flags: 0,
-            stream: StreamId::ZERO,
-        }
-        .encode(out);
+        Head::new(Kind::GOAWAY, 0, StreamId::ZERO, length).encode(out);
         out.extend_from_slice(&self.last_stream.number().to_be_bytes());
         out.extend_from_slice(&self.reason.0.to_be_bytes());
         out.extend_from_slice(debug_data.as_bytes());

@@ -1,6 +1,8 @@
 //! HEADERS (RFC 9113, section 6.2), and how a header block is cut into frames.
 
-use super::{Error, Head, Kind, MAX_FRAME_SIZE, StreamId, flag, frame_size, require_stream, strip_padding};
+use super::head::{Head, Kind, MAX_FRAME_SIZE, flag, require_stream, strip_padding};
+use crate::h2::error::{Error, frame_size};
+use crate::h2::stream_id::StreamId;
 
 /// The start of a header block.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,24 +47,18 @@ impl<'a> Headers<'a> {
 /// Appends a complete header block as one HEADERS frame and as many CONTINUATION frames as it takes.
 pub fn put_header_block(stream: StreamId, block: &[u8], end_stream: bool, out: &mut Vec<u8>) {
     let (mut fragment, mut rest) = block.split_at_checked(MAX_FRAME_SIZE).unwrap_or((block, &[]));
-    let mut kind = Kind::Headers;
+    let mut kind = Kind::HEADERS;
     let mut flags = if end_stream { flag::END_STREAM } else { 0 };
     loop {
         if rest.is_empty() {
             flags |= flag::END_HEADERS;
         }
-        Head {
-            length: fragment.len(),
-            kind,
-            flags,
-            stream,
-        }
-        .encode(out);
+        Head::new(kind, flags, stream, fragment.len()).encode(out);
         out.extend_from_slice(fragment);
         if rest.is_empty() {
             return;
         }
         (fragment, rest) = rest.split_at_checked(MAX_FRAME_SIZE).unwrap_or((rest, &[]));
-        (kind, flags) = (Kind::Continuation, 0);
+        (kind, flags) = (Kind::CONTINUATION, 0);
     }
 }

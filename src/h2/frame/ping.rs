@@ -1,6 +1,8 @@
 //! PING (RFC 9113, section 6.7).
 
-use super::{Error, Head, Kind, StreamId, flag, frame_size, require_connection};
+use super::head::{Head, Kind, flag, require_connection};
+use crate::h2::error::{Error, frame_size};
+use crate::h2::stream_id::StreamId;
 
 /// Are you there?
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +28,7 @@ impl Ping {
     /// Appends the frame.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let flags = if self.ack { flag::ACK } else { 0 };
-        Head {
-            length: 8,
-            kind: Kind::Ping,
-            flags,
-            stream: StreamId::ZERO,
-        }
-        .encode(out);
+        Head::new(Kind::PING, flags, StreamId::ZERO, 8).encode(out);
         out.extend_from_slice(&self.payload);
     }
 }

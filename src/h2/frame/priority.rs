@@ -1,7 +1,8 @@
 //! PRIORITY (RFC 9113, section 6.3): deprecated, checked, otherwise ignored.
 
-use super::{Error, Head, StreamId, require_stream};
-use crate::h2::Reason;
+use super::head::{Head, require_stream};
+use crate::h2::error::{Error, Reason};
+use crate::h2::stream_id::StreamId;
 
 /// A wish about a stream's weight.
 #[derive(Clone, Debug, PartialEq, Eq)]

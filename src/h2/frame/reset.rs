@@ -1,7 +1,8 @@
 //! RST_STREAM (RFC 9113, section 6.4).
 
-use super::{Error, Head, Kind, StreamId, frame_size, require_stream};
-use crate::h2::Reason;
+use super::head::{Head, Kind, require_stream};
+use crate::h2::error::{Error, Reason, frame_size};
+use crate::h2::stream_id::StreamId;
 
 /// The end of a stream, from one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +27,7 @@ impl Reset {
 
     /// Appends the frame.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        Head {
-            length: 4,
-            kind: Kind::Reset,
-            flags: 0,
-            stream: self.stream,
-        }
-        .encode(out);
+        Head::new(Kind::RST_STREAM, 0, self.stream, 4).encode(out);
         out.extend_from_slice(&self.reason.0.to_be_bytes());
     }
 }

@@ -1,6 +1,8 @@
 //! SETTINGS (RFC 9113, section 6.5).
 
-use super::{Error, Head, Kind, StreamId, flag, frame_size, require_connection};
+use super::head::{Head, Kind, flag, require_connection};
+use crate::h2::error::{Error, frame_size};
+use crate::h2::stream_id::StreamId;
 
 /// Parameters of the sender, or the acknowledgement of the receiver's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,24 +36,12 @@ impl<'a> Settings<'a> {
 
     /// Appends an acknowledgement.
     pub fn encode_ack(out: &mut Vec<u8>) {
-        Head {
-            length: 0,
-            kind: Kind::Settings,
-            flags: flag::ACK,
-            stream: StreamId::ZERO,
-        }
-        .encode(out);
+        Head::new(Kind::SETTINGS, flag::ACK, StreamId::ZERO, 0).encode(out);
     }
 
     /// Appends a frame with `settings`.
     pub fn encode(settings: &[Setting], out: &mut Vec<u8>) {
-        Head {
-            length: settings.len() * 6,
-            kind: Kind::Settings,
-            flags: 0,
-            stream: StreamId::ZERO,
-        }
-        .encode(out);
+        Head::new(Kind::SETTINGS, 0, StreamId::ZERO, settings.len() * 6).encode(out);
         for setting in settings {
             out.extend_from_slice(&setting.id.to_be_bytes());
             out.extend_from_slice(&setting.value.to_be_bytes());

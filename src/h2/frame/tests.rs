@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::h2::Reason;
+use crate::h2::{Reason, StreamId};
 
 fn parsed(octets: &[u8]) -> (Head, Result<Frame<'_>, Error>) {
     let Split { head, payload, rest } = split(octets).unwrap().unwrap();
@@ -106,7 +106,7 @@ fn padding_and_priority_are_taken_off() {
     let padded = [2, b'a', b'b', 0, 0];
     let head = Head {
         length: 5,
-        kind: Kind::Data,
+        kind: Kind::DATA,
         flags: flag::PADDED,
         stream: StreamId::new(1),
     };
@@ -119,7 +119,7 @@ fn padding_and_priority_are_taken_off() {
     let flags = flag::PADDED | flag::PRIORITY;
     let head = Head {
         length: 8,
-        kind: Kind::Headers,
+        kind: Kind::HEADERS,
         flags,
         stream: StreamId::new(1),
     };

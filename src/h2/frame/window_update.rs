@@ -1,8 +1,8 @@
 //! WINDOW_UPDATE (RFC 9113, section 6.9).
 
-use super::{Error, Head, Kind, StreamId, frame_size};
-use crate::h2::Reason;
-use crate::h2::error::protocol;
+use super::head::{Head, Kind};
+use crate::h2::error::{Error, Reason, frame_size, protocol};
+use crate::h2::stream_id::StreamId;
 
 /// More may be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +35,7 @@ impl WindowUpdate {
 
     /// Appends the frame.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        Head {
-            length: 4,
-            kind: Kind::WindowUpdate,
-            flags: 0,
-            stream: self.stream,
-        }
-        .encode(out);
+        Head::new(Kind::WINDOW_UPDATE, 0, self.stream, 4).encode(out);
         out.extend_from_slice(&self.increment.to_be_bytes());
     }
 }

@@ -138,13 +138,7 @@ impl Client {
 /// A frame of any kind, right or wrong.
 pub(crate) fn raw(kind: Kind, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    Head {
-        length: payload.len(),
-        kind,
-        flags,
-        stream: StreamId::new(stream),
-    }
-    .encode(&mut out);
+    Head::new(kind, flags, StreamId::new(stream), payload.len()).encode(&mut out);
     out.extend_from_slice(payload);
     out
 }
@@ -157,15 +151,15 @@ pub(crate) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
 
 pub(crate) fn headers(stream: u32, fields: &[(&str, &str)], end: bool) -> Vec<u8> {
     let flags = flag::END_HEADERS | if end { flag::END_STREAM } else { 0 };
-    raw(Kind::Headers, flags, stream, &block(fields))
+    raw(Kind::HEADERS, flags, stream, &block(fields))
 }
 
 pub(crate) fn data(stream: u32, octets: &[u8], end: bool) -> Vec<u8> {
-    raw(Kind::Data, if end { flag::END_STREAM } else { 0 }, stream, octets)
+    raw(Kind::DATA, if end { flag::END_STREAM } else { 0 }, stream, octets)
 }
 
 pub(crate) fn reset(stream: u32, reason: Reason) -> Vec<u8> {
-    raw(Kind::Reset, 0, stream, &reason.0.to_be_bytes())
+    raw(Kind::RST_STREAM, 0, stream, &reason.0.to_be_bytes())
 }
 
 pub(crate) fn settings(pairs: &[(u16, u32)]) -> Vec<u8> {
@@ -176,15 +170,15 @@ pub(crate) fn settings(pairs: &[(u16, u32)]) -> Vec<u8> {
 }
 
 pub(crate) fn settings_ack() -> Vec<u8> {
-    raw(Kind::Settings, flag::ACK, 0, &[])
+    raw(Kind::SETTINGS, flag::ACK, 0, &[])
 }
 
 pub(crate) fn ping(payload: [u8; 8]) -> Vec<u8> {
-    raw(Kind::Ping, 0, 0, &payload)
+    raw(Kind::PING, 0, 0, &payload)
 }
 
 pub(crate) fn window_update(stream: u32, increment: u32) -> Vec<u8> {
-    raw(Kind::WindowUpdate, 0, stream, &increment.to_be_bytes())
+    raw(Kind::WINDOW_UPDATE, 0, stream, &increment.to_be_bytes())
 }
 
 /// The header section of a gRPC call; `fields` come last.

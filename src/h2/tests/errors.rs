@@ -101,7 +101,7 @@ fn section_3_4_the_preface() {
 #[test]
 fn section_4_2_frame_sizes() {
     let large = vec![0; MAX_FRAME_SIZE + 1];
-    for kind in [Kind::Data, Kind::Headers, Kind::Settings, Kind::Unknown(0x7f)] {
+    for kind in [Kind::DATA, Kind::HEADERS, Kind::SETTINGS, Kind(0x7f)] {
         ends_after(&open(), &raw(kind, 0, 1, &large), Reason::FRAME_SIZE_ERROR);
     }
     // The head alone is enough: nobody waits for 16 MiB.
@@ -111,19 +111,19 @@ fn section_4_2_frame_sizes() {
 #[test]
 fn section_4_3_header_blocks() {
     ends(
-        &raw(Kind::Headers, flag::END_HEADERS, 1, &[0x80]),
+        &raw(Kind::HEADERS, flag::END_HEADERS, 1, &[0x80]),
         Reason::COMPRESSION_ERROR,
     );
-    let start = raw(Kind::Headers, 0, 1, &block(&GET));
+    let start = raw(Kind::HEADERS, 0, 1, &block(&GET));
     for between in [
         ping([0; 8]),
         settings(&[]),
         data(1, b"x", false),
-        raw(Kind::Unknown(0x7f), 0, 1, &[]),
+        raw(Kind(0x7f), 0, 1, &[]),
     ] {
         ends_after(&start, &between, Reason::PROTOCOL_ERROR);
     }
-    let elsewhere = raw(Kind::Continuation, flag::END_HEADERS, 3, &[]);
+    let elsewhere = raw(Kind::CONTINUATION, flag::END_HEADERS, 3, &[]);
     ends_after(&start, &elsewhere, Reason::PROTOCOL_ERROR);
 }
 
@@ -133,7 +133,7 @@ fn section_5_1_idle_streams() {
     ends(&reset(1, Reason::CANCEL), Reason::PROTOCOL_ERROR);
     ends(&window_update(1, 1), Reason::PROTOCOL_ERROR);
     ends(
-        &raw(Kind::Continuation, flag::END_HEADERS, 1, &[]),
+        &raw(Kind::CONTINUATION, flag::END_HEADERS, 1, &[]),
         Reason::PROTOCOL_ERROR,
     );
 }
@@ -147,7 +147,7 @@ fn section_5_1_half_closed_streams() {
     );
     ends_after(
         &request(),
-        &raw(Kind::Continuation, flag::END_HEADERS, 1, &[]),
+        &raw(Kind::CONTINUATION, flag::END_HEADERS, 1, &[]),
         Reason::PROTOCOL_ERROR,
     );
     is_ignored(&request(), &window_update(1, 1));
@@ -198,7 +198,7 @@ fn section_5_1_streams_that_both_ended() {
     for octets in [
         window_update(1, 1),
         reset(1, Reason::NO_ERROR),
-        raw(Kind::Priority, 0, 1, &[0; 5]),
+        raw(Kind::PRIORITY, 0, 1, &[0; 5]),
     ] {
         assert_eq!(closed().send(&octets), []);
     }
@@ -232,12 +232,12 @@ fn section_6_1_data() {
     ends(&data(0, b"x", true), Reason::PROTOCOL_ERROR);
     ends_after(
         &open(),
-        &raw(Kind::Data, flag::PADDED, 1, &[5, 0, 0, 0, 0]),
+        &raw(Kind::DATA, flag::PADDED, 1, &[5, 0, 0, 0, 0]),
         Reason::PROTOCOL_ERROR,
     );
     ends_after(
         &open(),
-        &raw(Kind::Data, flag::PADDED, 1, &[]),
+        &raw(Kind::DATA, flag::PADDED, 1, &[]),
         Reason::FRAME_SIZE_ERROR,
     );
 }
@@ -246,37 +246,37 @@ fn section_6_1_data() {
 fn section_6_2_headers() {
     ends(&headers(0, &GET, true), Reason::PROTOCOL_ERROR);
     ends(
-        &raw(Kind::Headers, flag::END_HEADERS | flag::PADDED, 1, &[9, 0x82]),
+        &raw(Kind::HEADERS, flag::END_HEADERS | flag::PADDED, 1, &[9, 0x82]),
         Reason::PROTOCOL_ERROR,
     );
     ends(
-        &raw(Kind::Headers, flag::END_HEADERS | flag::PRIORITY, 1, &[0; 4]),
+        &raw(Kind::HEADERS, flag::END_HEADERS | flag::PRIORITY, 1, &[0; 4]),
         Reason::FRAME_SIZE_ERROR,
     );
     let itself = [&[0, 0, 0, 1, 0][..], &block(&GET)].concat();
     resets(
-        &raw(Kind::Headers, flag::END_HEADERS | flag::PRIORITY, 1, &itself),
+        &raw(Kind::HEADERS, flag::END_HEADERS | flag::PRIORITY, 1, &itself),
         Reason::PROTOCOL_ERROR,
     );
 }
 
 #[test]
 fn section_6_3_priority() {
-    ends(&raw(Kind::Priority, 0, 0, &[0; 5]), Reason::PROTOCOL_ERROR);
+    ends(&raw(Kind::PRIORITY, 0, 0, &[0; 5]), Reason::PROTOCOL_ERROR);
     resets(
-        &[open(), raw(Kind::Priority, 0, 1, &[0; 4])].concat(),
+        &[open(), raw(Kind::PRIORITY, 0, 1, &[0; 4])].concat(),
         Reason::FRAME_SIZE_ERROR,
     );
     resets(
-        &[open(), raw(Kind::Priority, 0, 1, &[0, 0, 0, 1, 9])].concat(),
+        &[open(), raw(Kind::PRIORITY, 0, 1, &[0, 0, 0, 1, 9])].concat(),
         Reason::PROTOCOL_ERROR,
     );
     // RST_STREAM may not be sent on an idle stream.
     ends(
-        &raw(Kind::Priority, 0, 1, &[0, 0, 0, 1, 9]),
+        &raw(Kind::PRIORITY, 0, 1, &[0, 0, 0, 1, 9]),
         Reason::PROTOCOL_ERROR,
     );
-    is_ignored(&[], &raw(Kind::Priority, 0, 9, &[0, 0, 0, 1, 9]));
+    is_ignored(&[], &raw(Kind::PRIORITY, 0, 9, &[0, 0, 0, 1, 9]));
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn section_6_4_rst_stream() {
     ends(&reset(0, Reason::CANCEL), Reason::PROTOCOL_ERROR);
     ends_after(
         &open(),
-        &raw(Kind::Reset, 0, 1, &[0; 3]),
+        &raw(Kind::RST_STREAM, 0, 1, &[0; 3]),
         Reason::FRAME_SIZE_ERROR,
     );
     let mut pair = Pair::new();
@@ -301,10 +301,10 @@ fn section_6_4_rst_stream() {
 
 #[test]
 fn section_6_5_settings() {
-    ends(&raw(Kind::Settings, 0, 1, &[]), Reason::PROTOCOL_ERROR);
-    ends(&raw(Kind::Settings, 0, 0, &[0; 5]), Reason::FRAME_SIZE_ERROR);
+    ends(&raw(Kind::SETTINGS, 0, 1, &[]), Reason::PROTOCOL_ERROR);
+    ends(&raw(Kind::SETTINGS, 0, 0, &[0; 5]), Reason::FRAME_SIZE_ERROR);
     ends(
-        &raw(Kind::Settings, flag::ACK, 0, &[0; 6]),
+        &raw(Kind::SETTINGS, flag::ACK, 0, &[0; 6]),
         Reason::FRAME_SIZE_ERROR,
     );
     ends(&settings(&[(2, 2)]), Reason::PROTOCOL_ERROR);
@@ -321,26 +321,26 @@ fn section_6_5_settings() {
 fn section_6_6_push_promise() {
     ends_after(
         &open(),
-        &raw(Kind::PushPromise, flag::END_HEADERS, 1, &[0, 0, 0, 2]),
+        &raw(Kind::PUSH_PROMISE, flag::END_HEADERS, 1, &[0, 0, 0, 2]),
         Reason::PROTOCOL_ERROR,
     );
 }
 
 #[test]
 fn section_6_7_ping() {
-    ends(&raw(Kind::Ping, 0, 1, &[0; 8]), Reason::PROTOCOL_ERROR);
-    ends(&raw(Kind::Ping, 0, 0, &[0; 7]), Reason::FRAME_SIZE_ERROR);
-    is_ignored(&[], &raw(Kind::Ping, flag::ACK, 0, &[0; 8]));
+    ends(&raw(Kind::PING, 0, 1, &[0; 8]), Reason::PROTOCOL_ERROR);
+    ends(&raw(Kind::PING, 0, 0, &[0; 7]), Reason::FRAME_SIZE_ERROR);
+    is_ignored(&[], &raw(Kind::PING, flag::ACK, 0, &[0; 8]));
 }
 
 #[test]
 fn section_6_8_goaway() {
-    ends(&raw(Kind::GoAway, 0, 1, &[0; 8]), Reason::PROTOCOL_ERROR);
-    ends(&raw(Kind::GoAway, 0, 0, &[0; 7]), Reason::FRAME_SIZE_ERROR);
+    ends(&raw(Kind::GOAWAY, 0, 1, &[0; 8]), Reason::PROTOCOL_ERROR);
+    ends(&raw(Kind::GOAWAY, 0, 0, &[0; 7]), Reason::FRAME_SIZE_ERROR);
     // The client leaves: what it has asked for is still answered.
     let mut pair = Pair::new();
     let stream = pair.open(1);
-    assert_eq!(pair.send(&raw(Kind::GoAway, 0, 0, &[0; 8])), []);
+    assert_eq!(pair.send(&raw(Kind::GOAWAY, 0, 0, &[0; 8])), []);
     pair.h2.send_headers(stream, &[(":status", "200")], true);
     assert!(matches!(pair.output()[..], [Seen::Headers { end: true, .. }]));
 }
@@ -349,7 +349,7 @@ fn section_6_8_goaway() {
 fn section_6_9_window_update() {
     ends(&window_update(0, 0), Reason::PROTOCOL_ERROR);
     resets(&[open(), window_update(1, 0)].concat(), Reason::PROTOCOL_ERROR);
-    ends(&raw(Kind::WindowUpdate, 0, 0, &[0; 3]), Reason::FRAME_SIZE_ERROR);
+    ends(&raw(Kind::WINDOW_UPDATE, 0, 0, &[0; 3]), Reason::FRAME_SIZE_ERROR);
     ends(&window_update(0, 0x7fff_ffff), Reason::FLOW_CONTROL_ERROR);
     resets(
         &[open(), window_update(1, 0x7fff_ffff)].concat(),
@@ -366,16 +366,16 @@ fn section_6_9_window_update() {
 #[test]
 fn section_6_10_continuation() {
     ends(
-        &raw(Kind::Continuation, flag::END_HEADERS, 0, &[]),
+        &raw(Kind::CONTINUATION, flag::END_HEADERS, 0, &[]),
         Reason::PROTOCOL_ERROR,
     );
     let pieces: Vec<_> = block(&GET).into_iter().map(|octet| vec![octet]).collect();
     let mut pair = Pair::new();
-    pair.send(&raw(Kind::Headers, flag::END_STREAM, 1, &[]));
+    pair.send(&raw(Kind::HEADERS, flag::END_STREAM, 1, &[]));
     for piece in &pieces {
-        pair.send(&raw(Kind::Continuation, 0, 1, piece));
+        pair.send(&raw(Kind::CONTINUATION, 0, 1, piece));
     }
-    pair.send(&raw(Kind::Continuation, flag::END_HEADERS, 1, &[]));
+    pair.send(&raw(Kind::CONTINUATION, flag::END_HEADERS, 1, &[]));
     assert!(matches!(
         &pair.events()[..],
         [Event::Request { end_stream: true, .. }]

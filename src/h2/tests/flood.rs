@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::h2::frame::{Kind, StreamId, flag};
+use crate::h2::frame::{Kind, flag};
 use crate::h2::testing::{GET, Pair, Seen, block, data, headers, ping, raw, reset, settings, window_update};
-use crate::h2::{Error, Event, Reason};
+use crate::h2::{Error, Event, Reason, StreamId};
 use crate::limits;
 use crate::secret::Secret;
 
@@ -30,20 +30,31 @@ fn frames_without_progress_are_bounded() {
     type Frame = fn(u32) -> Vec<u8>;
     let frames: [(&str, Frame); 8] = [
         ("PING", |_| ping([0; 8])),
-        ("PING acknowledgement", |_| raw(Kind::Ping, flag::ACK, 0, &[0; 8])),
+        ("PING acknowledgement", |_| raw(Kind::PING, flag::ACK, 0, &[0; 8])),
         ("SETTINGS", |_| settings(&[])),
-        ("PRIORITY", |_| raw(Kind::Priority, 0, 1, &[0, 0, 0, 3, 0])),
+        ("PRIORITY", |_| raw(Kind::PRIORITY, 0, 1, &[0, 0, 0, 3, 0])),
         ("WINDOW_UPDATE", |_| window_update(1, 1)),
         ("empty DATA", |_| data(1, &[], false)),
-        ("GOAWAY", |_| raw(Kind::GoAway, 0, 0, &[0; 8])),
-        ("unknown", |_| raw(Kind::Unknown(0x55), 0, 0, &[])),
+        ("GOAWAY", |_| raw(Kind::GOAWAY, 0, 0, &[0; 8])),
+        ("unknown", |_| raw(Kind(0x55), 0, 0, &[])),
     ];
     for (name, frame) in frames {
         let mut pair = Pair::new();
         pair.send(&headers(1, &GET, false));
-        let sent = flood(&mut pair, limits::CHATTER_BURST, frame);
-        assert!(sent > limits::CHATTER_BURST - 10, "{name} ended after {sent}");
+        let sent = flood(&mut pair, limits::CONTROL_FRAMES_BURST, frame);
+        assert!(
+            sent > limits::CONTROL_FRAMES_BURST - 10,
+            "{name} ended after {sent}"
+        );
     }
+}
+
+#[test]
+fn a_quiet_connection_has_one_burst_and_no_more() {
+    let mut pair = Pair::new();
+    pair.now += Duration::from_secs(60);
+    let burst = limits::CONTROL_FRAMES_BURST;
+    assert_eq!(flood(&mut pair, burst, |_| ping([0; 8])), burst + 1);
 }
 
 #[test]
@@ -73,8 +84,8 @@ fn rapid_resets_are_bounded() {
         [headers(stream, &GET, true), reset(stream, Reason::CANCEL)].concat()
     };
     assert_eq!(
-        flood(&mut Pair::new(), limits::RESET_BURST, open_and_reset),
-        limits::RESET_BURST + 1
+        flood(&mut Pair::new(), limits::RESETS_BURST, open_and_reset),
+        limits::RESETS_BURST + 1
     );
 }
 
@@ -85,8 +96,8 @@ fn resets_that_the_client_makes_us_send_are_bounded_too() {
         [headers(stream, &GET, true), data(stream, b"x", true)].concat()
     };
     assert_eq!(
-        flood(&mut Pair::new(), limits::RESET_BURST, open_and_break),
-        limits::RESET_BURST + 1
+        flood(&mut Pair::new(), limits::RESETS_BURST, open_and_break),
+        limits::RESETS_BURST + 1
     );
 }
 
@@ -96,15 +107,15 @@ fn refused_header_lists_are_bounded_too() {
     let fields = [&GET[..], &[("a", &long)]].concat();
     let oversized = |number| headers(2 * number + 1, &fields, true);
     assert_eq!(
-        flood(&mut Pair::new(), limits::RESET_BURST, oversized),
-        limits::RESET_BURST + 1
+        flood(&mut Pair::new(), limits::RESETS_BURST, oversized),
+        limits::RESETS_BURST + 1
     );
 }
 
 #[test]
 fn cancelling_every_call_at_a_fast_pace_is_allowed() {
     let mut pair = Pair::new();
-    for number in 0..20 * limits::RESET_BURST {
+    for number in 0..20 * limits::RESETS_BURST {
         pair.now += Duration::from_secs(1) / limits::RESETS_PER_SECOND;
         let stream = 2 * number + 1;
         pair.send(&[headers(stream, &GET, true), reset(stream, Reason::CANCEL)].concat());
@@ -115,11 +126,11 @@ fn cancelling_every_call_at_a_fast_pace_is_allowed() {
 
 #[test]
 fn continuation_floods_are_bounded() {
-    let start = raw(Kind::Headers, 0, 1, &block(&GET));
+    let start = raw(Kind::HEADERS, 0, 1, &block(&GET));
     for (piece, frames) in [(vec![], limits::CONTINUATION_FRAMES + 1), (vec![0; 16_384], 4)] {
         let mut pair = Pair::new();
         pair.send(&start);
-        let sent = flood(&mut pair, frames, |_| raw(Kind::Continuation, 0, 1, &piece));
+        let sent = flood(&mut pair, frames, |_| raw(Kind::CONTINUATION, 0, 1, &piece));
         assert_eq!(sent, frames);
     }
 }
@@ -133,7 +144,7 @@ fn a_header_bomb_costs_nothing() {
     bomb.extend(vec![0xbe; 12_000]);
     let mut pair = Pair::new();
     let seen = pair.send(&raw(
-        Kind::Headers,
+        Kind::HEADERS,
         flag::END_HEADERS | flag::END_STREAM,
         1,
         &bomb,
@@ -180,7 +191,7 @@ fn a_busy_honest_client_is_not_a_flood() {
 fn frames_without_progress_at_a_steady_pace_are_no_flood() {
     let mut pair = Pair::new();
     for _ in 0..100 {
-        for _ in 0..limits::CHATTER_PER_SECOND {
+        for _ in 0..limits::CONTROL_FRAMES_PER_SECOND {
             pair.send(&ping([0; 8]));
         }
         pair.now += Duration::from_secs(1);
@@ -188,7 +199,7 @@ fn frames_without_progress_at_a_steady_pace_are_no_flood() {
     assert_eq!(pair.h2.failure(), None);
     // Twice the pace is one, once the burst is used up.
     for _ in 0..100 {
-        for _ in 0..2 * limits::CHATTER_PER_SECOND {
+        for _ in 0..2 * limits::CONTROL_FRAMES_PER_SECOND {
             pair.send(&ping([0; 8]));
         }
         pair.now += Duration::from_secs(1);
@@ -200,7 +211,7 @@ fn frames_without_progress_at_a_steady_pace_are_no_flood() {
 fn the_header_table_is_bounded() {
     let sections = |update: &[u8]| {
         raw(
-            Kind::Headers,
+            Kind::HEADERS,
             flag::END_HEADERS,
             1,
             &[update, &block(&GET)].concat(),

@@ -1,8 +1,8 @@
 //! Flow control in both directions.
 
-use crate::h2::frame::{Kind, MAX_FRAME_SIZE, StreamId, flag};
+use crate::h2::frame::{Kind, MAX_FRAME_SIZE, flag};
 use crate::h2::testing::{GET, Pair, Seen, data, headers, raw, reset, settings, window_update};
-use crate::h2::{Event, Reason};
+use crate::h2::{Event, Reason, StreamId};
 use crate::limits;
 use crate::secret::Secret;
 
@@ -143,7 +143,7 @@ fn contract_item_7_the_connection_window_is_replenished_for_every_octet() {
         let stream = 8 * number + 1;
         let mut octets = headers(stream, &GET, false);
         octets.extend(raw(
-            Kind::Data,
+            Kind::DATA,
             flag::PADDED,
             stream,
             &[vec![99], vec![0; 4_000]].concat(),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::h2::frame::{Kind, Setting, StreamId, flag};
+use crate::h2::frame::{Kind, Setting, flag};
 use crate::h2::testing::{GET, Pair, Seen, data, headers, hello, ping, raw, reset, settings};
-use crate::h2::{Error, Event, Reason};
+use crate::h2::{Error, Event, Reason, StreamId};
 use crate::limits;
 use crate::secret::Secret;
 
@@ -96,7 +96,7 @@ fn a_reset_is_an_event_and_takes_the_answer_back() {
 #[test]
 fn pings_and_unknown_frames_and_padding() {
     let mut pair = Pair::new();
-    assert_eq!(pair.send(&raw(Kind::Unknown(0xfa), 0xff, 77, b"extension")), []);
+    assert_eq!(pair.send(&raw(Kind(0xfa), 0xff, 77, b"extension")), []);
     assert_eq!(
         pair.send(&ping([1; 8])),
         [Seen::Ping {
@@ -107,7 +107,7 @@ fn pings_and_unknown_frames_and_padding() {
     pair.send(&headers(1, &GET, false));
     pair.events();
     pair.send(&raw(
-        Kind::Data,
+        Kind::DATA,
         flag::PADDED | flag::END_STREAM,
         1,
         b"\x02ab\0\0",
@@ -138,7 +138,7 @@ fn a_graceful_end_takes_two_steps() {
     };
     // A stream that the client opened before it heard of the end is served.
     let second = pair.open(3);
-    assert_eq!(goaways(&pair.send(&raw(Kind::Ping, flag::ACK, 0, payload))), [3]);
+    assert_eq!(goaways(&pair.send(&raw(Kind::PING, flag::ACK, 0, payload))), [3]);
     // One that it opens later is not, nor is it an error.
     assert_eq!(
         pair.send(&[headers(5, &GET, false), data(5, b"x", true)].concat()),
@@ -184,7 +184,7 @@ fn a_client_that_sends_nothing_is_let_go() {
 
 #[test]
 fn a_frame_or_header_block_that_never_ends_is_given_up() {
-    for start in [&ping([0; 8])[..9], &[0, 0], &raw(Kind::Headers, 0, 1, &[])] {
+    for start in [&ping([0; 8])[..9], &[0, 0], &raw(Kind::HEADERS, 0, 1, &[])] {
         let mut pair = Pair::new();
         pair.send(start);
         pair.now += limits::FRAME_TIMEOUT;
@@ -282,7 +282,7 @@ fn nothing_follows_the_goaway_of_a_failure() {
     for _ in 0..frames {
         pair.send(&data(1, &[7; 16_384], false));
     }
-    let seen = pair.send(&raw(Kind::PushPromise, 0, 1, &[0; 4]));
+    let seen = pair.send(&raw(Kind::PUSH_PROMISE, 0, 1, &[0; 4]));
     assert!(matches!(seen[..], [Seen::GoAway { .. }]), "{seen:?}");
     pair.h2.release(StreamId::new(1), frames * 16_384);
     assert_eq!(pair.output(), []);

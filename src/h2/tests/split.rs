@@ -37,7 +37,7 @@ fn operation() -> impl Strategy<Value = Vec<u8>> {
         any::<[u8; 8]>().prop_map(ping),
         (0..8_u16, any::<u32>()).prop_map(|(id, value)| settings(&[(id, value)])),
         (any::<u8>(), any::<u8>(), stream, vec(any::<u8>(), 0..40))
-            .prop_map(|(kind, flags, stream, payload)| raw(Kind::from(kind), flags, stream, &payload)),
+            .prop_map(|(kind, flags, stream, payload)| raw(Kind(kind), flags, stream, &payload)),
         vec(any::<u8>(), 0..20),
     ]
 }

@@ -268,7 +268,10 @@ impl Stage {
         // Waiting for memory, also behind others that wait, is for the worker, of which there is none here.
         let is_free = self.session.waiting == 0 && self.server.budget.used() + size <= BUDGET;
         let result = if input.octet() < 192 && is_free {
-            call.settle(size).map(|share| (Secret::new(vec![7; size]), share))
+            let share = call.settle(size);
+            share
+                .map(|share| (Secret::new(vec![7; size]), share))
+                .map_err(Status::from)
         } else {
             Err(Status::new(input.choose(&Code::ALL), "as the fuzzer says"))
         };
@@ -506,7 +509,7 @@ impl Service for Nobody {
         VersionResponse::default()
     }
 
-    fn mount(&self, _: MountRequest, _: &Call) -> Result<Secret, Status> {
+    fn mount(&self, _: MountRequest, _: &CallContext) -> Result<Secret, Status> {
         unreachable!("no worker runs here")
     }
 }

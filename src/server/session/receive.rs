@@ -9,11 +9,11 @@ use crate::grpc::message::Reader;
 use crate::grpc::proto::{HealthCheckRequest, VersionRequest};
 use crate::grpc::request::{self, Method, Refusal};
 use crate::grpc::timeout::Deadlines;
-use crate::grpc::{Call, Code, Status};
+use crate::grpc::{Code, Status};
 use crate::h2::{RequestHead, StreamId};
 use crate::limits;
 use crate::secret::Secret;
-use crate::sync::Cancellation;
+use crate::sync::{CallContext, Cancellation};
 
 impl Session {
     /// A call begins.
@@ -207,7 +207,7 @@ impl Session {
                 }
                 let Cover::Granted(share) = cover else { return };
                 let (budget, clock) = (self.server.budget.clone(), Arc::clone(&self.server.clock));
-                let call = Call::with_budget(deadline, cancellation, budget, share, clock);
+                let call = CallContext::with_budget(deadline, cancellation, budget, share, clock);
                 effects.mounts.push(Mount {
                     stream,
                     request: message,

@@ -45,7 +45,7 @@ impl Service for Versioned {
         }
     }
 
-    fn mount(&self, _: MountRequest, _: &Call) -> Result<Secret, Status> {
+    fn mount(&self, _: MountRequest, _: &CallContext) -> Result<Secret, Status> {
         unreachable!("no worker runs here")
     }
 }

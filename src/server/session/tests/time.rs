@@ -22,7 +22,11 @@ fn contract_item_13_a_malformed_timeout_is_refused_and_all_units_work() {
         .collect();
     assert_eq!(
         left[..3],
-        [limits::CALL_TIME, limits::CALL_TIME, Duration::from_millis(2700)]
+        [
+            limits::CALL_TIMEOUT,
+            limits::CALL_TIMEOUT,
+            Duration::from_millis(2700)
+        ]
     );
     assert_eq!(
         left[3..5],
@@ -82,7 +86,7 @@ fn a_caller_that_never_takes_its_answer_is_given_up() {
     assert!(matches!(seen[..], [Seen::Headers { .. }]));
     assert_eq!(stage.server.budget.used(), 100_000);
     stage.send(&window_update(1, 1)); // a trickle does not help
-    let seen = stage.pass(Duration::from_secs(100) + limits::ANSWER_TAKING);
+    let seen = stage.pass(Duration::from_secs(100) + limits::ANSWER_TIMEOUT);
     assert_eq!(seen, [Seen::Reset(1, Reason::INTERNAL_ERROR)]);
     assert_eq!(stage.server.budget.used(), 0);
 }

@@ -1,19 +1,17 @@
-//! What a running call knows about its caller: until when it waits, whether it still does, and how much memory the
-//! call has taken.
+//! The context of a running call: its deadline, its cancellation, and its part of the memory budget.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::status::{Code, Status};
+use super::Cancellation;
+use super::memory_budget::{Budget, Exhausted, Share};
 use crate::clock::Clock;
 use crate::limits;
-use crate::sync::Cancellation;
-use crate::sync::memory_budget::{Budget, Exhausted, Share};
 
-/// One call, as its handler sees it.
+/// One call, as its handler sees it. Clones are the same call.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct CallContext {
     /// When the answer must have left: the caller's own deadline less a margin, never later than our own cap.
     pub deadline: Instant,
     /// Set when the caller reset the stream, closed the connection, or the server gives up on the call.
@@ -29,8 +27,8 @@ struct Account {
     share: Arc<Mutex<Share>>,
 }
 
-impl Call {
-    /// A call that no memory budget bounds, as tests and tools want it.
+impl CallContext {
+    /// A call without a memory budget, for tests and tools.
     pub fn new(deadline: Instant, cancellation: Cancellation) -> Self {
         Self {
             deadline,
@@ -60,17 +58,16 @@ impl Call {
     }
 
     /// Takes `bytes` out of the memory budget before the handler allocates them: for values, for copies, for the
-    /// encoded response. Waits until the deadline; the status says what to do when there is no room. What was
-    /// taken goes back when the call ends.
-    pub fn reserve(&self, bytes: usize) -> Result<(), Status> {
+    /// encoded response. Waits until the deadline. What was taken goes back when the call ends.
+    pub fn reserve(&self, bytes: usize) -> Result<(), Exhausted> {
         self.reserve_before(bytes, Duration::ZERO)
     }
 
-    /// The same, but waits only until `margin` before the deadline.
+    /// Like [`CallContext::reserve`], but waits only until `margin` before the deadline.
     ///
-    /// Who needs nearly the whole budget gets somewhat less: calls hold their requests while they wait in line, so that
-    /// the whole would never be free, and everybody behind would wait for nothing.
-    pub fn reserve_before(&self, bytes: usize, margin: Duration) -> Result<(), Status> {
+    /// A call that needs nearly the whole budget gets somewhat less. Waiting calls hold their requests, so the whole
+    /// budget is never free, and every call behind this one would wait in vain.
+    pub fn reserve_before(&self, bytes: usize, margin: Duration) -> Result<(), Exhausted> {
         if let Some(account) = &self.account {
             let total = account.budget.total();
             let most = total - total / limits::REQUESTS_BUDGET_DIVISOR;
@@ -84,9 +81,9 @@ impl Call {
         Ok(())
     }
 
-    /// Gives `less` bytes of what was reserved back, and reserves `bytes` instead, waiting until `until` at the latest. Who
-    /// holds little while it waits is in nobody's way.
-    pub fn exchange(&self, less: usize, bytes: usize, until: Instant) -> Result<(), Status> {
+    /// Gives `less` bytes of what was reserved back, then reserves `bytes`, waiting until `until` at the latest. A call
+    /// that holds little while it waits leaves the budget to others.
+    pub fn exchange(&self, less: usize, bytes: usize, until: Instant) -> Result<(), Exhausted> {
         if let Some(account) = &self.account {
             let surplus = account.lock().split(less);
             drop(surplus);
@@ -95,9 +92,9 @@ impl Call {
         self.reserve_before(bytes, margin)
     }
 
-    /// The share that a response of `bytes` takes until it has been sent. It comes out of what the call has
-    /// reserved, and is taken anew as far as that does not suffice.
-    pub fn settle(&self, bytes: usize) -> Result<Option<Share>, Status> {
+    /// The share that a response of `bytes` takes until it has been sent: out of what the call has reserved, and beyond
+    /// that out of the budget.
+    pub fn settle(&self, bytes: usize) -> Result<Option<Share>, Exhausted> {
         let Some(account) = &self.account else {
             return Ok(None);
         };
@@ -121,13 +118,6 @@ impl fmt::Debug for Account {
     }
 }
 
-impl From<Exhausted> for Status {
-    /// INTERNAL, for kubelet must take it as final; RESOURCE_EXHAUSTED it would not.
-    fn from(exhausted: Exhausted) -> Self {
-        Self::new(Code::Internal, exhausted.to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +125,7 @@ mod tests {
 
     /// A volume of full size in the least budget, beside its own request and that of another call that waits behind it.
     #[test]
-    fn nobody_waits_for_what_requests_hold() {
+    fn a_call_never_waits_for_memory_that_requests_hold() {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let soon = clock.now() + Duration::from_secs(1);
         let budget = Budget::new(1_600);
@@ -146,7 +136,7 @@ mod tests {
                 .take()
                 .expect("at once");
             let clock = Arc::clone(&clock);
-            Call::with_budget(soon, Cancellation::new(), budget.clone(), share, clock)
+            CallContext::with_budget(soon, Cancellation::new(), budget.clone(), share, clock)
         };
         let (first, second) = (call(150), call(50));
         first.reserve(1_600).expect("the first");
@@ -155,7 +145,7 @@ mod tests {
         second.reserve(1_600).expect("the second");
         let too_large = second.reserve(1_601).expect_err("more than there is");
         assert!(
-            too_large.message.contains("1601 bytes do not fit"),
+            too_large.to_string().contains("1601 bytes do not fit"),
             "{too_large:?}"
         );
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::Decoder;
+use crate::hpack::Decoder;
 
 type Field = (Vec<u8>, Vec<u8>);
 

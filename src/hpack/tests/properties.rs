@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Decoder, encode};
+use crate::hpack::{Decoder, encode};
 
 proptest! {
     #[test]

@@ -1,5 +1,8 @@
 //! RFC 7541, appendix C, and malformed blocks.
 
+mod encoders;
+mod properties;
+
 use std::ops::ControlFlow;
 
 use super::*;

@@ -1,0 +1,44 @@
+//! Why a header block cannot be decoded.
+
+use std::fmt;
+
+/// Why a header block cannot be decoded. Each one is a connection error of type COMPRESSION_ERROR, because the
+/// table is out of step from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// A Huffman-coded string holds the EOS symbol (section 5.2).
+    HuffmanEos,
+    /// The padding of a Huffman-coded string is too long or not all ones (section 5.2).
+    HuffmanPadding,
+    /// An integer is larger than any this decoder accepts (section 5.1).
+    IntegerTooLarge,
+    /// An index points at no table entry (section 2.3.3).
+    InvalidIndex(u32),
+    /// A table size update stands after a field of the same block (section 4.2).
+    LateSizeUpdate,
+    /// A table size update exceeds what our settings allow (section 6.3).
+    SizeUpdateTooLarge(u32),
+    /// The block ends inside an integer or a string.
+    Truncated,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HuffmanEos => f.write_str("header block: Huffman string contains EOS"),
+            Self::HuffmanPadding => f.write_str("header block: wrong padding of a Huffman string"),
+            Self::IntegerTooLarge => f.write_str("header block: integer too large"),
+            Self::InvalidIndex(index) => write!(f, "header block: no table entry {index}"),
+            Self::LateSizeUpdate => f.write_str("header block: table size update after a field"),
+            Self::SizeUpdateTooLarge(size) => {
+                write!(
+                    f,
+                    "header block: table size update to {size} is above our setting"
+                )
+            }
+            Self::Truncated => f.write_str("header block: truncated"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
