@@ -19,21 +19,48 @@ impl fmt::Display for Position {
     }
 }
 
-/// Why a text is not the value that was due: what is wrong, and what to write.
+/// What is wrong with a text, and what to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    pub(crate) text: String,
-    pub(crate) remedy: String,
+pub struct Diagnostic {
+    /// Where in the text, if that is one place of a larger one.
+    pub at: Option<Position>,
+    /// What is wrong.
+    pub text: String,
+    /// What to write; empty when there is nothing to say.
+    pub remedy: String,
 }
 
-impl Wrong {
+impl Diagnostic {
     pub(crate) fn new(text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
+            at: None,
             text: text.into(),
             remedy: remedy.into(),
         }
     }
+
+    pub(crate) fn at(at: Position, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            at: Some(at),
+            ..Self::new(text, remedy)
+        }
+    }
 }
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(at) = self.at {
+            write!(f, "{at}: ")?;
+        }
+        f.write_str(&self.text)?;
+        if self.remedy.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; {}", self.remedy)
+    }
+}
+
+impl std::error::Error for Diagnostic {}
 
 /// Text that its author wrote, quoted for a message: control characters escaped, cut when long.
 pub(crate) fn quoted(text: &str) -> String {
@@ -67,6 +94,14 @@ pub fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
         .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// What to write instead of a `kind` that is not among `known`: the nearest, or else one of them all.
+pub(crate) fn suggestion(kind: &str, word: &str, known: &[&str]) -> String {
+    match nearest(word, known) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the {kind}s are {}", known.join(", ")),
+    }
 }
 
 /// How many single-character edits lie between two short texts (Levenshtein). Long ones are simply far apart.

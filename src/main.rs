@@ -20,7 +20,7 @@ use signal_hook::iterator::Signals;
 static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
     zeroizing_alloc::ZeroAlloc(std::alloc::System);
 
-/// Wrong flag or environment value.
+/// Diagnostic flag or environment value.
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {

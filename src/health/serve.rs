@@ -281,11 +281,12 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, SystemClock};
-    use crate::grpc::{Call, Status, proto};
+    use crate::grpc::{Status, proto};
     use crate::health::{METRICS_PATH, Observed, READY_PATH, Readiness, Settings};
     use crate::metrics::Metrics;
     use crate::secret::Secret;
     use crate::server::{self, Service};
+    use crate::sync::CallContext;
 
     struct Nobody;
 
@@ -294,7 +295,7 @@ mod tests {
             proto::VersionResponse::default()
         }
 
-        fn mount(&self, _: proto::MountRequest, _: &Call) -> Result<Secret, Status> {
+        fn mount(&self, _: proto::MountRequest, _: &CallContext) -> Result<Secret, Status> {
             unreachable!("nobody mounts")
         }
     }

@@ -2,15 +2,17 @@
 //! read again when they change.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use crate::limits;
-use crate::os::file::{self, Stamp};
+use crate::os::file::{self, WatchedFile};
+use crate::secret::Secret;
 
 /// The certificate authorities that are trusted: Mozilla's, built in, and those of files.
 #[derive(Clone)]
@@ -41,24 +43,26 @@ impl Roots {
     /// # Errors
     /// The file cannot be read, is not PEM, holds no certificate or one that no TLS stack could use.
     pub fn add_file(&mut self, path: &Path) -> Result<(), RootError> {
-        let failed = |problem: String| RootError {
-            path: path.to_owned(),
-            problem,
-        };
-        let pem = file::read(path, limits::CA_FILE_BYTES).map_err(|error| failed(error.to_string()))?;
+        self.add(file::read(path, limits::CA_FILE_BYTES))
+            .map_err(|problem| RootError {
+                path: path.to_owned(),
+                problem,
+            })
+    }
+
+    fn add(&mut self, pem: io::Result<Secret>) -> Result<(), String> {
+        let pem = pem.map_err(|error| error.to_string())?;
         let mut found = false;
         for certificate in CertificateDer::pem_slice_iter(pem.expose()) {
-            let certificate = certificate.map_err(|error| failed(format!("not PEM: {error}")))?;
+            let certificate = certificate.map_err(|error| format!("not PEM: {error}"))?;
             self.0
                 .add(certificate)
-                .map_err(|error| failed(format!("not a usable CA certificate: {error}")))?;
+                .map_err(|error| format!("not a usable CA certificate: {error}"))?;
             found = true;
         }
-        if found {
-            Ok(())
-        } else {
-            Err(failed("holds no PEM certificate".to_owned()))
-        }
+        found
+            .then_some(())
+            .ok_or_else(|| "holds no PEM certificate".to_owned())
     }
 
     /// Adds every certificate of every PEM file directly in a directory. Files without one are passed over, as
@@ -67,7 +71,7 @@ impl Roots {
     /// # Errors
     /// The directory cannot be read.
     pub fn add_directory(&mut self, path: &Path) -> Result<(), RootError> {
-        let failed = |error: std::io::Error| RootError {
+        let failed = |error: io::Error| RootError {
             path: path.to_owned(),
             problem: error.to_string(),
         };
@@ -111,25 +115,18 @@ impl fmt::Debug for Roots {
 
 /// A PEM file of authorities, read again when it changes. What it held before stays good while the new contents
 /// cannot be used.
+#[derive(Debug)]
 pub struct CaFile {
-    path: PathBuf,
+    file: WatchedFile<Arc<ClientConfig>>,
     beside: Roots,
-    kept: Mutex<Kept>,
-}
-
-#[derive(Default)]
-struct Kept {
-    stamp: Option<Stamp>,
-    config: Option<Arc<ClientConfig>>,
 }
 
 impl CaFile {
     /// The authorities of `path` and no others. The file is read when a connection first needs it.
     pub fn alone(path: impl Into<PathBuf>) -> Self {
         Self {
-            path: path.into(),
+            file: WatchedFile::new(path.into()),
             beside: Roots::empty(),
-            kept: Mutex::default(),
         }
     }
 
@@ -139,47 +136,38 @@ impl CaFile {
     /// The file cannot be used.
     pub fn beside(roots: &Roots, path: impl Into<PathBuf>) -> Result<Self, RootError> {
         let file = Self {
-            path: path.into(),
+            file: WatchedFile::new(path.into()),
             beside: roots.clone(),
-            kept: Mutex::default(),
         };
         file.config()?;
         Ok(file)
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, RootError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = Stamp::of(&self.path).ok();
-        if let (Some(config), true) = (&kept.config, stamp == kept.stamp) {
-            return Ok(Arc::clone(config));
-        }
-        let mut roots = self.beside.clone();
-        match (roots.add_file(&self.path), &kept.config) {
-            (Ok(()), before) => {
-                if before.is_some() {
-                    log::info!("certificates of {}: read again", self.path.display());
+        let seen = self.file.look(limits::CA_FILE_BYTES, |pem| {
+            let mut roots = self.beside.clone();
+            roots.add(pem).map(|()| roots.config())
+        });
+        let error = seen.problem.map(|problem| RootError {
+            path: self.file.path().to_owned(),
+            problem,
+        });
+        match (error, seen.value) {
+            (None, Some(config)) => {
+                if seen.is_news {
+                    log::info!("certificates of {} hold from now on", self.file.path().display());
                 }
-                let config = roots.config();
-                *kept = Kept {
-                    stamp,
-                    config: Some(Arc::clone(&config)),
-                };
                 Ok(config)
             }
-            (Err(error), Some(before)) => {
-                log::warn!("{error}; what the file held before stays trusted");
-                let before = Arc::clone(before);
-                kept.stamp = stamp;
+            (Some(error), Some(before)) => {
+                if seen.is_news {
+                    log::warn!("{error}; what the file held before stays trusted");
+                }
                 Ok(before)
             }
-            (Err(error), None) => Err(error),
+            (Some(error), None) => Err(error),
+            (None, None) => unreachable!("a look yields a value or a problem"),
         }
-    }
-}
-
-impl fmt::Debug for CaFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CaFile({})", self.path.display())
     }
 }
 

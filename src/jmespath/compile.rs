@@ -4,7 +4,7 @@
 use jmespath::ast::{Ast, Comparator};
 
 use super::functions::{Function, Parameter};
-use crate::diagnostic::Wrong;
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::quoted;
 use crate::jmespath::json::{self, Text, Value};
 use crate::limits;
@@ -46,7 +46,7 @@ pub(super) enum Argument {
 }
 
 /// Compiles a tree. `text` is what it was parsed from.
-pub(super) fn compile(tree: &Ast, text: &str) -> Result<Node, Wrong> {
+pub(super) fn compile(tree: &Ast, text: &str) -> Result<Node, Diagnostic> {
     let one = |tree: &Ast| compile(tree, text).map(Box::new);
     let all = |trees: &[Ast]| {
         trees
@@ -60,7 +60,7 @@ pub(super) fn compile(tree: &Ast, text: &str) -> Result<Node, Wrong> {
         Ast::Field { name, .. } => Node::Field(Text::from(name.clone())),
         Ast::Index { idx, .. } => Node::Index((*idx).into()),
         Ast::Slice { step: 0, .. } => {
-            return Err(Wrong::new(
+            return Err(Diagnostic::new(
                 "a slice with a step of 0 selects nothing",
                 "write another step",
             ));
@@ -92,7 +92,7 @@ pub(super) fn compile(tree: &Ast, text: &str) -> Result<Node, Wrong> {
         }
         Ast::Function { name, args, .. } => call(name, args, text)?,
         Ast::Expref { .. } => {
-            return Err(Wrong::new(
+            return Err(Diagnostic::new(
                 "an expression reference (&) stands where a value is due",
                 "use it only as an argument of map, sort_by, max_by or min_by",
             ));
@@ -100,10 +100,10 @@ pub(super) fn compile(tree: &Ast, text: &str) -> Result<Node, Wrong> {
     })
 }
 
-fn call(name: &str, args: &[Ast], text: &str) -> Result<Node, Wrong> {
+fn call(name: &str, args: &[Ast], text: &str) -> Result<Node, Diagnostic> {
     let Some(function) = Function::find(name) else {
         let remedy = format!("the functions are {}", Function::names().join(", "));
-        return Err(Wrong::new(
+        return Err(Diagnostic::new(
             format!("there is no function {}", quoted(name)),
             remedy,
         ));
@@ -114,7 +114,7 @@ fn call(name: &str, args: &[Ast], text: &str) -> Result<Node, Wrong> {
         let least = if signature.variadic { "at least " } else { "" };
         let plural = if due == 1 { "" } else { "s" };
         let wrong = format!("{name} takes {least}{due} argument{plural}, not {}", args.len());
-        return Err(Wrong::new(
+        return Err(Diagnostic::new(
             wrong,
             "see https://jmespath.org/specification.html#built-in-functions",
         ));
@@ -126,7 +126,7 @@ fn call(name: &str, args: &[Ast], text: &str) -> Result<Node, Wrong> {
             (Parameter::Reference, Ast::Expref { ast, .. }) => Argument::Reference(compile(ast, text)?),
             (Parameter::Reference, _) => {
                 let wrong = format!("argument {} of {name} must be an expression reference", index + 1);
-                return Err(Wrong::new(wrong, "write & before it"));
+                return Err(Diagnostic::new(wrong, "write & before it"));
             }
             (_, arg) => Argument::Value(compile(arg, text)?),
         });
@@ -135,7 +135,7 @@ fn call(name: &str, args: &[Ast], text: &str) -> Result<Node, Wrong> {
 }
 
 /// A literal: JSON between backquotes, or a raw string between single quotes.
-fn literal(parsed: &jmespath::Variable, offset: usize, text: &str) -> Result<Value, Wrong> {
+fn literal(parsed: &jmespath::Variable, offset: usize, text: &str) -> Result<Value, Diagnostic> {
     if let Some(inside) = text.get(offset..).and_then(|rest| rest.strip_prefix('`')) {
         let json = inside
             .get(..closing(inside))
@@ -143,7 +143,7 @@ fn literal(parsed: &jmespath::Variable, offset: usize, text: &str) -> Result<Val
             .replace("\\`", "`");
         let mut nodes = limits::JSON_NODES;
         return json::parse(json.as_bytes(), &mut nodes).map_err(|_| {
-            Wrong::new(
+            Diagnostic::new(
                 format!("the literal {} is not JSON", quoted(&json)),
                 "write JSON between the backquotes",
             )
@@ -151,7 +151,7 @@ fn literal(parsed: &jmespath::Variable, offset: usize, text: &str) -> Result<Val
     }
     match parsed {
         jmespath::Variable::String(text) => Ok(Value::Text(Text::from(text.clone()))),
-        _ => Err(Wrong::new(
+        _ => Err(Diagnostic::new(
             "a literal is neither JSON nor a raw string",
             "write it between backquotes",
         )),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::compile::Node;
 use super::evaluate::{Budget, Fault};
 use super::{Expression, compiled, is_identifier};
-use crate::diagnostic::{Wrong, in_yaml, quoted};
+use crate::diagnostic::{Diagnostic, in_yaml, quoted};
 use crate::jmespath::json::{self, Room, Value};
 use crate::limits;
 
@@ -27,7 +27,7 @@ impl Expression {
         result: Option<&Value>,
         document: &Value,
         budget: &mut Budget,
-    ) -> Result<Option<Wrong>, Fault> {
+    ) -> Result<Option<Diagnostic>, Fault> {
         if !self.is_constant {
             return Ok(None);
         }
@@ -74,7 +74,7 @@ impl Expression {
             quoted(&self.text),
             quoted(&name)
         );
-        Ok(Some(Wrong::new(wrong, remedy)))
+        Ok(Some(Diagnostic::new(wrong, remedy)))
     }
 }
 

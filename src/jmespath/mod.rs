@@ -21,7 +21,7 @@ mod tests;
 use std::fmt;
 
 use self::json::Value;
-use crate::diagnostic::{Wrong, in_yaml, quoted};
+use crate::diagnostic::{Diagnostic, in_yaml, quoted};
 use crate::limits;
 
 pub(crate) use self::evaluate::{Budget, Fault};
@@ -43,21 +43,24 @@ impl fmt::Debug for Expression {
 
 impl Expression {
     /// Checks length and nesting, parses and compiles.
-    pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Diagnostic> {
         if text.len() > limits::EXPRESSION_BYTES {
             let wrong = format!(
                 "{} bytes are more than the limit of {}",
                 text.len(),
                 limits::EXPRESSION_BYTES
             );
-            return Err(Wrong::new(wrong, "split the expression over several entries"));
+            return Err(Diagnostic::new(
+                wrong,
+                "split the expression over several entries",
+            ));
         }
         if depth(text) > limits::EXPRESSION_DEPTH {
             let wrong = format!(
                 "nested or chained more than {} levels deep",
                 limits::EXPRESSION_DEPTH
             );
-            return Err(Wrong::new(wrong, "write a simpler expression"));
+            return Err(Diagnostic::new(wrong, "write a simpler expression"));
         }
         let root = compiled(text)?;
         Ok(Self {
@@ -81,14 +84,14 @@ impl Expression {
 }
 
 /// The tree of a text.
-fn compiled(text: &str) -> Result<compile::Node, Wrong> {
+fn compiled(text: &str) -> Result<compile::Node, Diagnostic> {
     let tree = jmespath::parse(text).map_err(|error| {
         let wrong = format!(
             "{} is not a JMESPath expression (character {})",
             quoted(text),
             error.column + 1
         );
-        Wrong::new(wrong, suggestion(text))
+        Diagnostic::new(wrong, suggestion(text))
     })?;
     compile::compile(&tree, text)
 }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::keys;
 use super::plan::Pod;
 use super::problem::{Place, Report};
-use crate::diagnostic::quoted;
+use crate::diagnostic::{quoted, suggestion};
 use crate::limits;
 use crate::secret::Secret;
 
@@ -120,7 +120,7 @@ impl Attributes {
                 unknown.for_each(|(sum, byte)| *sum ^= byte);
                 report.unknown_key(other, keys::asks(&value), keys::CLASS, || {
                     let place = Place::parameter(&format!("parameter {}", quoted(other)));
-                    (place, keys::suggestion("parameter", other, keys::CLASS))
+                    (place, suggestion("parameter", other, keys::CLASS))
                 });
             }
         }

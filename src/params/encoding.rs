@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::diagnostic::Wrong;
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::quoted;
 use crate::secret::Secret;
 
@@ -19,12 +19,12 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
         match text {
             "base64" => Ok(Self::Base64),
             "base64url" => Ok(Self::Base64Url),
             "hex" => Ok(Self::Hex),
-            other => Err(Wrong::new(
+            other => Err(Diagnostic::new(
                 format!("{} is not an encoding", quoted(other)),
                 "write \"base64\", \"base64url\" or \"hex\", or leave it out to keep the value as it is stored",
             )),

@@ -2,8 +2,7 @@
 
 use super::keys;
 use super::problem::{Place, Report};
-use crate::diagnostic::Wrong;
-use crate::diagnostic::quoted;
+use crate::diagnostic::{Diagnostic, quoted, suggestion};
 use crate::yaml::{Kind, Node};
 
 /// A mapping of `objects`, its keys resolved to those of the grammar.
@@ -40,7 +39,7 @@ impl<'a> Fields<'a> {
                 };
                 report.unknown_key(text, asks, known, || {
                     let unknown = format!("{}key {}", prefix.replace('.', " "), quoted(text));
-                    (place.field(unknown, key.at), keys::suggestion("key", text, known))
+                    (place.field(unknown, key.at), suggestion("key", text, known))
                 });
                 continue;
             };
@@ -100,7 +99,7 @@ impl<'a> Fields<'a> {
         &self,
         name: &str,
         report: &mut Report,
-        parse: impl FnOnce(&str) -> Result<T, Wrong>,
+        parse: impl FnOnce(&str) -> Result<T, Diagnostic>,
     ) -> Option<T> {
         let text = self.text(name, report)?;
         match parse(text) {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::diagnostic::Wrong;
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::quoted;
 use crate::limits;
 
@@ -17,15 +17,15 @@ pub struct FileName(String);
 
 impl FileName {
     /// Checks a final path.
-    pub(super) fn parse(path: &str) -> Result<Self, Wrong> {
+    pub(super) fn parse(path: &str) -> Result<Self, Diagnostic> {
         if path.is_empty() {
-            return Err(Wrong::new(
+            return Err(Diagnostic::new(
                 "the file name is empty",
                 "give the file a name with objectAlias",
             ));
         }
         let wrong = |text: &str, remedy: &str| {
-            Err(Wrong::new(
+            Err(Diagnostic::new(
                 format!("the file name {} {text}", quoted(path)),
                 remedy.to_owned(),
             ))
@@ -99,7 +99,7 @@ impl Translation {
     pub(super) const DEFAULT: Self = Self::To('_');
 
     /// Reads the parameter: `False` in any case, or a single character.
-    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
         if text.is_empty() {
             return Ok(Self::DEFAULT);
         }
@@ -108,7 +108,7 @@ impl Translation {
         }
         let mut chars = text.chars();
         match (chars.next(), chars.next()) {
-            (Some('\0'), None) | (_, Some(_)) | (None, _) => Err(Wrong::new(
+            (Some('\0'), None) | (_, Some(_)) | (None, _) => Err(Diagnostic::new(
                 format!("{} is neither a single character nor \"False\"", quoted(text)),
                 "write the character that replaces each slash, or \"False\" to keep slashes as directories",
             )),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::driver_rules::driver_accepts;
 use super::file_name::{FileName, Translation};
-use super::{Input, Options, Plan, Problems, UnknownKeys, Warning, parse};
+use super::{Input, Options, Plan, Problem, Problems, UnknownKeys, parse};
 use crate::jmespath::{Budget, Expression, Fault};
 use crate::limits;
 use crate::secret::Secret;
@@ -165,7 +165,7 @@ fn reads_back(plan: &Plan) {
     match parse(&input, &options) {
         Ok(again) => {
             assert!(plan.means_the_same(&again), "{printed}");
-            let is_told_again = |warning: &Warning| warning.text.contains("never reads the value");
+            let is_told_again = |warning: &Problem| warning.text.contains("never reads the value");
             let told = |plan: &Plan| plan.warnings.iter().filter(|it| is_told_again(it)).count();
             assert!(
                 again.warnings.iter().all(is_told_again),

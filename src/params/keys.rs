@@ -1,5 +1,4 @@
-//! The keys of the grammar, and the nearest one to a key that is none.
-
+//! The keys of the grammar.
 //!
 //! `docs/parameters.md` has a section for each; a test keeps the two in step.
 
@@ -72,17 +71,10 @@ pub(super) fn identity_suggestion(key: &str, known: &[&'static str]) -> Option<S
     })
 }
 
-/// What to write instead of a key that is not among `known`: the nearest, or else one of them all.
-pub(super) fn suggestion(kind: &str, key: &str, known: &[&'static str]) -> String {
-    match nearest(key, known) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("the {kind}s are {}", known.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::nearest;
 
     #[test]
     fn the_nearest_key_is_the_one_a_person_would_name() {

@@ -47,7 +47,7 @@ pub use self::keys::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, PART as PART_KE
 pub use self::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version, is_storage_gateway};
 pub use self::object::{CrossAccount, Object};
 pub use self::plan::{Plan, Pod};
-pub use self::problem::{Place, Problem, Problems, Warning};
+pub use self::problem::{Place, Problem, Problems};
 pub use self::render::{RenderedFile, Room, Unrendered};
 
 use self::attributes::Attributes;
@@ -92,7 +92,7 @@ pub fn parse(input: &Input<'_>, options: &Options) -> Result<Plan, Problems> {
 }
 
 /// The same, with the warnings apart, so that there are warnings also beside problems.
-pub fn examine(input: &Input<'_>, options: &Options) -> (Result<Plan, Problems>, Vec<Warning>) {
+pub fn examine(input: &Input<'_>, options: &Options) -> (Result<Plan, Problems>, Vec<Problem>) {
     let mut report = Report::new(*options);
     let plan = Attributes::parse(input.attributes, &mut report)
         .map(|attributes| Plan::parse(attributes, Mode::from_permission(input.permission), &mut report));

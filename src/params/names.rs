@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::diagnostic::{Wrong, quoted};
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::limits;
 
 /// Which service an object lives in.
@@ -18,7 +18,7 @@ pub enum Service {
 
 impl Service {
     /// Reads an `objectType`: exactly `kms` or `oos`.
-    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
         match text {
             "kms" => Ok(Self::Kms),
             "oos" => Ok(Self::Oos),
@@ -29,7 +29,7 @@ impl Service {
                         "write \"kms\" for a KMS secret or \"oos\" for an OOS encrypted parameter".to_owned()
                     }
                 };
-                Err(Wrong::new(
+                Err(Diagnostic::new(
                     format!("{} is not a type of object", quoted(other)),
                     remedy,
                 ))
@@ -65,14 +65,14 @@ impl Region {
         fits.then(|| Self(text.to_owned()))
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
         Self::new(text).ok_or_else(|| {
             let lower = text.trim().to_ascii_lowercase();
             let remedy = match Self::new(&lower) {
                 Some(near) => format!("write {:?}", near.as_str()),
                 None => "write a region id such as \"cn-hangzhou\"".to_owned(),
             };
-            Wrong::new(format!("{} is not a region", quoted(text)), remedy)
+            Diagnostic::new(format!("{} is not a region", quoted(text)), remedy)
         })
     }
 
@@ -103,7 +103,7 @@ pub fn is_storage_gateway(label: &str) -> bool {
 pub struct Endpoint(String);
 
 impl Endpoint {
-    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
         let host = text.to_ascii_lowercase();
         let label = |label: &str| {
             !label.is_empty()
@@ -127,7 +127,10 @@ impl Endpoint {
         } else {
             "write a host name such as \"kst-example.cryptoservice.kms.aliyuncs.com\"".to_owned()
         };
-        Err(Wrong::new(format!("{} is not a host name", quoted(text)), remedy))
+        Err(Diagnostic::new(
+            format!("{} is not a host name", quoted(text)),
+            remedy,
+        ))
     }
 
     /// The host, in lower case.
@@ -157,9 +160,9 @@ impl RoleArn {
         (is_account(account) && name_fits).then(|| Self(text.to_owned()))
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
         Self::new(text).ok_or_else(|| {
-            Wrong::new(
+            Diagnostic::new(
                 format!("{} is not the ARN of a RAM role", quoted(text)),
                 "write \"acs:ram::<account id>:role/<role name>\"",
             )
@@ -183,7 +186,7 @@ impl fmt::Display for RoleArn {
 pub struct ExternalId(String);
 
 impl ExternalId {
-    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
         let fits = (2..=1_224).contains(&text.len())
             && text
                 .chars()
@@ -191,7 +194,7 @@ impl ExternalId {
         if fits {
             return Ok(Self(text.to_owned()));
         }
-        Err(Wrong::new(
+        Err(Diagnostic::new(
             "not an external id",
             "write 2 to 1224 letters, digits or characters of _+=,.@:/-",
         ))
@@ -213,10 +216,10 @@ pub enum Version {
 }
 
 impl Version {
-    pub(super) fn parse(service: Service, text: &str) -> Result<Self, Wrong> {
+    pub(super) fn parse(service: Service, text: &str) -> Result<Self, Diagnostic> {
         match service {
             Service::Kms if is_version_text(text) => Ok(Self::Kms(text.to_owned())),
-            Service::Kms => Err(Wrong::new(
+            Service::Kms => Err(Diagnostic::new(
                 format!("{} is not a version id", quoted(text)),
                 format!(
                     "write the VersionId of the secret, at most {} characters",
@@ -229,7 +232,7 @@ impl Version {
                 .and_then(|number| u32::try_from(number).ok())
             {
                 Some(number) if number >= 1 && number.to_string() == text => Ok(Self::Oos(number)),
-                _ => Err(Wrong::new(
+                _ => Err(Diagnostic::new(
                     format!("{} is not a parameter version", quoted(text)),
                     "write a whole number from 1, or leave it out for the newest",
                 )),
@@ -260,9 +263,9 @@ pub(super) struct SecretArn {
 
 impl SecretArn {
     /// Reads a name that begins with `acs:`.
-    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
         let form = "write \"acs:kms:<region>:<account id>:secret/<name>\"";
-        let wrong = |text: String| Wrong::new(text, form);
+        let wrong = |text: String| Diagnostic::new(text, form);
         let mut parts = text.splitn(5, ':').skip(1);
         let (Some(service), Some(region), Some(account), Some(resource)) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -312,7 +315,7 @@ impl Mode {
     }
 
     /// Reads a `filePermission`: four octal digits, the first of them 0, or `0o` and three.
-    pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
         let digits = text
             .strip_prefix("0o")
             .or_else(|| text.strip_prefix('0'))
@@ -327,7 +330,10 @@ impl Mode {
                     }
                     _ => "write four octal digits such as \"0400\"".to_owned(),
                 };
-                Err(Wrong::new(format!("{} is not a file mode", quoted(text)), remedy))
+                Err(Diagnostic::new(
+                    format!("{} is not a file mode", quoted(text)),
+                    remedy,
+                ))
             }
         }
     }
@@ -352,11 +358,11 @@ impl fmt::Debug for Mode {
 }
 
 /// Reads a yes or no as people write it in YAML: `true`, `yes`, `on`, `1` and their opposites, in any case.
-pub(super) fn parse_boolean(text: &str) -> Result<bool, Wrong> {
+pub(super) fn parse_boolean(text: &str) -> Result<bool, Diagnostic> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),
-        _ => Err(Wrong::new(
+        _ => Err(Diagnostic::new(
             format!("{} is neither true nor false", quoted(text)),
             "write \"true\" or \"false\"",
         )),

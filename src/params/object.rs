@@ -9,7 +9,7 @@ use super::names::{
 };
 use super::parts::Part;
 use super::problem::{Place, Report};
-use crate::diagnostic::{Wrong, quoted};
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::limits;
 use crate::yaml::{Kind, Node};
 
@@ -149,12 +149,12 @@ fn missing_name(fields: &Fields<'_>, report: &mut Report) {
 
 fn stage(fields: &Fields<'_>, service: Service, report: &mut Report) -> Option<String> {
     fields.parsed("objectVersionLabel", report, |text| match service {
-        Service::Oos => Err(Wrong::new(
+        Service::Oos => Err(Diagnostic::new(
             "OOS parameters have no version labels",
             "pin a number with objectVersion, or leave it out for the newest",
         )),
         Service::Kms if is_version_text(text) => Ok(text.to_owned()),
-        Service::Kms => Err(Wrong::new(
+        Service::Kms => Err(Diagnostic::new(
             format!("{} is not a version label", quoted(text)),
             format!(
                 "write a VersionStage such as \"ACSPrevious\", at most {} characters",

@@ -5,8 +5,8 @@ use super::file_name::{Clash, FileName, Paths, Translation};
 use super::names::{Mode, Region, Service, parse_boolean};
 use super::object::{Class, Object};
 use super::parts::{Part, Select};
-use super::problem::{Place, Report, Warning, snippet};
-use crate::diagnostic::Wrong;
+use super::problem::{Place, Problem, Report, snippet};
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::{Position, quoted};
 use crate::limits;
 use crate::secret::Secret;
@@ -30,7 +30,7 @@ pub struct Plan {
     /// A digest of the class's parameters.
     pub parameters: [u8; 32],
     /// What works but is probably not meant so.
-    pub warnings: Vec<Warning>,
+    pub warnings: Vec<Problem>,
     pub(super) translation: Translation,
 }
 
@@ -113,7 +113,7 @@ impl Plan {
 fn parameter<T>(
     name: &str,
     text: &str,
-    parse: impl FnOnce(&str) -> Result<T, Wrong>,
+    parse: impl FnOnce(&str) -> Result<T, Diagnostic>,
     report: &mut Report,
 ) -> Option<T> {
     if text.is_empty() {
@@ -139,8 +139,8 @@ fn objects(text: &str, class: &Class<'_>, report: &mut Report) -> Vec<Object> {
                     at: error.at,
                     ..place
                 },
-                error.wrong.text,
-                error.wrong.remedy,
+                error.text,
+                error.remedy,
             );
             return Vec::new();
         }

@@ -24,15 +24,24 @@ pub struct Place {
 
 impl Place {
     /// A parameter of the class, such as `region`.
-    pub(super) fn parameter(name: &str) -> Self {
+    pub(crate) fn parameter(name: &str) -> Self {
         Self {
             field: Some(name.to_owned()),
             ..Self::default()
         }
     }
 
+    /// An item of `objects`, and its `objectName` if that is known.
+    pub(crate) fn item(number: usize, object: Option<String>) -> Self {
+        Self {
+            item: Some(number),
+            object,
+            ..Self::default()
+        }
+    }
+
     /// The same place with another position.
-    pub(super) fn at(&self, at: Position) -> Self {
+    pub(crate) fn at(&self, at: Position) -> Self {
         Self {
             at: Some(at),
             ..self.clone()
@@ -40,7 +49,7 @@ impl Place {
     }
 
     /// The same item, at one of its fields.
-    pub(super) fn field(&self, field: impl Into<String>, at: Position) -> Self {
+    pub(crate) fn field(&self, field: impl Into<String>, at: Position) -> Self {
         Self {
             field: Some(field.into()),
             at: Some(at),
@@ -73,15 +82,26 @@ impl fmt::Display for Place {
     }
 }
 
-/// One thing that is wrong with the parameters, or with a value that they ask for.
+/// One thing that is wrong with the parameters, or with a value that they ask for; or that works, but probably not as its
+/// author meant it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// What it is about.
     pub place: Place,
     /// What is wrong.
     pub text: String,
-    /// What to do about it.
+    /// What to do about it; empty when there is nothing to say.
     pub remedy: String,
+}
+
+impl Problem {
+    pub(crate) fn new(place: &Place, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            place: place.clone(),
+            text: text.into(),
+            remedy: remedy.into(),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -140,22 +160,6 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Something that works, but probably not as its author meant it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// What it is about.
-    pub place: Place,
-    /// What is meant.
-    pub text: String,
-}
-
-impl fmt::Display for Warning {
-    /// The whole sentence, place included.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.text)
-    }
-}
-
 /// Collects problems and warnings while reading goes on.
 pub(super) struct Report {
     options: Options,
@@ -163,7 +167,7 @@ pub(super) struct Report {
     unknown: usize,
     problems: Vec<Problem>,
     dropped: usize,
-    warnings: Vec<Warning>,
+    warnings: Vec<Problem>,
 }
 
 impl Report {
@@ -187,20 +191,13 @@ impl Report {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        self.problems.push(Problem {
-            place: place.clone(),
-            text: text.into(),
-            remedy: remedy.into(),
-        });
+        self.problems.push(Problem::new(place, text, remedy));
     }
 
     /// Notes a warning, up to [`limits::PROBLEMS`] of them.
     pub(super) fn warn(&mut self, place: &Place, text: impl fmt::Display) {
         if self.warnings.len() < limits::PROBLEMS {
-            self.warnings.push(Warning {
-                place: place.clone(),
-                text: text.to_string(),
-            });
+            self.warnings.push(Problem::new(place, text.to_string(), ""));
         }
     }
 
@@ -238,7 +235,7 @@ impl Report {
         }
     }
 
-    pub(super) fn take_warnings(&mut self) -> Vec<Warning> {
+    pub(super) fn take_warnings(&mut self) -> Vec<Problem> {
         std::mem::take(&mut self.warnings)
     }
 

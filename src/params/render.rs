@@ -8,7 +8,7 @@ use super::object::Object;
 use super::parts::{Part, Select};
 use super::plan::{Plan, clash_text};
 use super::problem::{Place, Problems, Report};
-use crate::diagnostic::{Wrong, in_yaml, quoted};
+use crate::diagnostic::{Diagnostic, in_yaml, quoted};
 use crate::jmespath::json::Value;
 use crate::jmespath::{Budget, Expression, Fault, quoted_identifier};
 use crate::limits;
@@ -142,7 +142,7 @@ impl<'a> Rendering<'a> {
             return;
         }
         if value.is_empty() {
-            let wrong = Wrong::new(
+            let wrong = Diagnostic::new(
                 "the value is empty",
                 "jmesPath needs a value that is one JSON document",
             );
@@ -157,7 +157,7 @@ impl<'a> Rendering<'a> {
             Err(fault) => {
                 let wrong = self.fault(&fault, || {
                     let remedy = "jmesPath needs a value that is one JSON document";
-                    Wrong::new(format!("the value is {fault}"), remedy)
+                    Diagnostic::new(format!("the value is {fault}"), remedy)
                 });
                 self.problem(&object.place, wrong);
             }
@@ -208,7 +208,7 @@ impl<'a> Rendering<'a> {
                 }
             }
             (Select::Keys { .. }, other) => {
-                let wrong = Wrong::new(
+                let wrong = Diagnostic::new(
                     format!(
                         "all keys are asked for, but the value is a JSON {}",
                         other.type_name()
@@ -227,16 +227,19 @@ impl<'a> Rendering<'a> {
         value: &Value,
         part: &Part,
         translation: Translation,
-    ) -> Result<Option<(FileName, Secret)>, Wrong> {
+    ) -> Result<Option<(FileName, Secret)>, Diagnostic> {
         if matches!(value, Value::Null) {
             if part.optional {
                 return Ok(None);
             }
             let wrong = format!("the key for the file {} holds null", quoted(name));
-            return Err(Wrong::new(wrong, "write \"optional: true\" to skip such keys"));
+            return Err(Diagnostic::new(
+                wrong,
+                "write \"optional: true\" to skip such keys",
+            ));
         }
         let path = FileName::parse(&translation.apply(name)).map_err(|wrong| {
-            Wrong::new(
+            Diagnostic::new(
                 wrong.text,
                 "rename the key in the secret, or select it with an expression and an objectAlias",
             )
@@ -245,14 +248,14 @@ impl<'a> Rendering<'a> {
     }
 
     /// The bytes of a result: text as it is, anything else as JSON.
-    fn contents(&mut self, result: &Value, encoding: Option<Encoding>) -> Result<Secret, Wrong> {
+    fn contents(&mut self, result: &Value, encoding: Option<Encoding>) -> Result<Secret, Diagnostic> {
         let text = match result {
             Value::Text(text) => self.budget.text(text.as_str().len()).map(|()| text.clone()),
             other => self.budget.write(other),
         };
         let text = text.map_err(|fault| {
             self.fault(&fault, || {
-                Wrong::new(format!("the result has no text: {fault}"), "select less")
+                Diagnostic::new(format!("the result has no text: {fault}"), "select less")
             })
         })?;
         let contents = Secret::from(text.as_str().to_owned());
@@ -261,11 +264,11 @@ impl<'a> Rendering<'a> {
 
     /// What to say about a fault: the same everywhere when it ends the rendering or is about a number, else as
     /// `other` says.
-    fn fault(&mut self, fault: &Fault, other: impl FnOnce() -> Wrong) -> Wrong {
+    fn fault(&mut self, fault: &Fault, other: impl FnOnce() -> Diagnostic) -> Diagnostic {
         match fault {
             Fault::TooManySteps => {
                 self.stopped = true;
-                Wrong::new(
+                Diagnostic::new(
                     "taking the values of the class apart needs too many steps",
                     "split the SecretProviderClass, or write simpler expressions",
                 )
@@ -275,7 +278,7 @@ impl<'a> Rendering<'a> {
                 self.stopped = true;
                 other()
             }
-            Fault::Lossy => Wrong::new(
+            Fault::Lossy => Diagnostic::new(
                 "the result holds a number with more digits than a double keeps",
                 "quote the number in the secret, so that it is text",
             ),
@@ -297,7 +300,7 @@ impl<'a> Rendering<'a> {
                 limits::RENDERED_BYTES
             );
             self.stopped = true;
-            return self.problem(place, Wrong::new(text, "split the SecretProviderClass"));
+            return self.problem(place, Diagnostic::new(text, "split the SecretProviderClass"));
         }
         match self.paths.take(&path, place) {
             Ok(()) => self.files.push(RenderedFile {
@@ -308,22 +311,22 @@ impl<'a> Rendering<'a> {
             }),
             Err(clash) => {
                 let (text, remedy) = clash_text(&path, clash);
-                self.problem(place, Wrong::new(text, remedy));
+                self.problem(place, Diagnostic::new(text, remedy));
             }
         }
     }
 
-    fn problem(&mut self, place: &Place, wrong: Wrong) {
+    fn problem(&mut self, place: &Place, wrong: Diagnostic) {
         self.report.problem(place, wrong.text, wrong.remedy);
     }
 }
 
 /// The decoded value, if there is something to decode.
-fn decode(encoding: Option<Encoding>, value: &Secret) -> Result<Option<Secret>, Wrong> {
+fn decode(encoding: Option<Encoding>, value: &Secret) -> Result<Option<Secret>, Diagnostic> {
     let Some(encoding) = encoding else { return Ok(None) };
     match encoding.decode(value) {
         Some(decoded) => Ok(Some(decoded)),
-        None => Err(Wrong::new(
+        None => Err(Diagnostic::new(
             format!("the value is not {}", encoding.name()),
             "correct objectEncoding, or the value",
         )),
@@ -331,8 +334,8 @@ fn decode(encoding: Option<Encoding>, value: &Secret) -> Result<Option<Secret>, 
 }
 
 /// An expression that does not fit the value.
-fn failed(expression: &Expression, fault: &Fault) -> Wrong {
-    Wrong::new(
+fn failed(expression: &Expression, fault: &Fault) -> Diagnostic {
+    Diagnostic::new(
         format!(
             "the expression {} fails on this value: {fault}",
             quoted(expression.as_str())
@@ -342,7 +345,7 @@ fn failed(expression: &Expression, fault: &Fault) -> Wrong {
 }
 
 /// A null result. Often a key with a dot or a hyphen in it, read as a path.
-fn nothing_found(expression: &Expression, document: &Value) -> Wrong {
+fn nothing_found(expression: &Expression, document: &Value) -> Diagnostic {
     let text = expression.as_str();
     let remedy = match document {
         Value::Object(entries) if !matches!(entries.get(text), None | Some(Value::Null)) => {
@@ -351,7 +354,7 @@ fn nothing_found(expression: &Expression, document: &Value) -> Wrong {
         }
         _ => "correct the path, or write \"optional: true\" to skip it".to_owned(),
     };
-    Wrong::new(
+    Diagnostic::new(
         format!("the expression {} finds nothing in the value", quoted(text)),
         remedy,
     )

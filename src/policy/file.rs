@@ -1,14 +1,15 @@
 //! The access policy in its file: read anew when the file changes, and kept as it was while the file makes no sense.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::{Decision, Identity, Missing, Permit, Policy, Question};
+use crate::diagnostic::Diagnostic;
 use crate::limits;
+use crate::os::file::{self, Seen, WatchedFile};
 use crate::params::{Plan, Region};
+use crate::secret::Secret;
 
 /// The rule that permits an object, or what it lacks.
 pub(crate) type Verdict = Result<String, String>;
@@ -29,52 +30,19 @@ pub(crate) enum Refusal {
     },
 }
 
-/// A policy file. Nothing watches it: whoever asks looks whether the file is still the same, which is one system call.
+/// A policy file.
 #[derive(Debug)]
-pub struct PolicyFile {
-    path: PathBuf,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    seen: Option<Stamp>,
-    policy: Option<Arc<Policy>>,
-    problem: Option<String>,
-}
-
-/// What changes when a file is written or replaced, as a ConfigMap's files are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    file: (u64, u64),
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            file: (metadata.dev(), metadata.ino()),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
+pub struct PolicyFile(WatchedFile<Arc<Policy>>);
 
 impl PolicyFile {
     /// The policy in the file at `path`, read when it is first asked for.
     pub fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            state: Mutex::default(),
-        }
+        Self(WatchedFile::new(path))
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// Whether the file is a policy as it stands now. If it is not, the last one that was still holds.
@@ -82,12 +50,9 @@ impl PolicyFile {
     /// # Errors
     /// What is wrong with it, in one line.
     pub fn check(&self) -> Result<(), String> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.look(&mut state);
-        match &state.problem {
-            Some(problem) => Err(self.wrong(problem, state.policy.is_some())),
-            None => Ok(()),
-        }
+        let seen = self.look();
+        let wrong = |problem: String| self.wrong(&problem, seen.value.is_some());
+        seen.problem.map_or(Ok(()), |problem| Err(wrong(problem)))
     }
 
     /// The policy that holds now.
@@ -95,37 +60,26 @@ impl PolicyFile {
     /// # Errors
     /// There has not been one since the provider started; why.
     pub fn current(&self) -> Result<Arc<Policy>, String> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.look(&mut state);
-        let problem = state.problem.as_deref().unwrap_or_default();
-        state.policy.clone().ok_or_else(|| self.wrong(problem, false))
+        let seen = self.look();
+        let problem = seen.problem.unwrap_or_default();
+        seen.value.ok_or_else(|| self.wrong(&problem, false))
     }
 
-    fn look(&self, state: &mut State) {
-        let stamp = fs::metadata(&self.path).map(|it| Stamp::of(&it)).ok();
-        if stamp.is_some() && stamp == state.seen {
-            return;
-        }
-        let outcome = read(&self.path);
-        // Taken before the file was read: a change in between is seen the next time.
-        state.seen = stamp;
-        match outcome {
-            Ok(policy) => {
-                let rules = policy.rules.len();
-                log::info!(
-                    "access policy {}: {rules} rules hold from now on",
-                    self.path.display()
-                );
-                state.policy = Some(Arc::new(policy));
-                state.problem = None;
-            }
-            Err(problem) => {
-                if state.problem.as_ref() != Some(&problem) {
-                    log::error!("{}", self.wrong(&problem, state.policy.is_some()));
-                }
-                state.problem = Some(problem);
+    fn look(&self) -> Seen<Arc<Policy>> {
+        let seen = self.0.look(limits::POLICY_BYTES, |bytes| match parsed(bytes) {
+            Ok(policy) => Ok(Arc::new(policy)),
+            Err(wrong) => Err(wrong.to_string()),
+        });
+        match (&seen.problem, &seen.value) {
+            _ if !seen.is_news => {}
+            (Some(problem), value) => log::error!("{}", self.wrong(problem, value.is_some())),
+            (None, policy) => {
+                let rules = policy.as_ref().map_or(0, |policy| policy.rules.len());
+                let path = self.path().display();
+                log::info!("access policy {path}: {rules} rules hold from now on");
             }
         }
+        seen
     }
 
     fn wrong(&self, problem: &str, holds: bool) -> String {
@@ -134,7 +88,10 @@ impl PolicyFile {
         } else {
             "until it is mended nobody may read with the provider's identity"
         };
-        format!("access policy {}: {problem}; {consequence}", self.path.display())
+        format!(
+            "access policy {}: {problem}; {consequence}",
+            self.path().display()
+        )
     }
 
     /// What the policy says of each object, in the order of the plan; `None` if the Mount is exempt. The node is asked for
@@ -173,7 +130,7 @@ impl PolicyFile {
         region: impl FnOnce() -> Result<Region, String>,
     ) -> Result<(), Refusal> {
         let denied = |reason: String| Refusal::Rules {
-            path: self.path.display().to_string(),
+            path: self.path().display().to_string(),
             reason,
         };
         let policy = match self.current() {
@@ -196,26 +153,23 @@ impl PolicyFile {
     }
 }
 
-fn read(path: &Path) -> Result<Policy, String> {
-    let text = read_text(path).map_err(|error| format!("cannot be read: {error}"))?;
-    Policy::parse(&text).map_err(|error| error.to_string())
+/// The policy that is in the file at `path` now.
+pub(crate) fn read(path: &Path) -> Result<Policy, Diagnostic> {
+    parsed(file::read(path, limits::POLICY_BYTES))
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
-    // A pipe would hold us up.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a file"));
-    }
-    let most = u64::try_from(limits::POLICY_BYTES).unwrap_or(u64::MAX);
-    let mut text = String::new();
-    File::open(path)?
-        .take(most.saturating_add(1))
-        .read_to_string(&mut text)?;
-    Ok(text)
+fn parsed(bytes: io::Result<Secret>) -> Result<Policy, Diagnostic> {
+    let bytes = bytes.map_err(|error| Diagnostic::new(format!("cannot be read: {error}"), ""))?;
+    let text = bytes
+        .expose_str()
+        .ok_or_else(|| Diagnostic::new("it is not UTF-8", ""))?;
+    Policy::parse(text)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const NOTHING: &str = "version: 1\nrules: []\n";
@@ -282,6 +236,6 @@ mod tests {
         let path = directory.path().join("large");
         fs::write(&path, " ".repeat(limits::POLICY_BYTES + 100)).expect("write");
         let file = PolicyFile::new(path);
-        assert!(rules(&file).is_err_and(|problem| problem.contains("limit of 262144")));
+        assert!(rules(&file).is_err_and(|problem| problem.contains("longer than 262144")));
     }
 }

@@ -26,8 +26,7 @@ mod pattern;
 
 pub use decide::{Decision, Denied, Missing, Permit, Question, REMEDY, Wish};
 pub use file::PolicyFile;
-pub(crate) use file::{Refusal, Verdict};
-pub use parse::Invalid;
+pub(crate) use file::{Refusal, Verdict, read};
 pub use pattern::Pattern;
 
 use crate::params::Service;

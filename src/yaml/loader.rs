@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use serde_saphyr::granit_parser::{Event, Marker, ScalarStyle, Span, Tag};
 
-use super::{Bounds, Error, Kind, Node, Style, cost};
-use crate::diagnostic::{Position, Wrong, quoted};
+use super::{Bounds, Kind, Node, Style, cost};
+use crate::diagnostic::{Diagnostic, Position, quoted};
 
 /// A collection that is still open.
 struct Open {
@@ -51,7 +51,7 @@ impl Loader {
         }
     }
 
-    pub(super) fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), Error> {
+    pub(super) fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), Diagnostic> {
         let at = position(&span.start);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -81,7 +81,7 @@ impl Loader {
         }
     }
 
-    fn begin(&mut self, at: Position, anchor: usize, items: Items) -> Result<(), Error> {
+    fn begin(&mut self, at: Position, anchor: usize, items: Items) -> Result<(), Diagnostic> {
         self.count(1, 0, at)?;
         if self.open.len() >= self.bounds.depth {
             return Err(too_deep(at, self.bounds.depth));
@@ -90,7 +90,7 @@ impl Loader {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), Error> {
+    fn end(&mut self) -> Result<(), Diagnostic> {
         let Some(Open { at, anchor, items }) = self.open.pop() else {
             return Ok(());
         };
@@ -103,7 +103,7 @@ impl Loader {
     }
 
     /// Places a complete node where it belongs.
-    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), Error> {
+    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), Diagnostic> {
         if anchor != 0 {
             let (nodes, bytes, depth) = cost(&node);
             self.count(nodes, bytes, node.at)?;
@@ -124,22 +124,17 @@ impl Loader {
             None if self.root.is_none() => self.root = Some(node),
             None if matches!(node.kind, Kind::Null) => {}
             None => {
-                return Err(Error {
-                    at: Some(node.at),
-                    wrong: Wrong::new(
-                        "a second document begins here",
-                        "write one list, without \"---\" inside",
-                    ),
-                });
+                let remedy = "write one list, without \"---\" inside";
+                return Err(Diagnostic::at(node.at, "a second document begins here", remedy));
             }
         }
         Ok(())
     }
 
-    fn alias(&mut self, anchor: usize, at: Position) -> Result<(), Error> {
+    fn alias(&mut self, anchor: usize, at: Position) -> Result<(), Diagnostic> {
         let Some(anchored) = self.anchors.get(&anchor) else {
-            let wrong = Wrong::new("an alias stands inside its own anchor", "write the value out");
-            return Err(Error { at: Some(at), wrong });
+            let text = "an alias stands inside its own anchor";
+            return Err(Diagnostic::at(at, text, "write the value out"));
         };
         if self.open.len().saturating_add(anchored.depth) > self.bounds.depth {
             return Err(too_deep(at, self.bounds.depth));
@@ -151,7 +146,7 @@ impl Loader {
     }
 
     /// Resolves merge keys, and refuses keys that occur twice.
-    fn merged(&mut self, entries: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, Error> {
+    fn merged(&mut self, entries: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, Diagnostic> {
         let mut result: Vec<(Node, Node)> = Vec::with_capacity(entries.len());
         let mut lines: HashMap<String, Position> = HashMap::with_capacity(entries.len());
         let mut sources = Vec::new();
@@ -161,19 +156,13 @@ impl Loader {
                 Kind::Text(text) => {
                     if let Some(first) = lines.insert(text.clone(), key.at) {
                         let text = format!("the key {} stands here and at {first}", quoted(text));
-                        return Err(Error {
-                            at: Some(key.at),
-                            wrong: Wrong::new(text, "keep one of them"),
-                        });
+                        return Err(Diagnostic::at(key.at, text, "keep one of them"));
                     }
                     result.push((key, value));
                 }
                 Kind::Null | Kind::List(_) | Kind::Map(_) => {
                     let text = format!("a key must be text, not {}", key.kind.name());
-                    return Err(Error {
-                        at: Some(key.at),
-                        wrong: Wrong::new(text, "write a key of the grammar"),
-                    });
+                    return Err(Diagnostic::at(key.at, text, "write a key of the grammar"));
                 }
             }
         }
@@ -199,7 +188,7 @@ impl Loader {
         Ok(result)
     }
 
-    fn count(&mut self, nodes: usize, bytes: usize, at: Position) -> Result<(), Error> {
+    fn count(&mut self, nodes: usize, bytes: usize, at: Position) -> Result<(), Diagnostic> {
         self.nodes = self.nodes.saturating_add(nodes);
         self.bytes = self.bytes.saturating_add(bytes);
         let text = if self.nodes > self.bounds.nodes {
@@ -212,19 +201,16 @@ impl Loader {
         } else {
             return Ok(());
         };
-        Err(Error {
-            at: Some(at),
-            wrong: self.bounds.wrong(text),
-        })
+        Err(Diagnostic::at(at, text, self.bounds.remedy))
     }
 }
 
 /// What a scalar is, given how it is written.
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Result<Kind, Error> {
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Result<Kind, Diagnostic> {
     let core = tag.and_then(Tag::core_suffix);
     if tag.is_some_and(|tag| tag.suffix() == "binary") {
-        let wrong = Wrong::new("!!binary is not decoded here", "write the text itself");
-        return Err(Error { at: Some(at), wrong });
+        let text = "!!binary is not decoded here";
+        return Err(Diagnostic::at(at, text, "write the text itself"));
     }
     let plain = matches!(style, ScalarStyle::Plain);
     let null = plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") && core != Some("str");
@@ -242,17 +228,11 @@ pub(super) fn position(marker: &Marker) -> Position {
     }
 }
 
-fn too_deep(at: Position, depth: usize) -> Error {
+fn too_deep(at: Position, depth: usize) -> Diagnostic {
     let text = format!("nested more than {depth} levels deep");
-    Error {
-        at: Some(at),
-        wrong: Wrong::new(text, "write a list of mappings"),
-    }
+    Diagnostic::at(at, text, "write a list of mappings")
 }
 
-fn bad_merge(at: Position) -> Error {
-    Error {
-        at: Some(at),
-        wrong: Wrong::new("a merge key needs a mapping", "write \"<<: *anchor\""),
-    }
+fn bad_merge(at: Position) -> Diagnostic {
+    Diagnostic::at(at, "a merge key needs a mapping", "write \"<<: *anchor\"")
 }

@@ -11,7 +11,7 @@ use serde_saphyr::granit_parser::{self, Parser};
 
 use loader::{Loader, position};
 
-use crate::diagnostic::{Position, Wrong, bounded};
+use crate::diagnostic::{Diagnostic, Position, bounded};
 use crate::limits;
 
 /// A node and where it begins.
@@ -60,27 +60,49 @@ impl Bounds {
         depth: limits::OBJECTS_DEPTH,
         remedy: "split the SecretProviderClass",
     };
-
-    fn wrong(&self, text: String) -> Wrong {
-        Wrong::new(text, self.remedy)
-    }
 }
 
 impl Node {
+    /// Its text, if it is text.
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether it is this text, in any case.
     pub(crate) fn is_text(&self, text: &str) -> bool {
-        matches!(&self.kind, Kind::Text(own) if own.eq_ignore_ascii_case(text))
+        self.as_text().is_some_and(|own| own.eq_ignore_ascii_case(text))
+    }
+
+    /// Its items; none if it is no list.
+    pub(crate) fn items(&self) -> &[Self] {
+        match &self.kind {
+            Kind::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Its keys and values; none if it is no mapping.
+    pub(crate) fn entries(&self) -> &[(Self, Self)] {
+        match &self.kind {
+            Kind::Map(entries) => entries,
+            _ => &[],
+        }
     }
 
     /// The value of a mapping's key, spelt exactly so.
     pub(crate) fn get(&self, name: &str) -> Option<&Self> {
-        let Kind::Map(entries) = &self.kind else {
-            return None;
-        };
-        let found = entries
-            .iter()
-            .find(|(key, _)| matches!(&key.kind, Kind::Text(text) if text == name));
-        found.map(|(_, value)| value)
+        let mut entries = self.entries().iter();
+        entries
+            .find(|(key, _)| key.as_text() == Some(name))
+            .map(|(_, value)| value)
+    }
+
+    /// The text of a mapping's key, if it is text.
+    pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_text()
     }
 }
 
@@ -110,26 +132,16 @@ impl Kind {
     }
 }
 
-/// Why a text is not the one document that was due.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Error {
-    pub(crate) at: Option<Position>,
-    pub(crate) wrong: Wrong,
-}
-
 /// Reads the one document of `objects`; [`Kind::Null`] when there is none.
-pub(crate) fn parse(text: &str) -> Result<Node, Error> {
+pub(crate) fn parse(text: &str) -> Result<Node, Diagnostic> {
     parse_within(text, Bounds::OBJECTS)
 }
 
 /// Reads one document; [`Kind::Null`] when there is none.
-pub(crate) fn parse_within(text: &str, bounds: Bounds) -> Result<Node, Error> {
+pub(crate) fn parse_within(text: &str, bounds: Bounds) -> Result<Node, Diagnostic> {
     if text.len() > bounds.bytes {
         let text = format!("{} bytes are more than the limit of {}", text.len(), bounds.bytes);
-        return Err(Error {
-            at: None,
-            wrong: bounds.wrong(text),
-        });
+        return Err(Diagnostic::new(text, bounds.remedy));
     }
     let options = granit_parser::options! {
         emit_comments: false,
@@ -142,10 +154,8 @@ pub(crate) fn parse_within(text: &str, bounds: Bounds) -> Result<Node, Error> {
             Ok((event, span)) => loader.event(event, &span)?,
             Err(error) => {
                 let text = format!("not valid YAML: {}", bounded(&error.info(), limits::QUOTED_BYTES));
-                return Err(Error {
-                    at: Some(position(error.marker())),
-                    wrong: Wrong::new(text, "check indentation (spaces, no tabs), quotes and brackets"),
-                });
+                let remedy = "check indentation (spaces, no tabs), quotes and brackets";
+                return Err(Diagnostic::at(position(error.marker()), text, remedy));
             }
         }
     }

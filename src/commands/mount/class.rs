@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::commands::validate::manifest::{Document, is_class, resources, text_of};
+use crate::commands::validate::manifest::{Document, is_class, resources};
 use crate::commands::validate::publish_secrets::{data, texts};
 use crate::yaml::Node;
 
@@ -28,7 +28,7 @@ pub(crate) fn find(text: &str, name: Option<&str>) -> Result<Class, String> {
         for resource in resources(&root).into_iter().filter(|resource| is_class(resource)) {
             let called = resource
                 .get("metadata")
-                .and_then(|metadata| text_of(metadata, "name"));
+                .and_then(|metadata| metadata.text_of("name"));
             if name.is_some() && name != called {
                 continue;
             }
@@ -58,8 +58,8 @@ pub(crate) fn find(text: &str, name: Option<&str>) -> Result<Class, String> {
 
 /// What to say of a class of another provider.
 fn other_provider(root: &Node) -> Option<String> {
-    let provider = text_of(root.get("spec")?, "provider")?;
-    let name = text_of(root.get("metadata")?, "name")?;
+    let provider = root.get("spec")?.text_of("provider")?;
+    let name = root.get("metadata")?.text_of("name")?;
     (provider != PROVIDER).then(|| format!("{name}: spec.provider is {provider:?}; this one is {PROVIDER:?}"))
 }
 
@@ -74,7 +74,7 @@ pub(super) fn secret(text: &str) -> Result<BTreeMap<String, String>, String> {
     let root = documents
         .iter()
         .flat_map(resources)
-        .find(|resource| text_of(resource, "kind") == Some("Secret"))
+        .find(|resource| resource.text_of("kind") == Some("Secret"))
         .ok_or("no Secret in it")?;
     data(root)
 }
@@ -83,10 +83,12 @@ fn class(root: &Node) -> Result<Class, String> {
     let metadata = root
         .get("metadata")
         .ok_or("a SecretProviderClass without metadata")?;
-    let name = text_of(metadata, "name").ok_or("a SecretProviderClass without metadata.name")?;
+    let name = metadata
+        .text_of("name")
+        .ok_or("a SecretProviderClass without metadata.name")?;
     let name = name.to_owned();
     let spec = root.get("spec").ok_or_else(|| format!("{name}: no spec"))?;
-    if text_of(spec, "provider").is_none() {
+    if spec.text_of("provider").is_none() {
         return Err(format!("{name}: no spec.provider; write {PROVIDER:?}"));
     }
     let parameters = spec
@@ -95,21 +97,16 @@ fn class(root: &Node) -> Result<Class, String> {
         .transpose()
         .map_err(|problem| format!("{name}: {problem}"))?;
     Ok(Class {
-        namespace: text_of(metadata, "namespace").map(str::to_owned),
+        namespace: metadata.text_of("namespace").map(str::to_owned),
         name,
         parameters: parameters.unwrap_or_default(),
     })
 }
 
 fn parse(document: &Document<'_>) -> Result<Node, String> {
-    document.parse().map_err(|error| match error.at {
-        Some(at) => format!(
-            "{}: {}; {}",
-            document.in_file(at),
-            error.wrong.text,
-            error.wrong.remedy
-        ),
-        None => format!("{}; {}", error.wrong.text, error.wrong.remedy),
+    document.parse().map_err(|mut error| {
+        error.at = error.at.map(|at| document.in_file(at));
+        error.to_string()
     })
 }
 

@@ -4,16 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
-use super::class::{Class, Finding};
 use super::manifest::{Document, resources};
 use super::pods::{self, Mount};
+use super::report::{Access, Class, Finding, Verdict};
 use crate::diagnostic::{Position, quoted};
 use crate::limits;
-use crate::os::file;
 use crate::params::{self, Input, Options, Plan, Pod, Problems, Region, UnknownKeys};
-use crate::policy::{Decision, Identity, Policy, Question, REMEDY};
+use crate::policy::{self, Decision, Identity, Policy, Question, REMEDY};
 
 /// Which policy, and what the manifests leave open.
 #[derive(Debug)]
@@ -26,42 +23,6 @@ pub struct Settings {
     pub service_account: String,
     /// The region of classes that name none.
     pub region: Option<Region>,
-}
-
-/// What the policy says of a class for some pods.
-#[derive(Debug, Serialize)]
-pub struct Access {
-    /// The first of them, such as `Deployment web`; empty if the manifests have none.
-    pub pods: String,
-    /// Their namespace.
-    pub namespace: String,
-    /// Their ServiceAccount.
-    pub service_account: String,
-    /// Parameters of the class whose place their `volumeAttributes` take.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub overrides: Vec<String>,
-    /// As whom they read: `provider`, `podIdentity` or `nodePublishSecret`.
-    pub identity: &'static str,
-    /// `permitted`, `denied`, `exempt`, or `unknown` where it depends on a region that is not known.
-    pub decision: &'static str,
-    /// Each object; none if exempt.
-    pub objects: Vec<Verdict>,
-}
-
-/// What the policy says of an object.
-#[derive(Debug, Serialize)]
-pub struct Verdict {
-    /// The object, as messages call it.
-    pub object: String,
-    /// The rule that permits it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// Whether that rule is for some regions only, and the object's own is not known.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub some_regions_only: bool,
-    /// What is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub missing: Option<String>,
 }
 
 /// The policy, and who mounts what.
@@ -78,20 +39,10 @@ impl<'a> Checker<'a> {
     /// # Errors
     /// It cannot be read, or is none.
     pub(super) fn new(settings: &'a Settings) -> Result<Self, Finding> {
-        let wrong = |at: Option<Position>, text: String| {
-            Finding::new(
-                at.unwrap_or(Position { line: 1, column: 1 }),
-                "access policy",
-                text,
-                "",
-            )
-        };
-        let text = file::read(&settings.policy, limits::POLICY_BYTES)
-            .map_err(|error| wrong(None, format!("cannot be read: {error}")))?;
-        let text = text
-            .expose_str()
-            .ok_or_else(|| wrong(None, "it is not UTF-8".to_owned()))?;
-        let policy = Policy::parse(text).map_err(|invalid| wrong(invalid.at(), invalid.text().to_owned()))?;
+        let policy = policy::read(&settings.policy).map_err(|wrong| {
+            let at = wrong.at.unwrap_or(Position { line: 1, column: 1 });
+            Finding::new(at, "access policy", wrong.text, wrong.remedy)
+        })?;
         Ok(Self {
             settings,
             policy,
@@ -104,7 +55,7 @@ impl<'a> Checker<'a> {
         let mut users = Vec::new();
         for document in Document::split(text)
             .iter()
-            .filter(|document| document.may_hold_a_pod())
+            .filter(|document| pods::may_be_in(document))
         {
             if let Ok(root) = document.parse() {
                 resources(&root)
@@ -248,48 +199,5 @@ impl Mount {
             unknown_keys: UnknownKeys::Error,
         };
         params::parse(&input, &options)
-    }
-}
-
-impl Access {
-    /// The lines for people, the first of them about the pods.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let identity = Identity::ALL
-            .iter()
-            .find(|identity| identity.name() == self.identity);
-        let identity = identity.map(ToString::to_string).unwrap_or_default();
-        let pods = match &*self.pods {
-            "" => String::new(),
-            name => format!("{}, ", quoted(name)),
-        };
-        let keys: Vec<String> = self.overrides.iter().map(|key| quoted(key)).collect();
-        let own = match &*keys {
-            [] => String::new(),
-            keys => format!(" and volumeAttributes of its own ({})", keys.join(", ")),
-        };
-        let mut lines = vec![format!(
-            "access for {pods}service account {} of namespace {}, with {identity}{own}: {}",
-            quoted(&self.service_account),
-            quoted(&self.namespace),
-            self.decision
-        )];
-        lines.extend(self.objects.iter().map(|verdict| {
-            let Verdict {
-                object,
-                rule,
-                some_regions_only,
-                missing,
-            } = verdict;
-            let limit = if *some_regions_only {
-                ", in some regions only"
-            } else {
-                ""
-            };
-            match rule {
-                Some(rule) => format!("  {object}: rule {}{limit}", quoted(rule)),
-                None => format!("  {object}: {}", missing.as_deref().unwrap_or_default()),
-            }
-        }));
-        lines
     }
 }

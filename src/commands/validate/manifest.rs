@@ -1,9 +1,9 @@
 //! Kubernetes manifests: documents, lists in them, and the SecretProviderClasses among the rest. Whoever takes a class
 //! out of a file of the user's reads it with this.
 
-use crate::diagnostic::Position;
+use crate::diagnostic::{Diagnostic, Position, nearest, quoted};
 use crate::limits;
-use crate::yaml::{self, Bounds, Kind, Node};
+use crate::yaml::{self, Bounds, Node};
 
 /// A document of a file, and where it begins.
 #[derive(Clone, Copy)]
@@ -38,12 +38,7 @@ impl<'a> Document<'a> {
         self.text.contains(KIND)
     }
 
-    /// Whether a pod that mounts a class can be in there.
-    pub(super) fn may_hold_a_pod(&self) -> bool {
-        self.text.contains(super::pods::CLASS)
-    }
-
-    pub(crate) fn parse(&self) -> Result<Node, yaml::Error> {
+    pub(crate) fn parse(&self) -> Result<Node, Diagnostic> {
         yaml::parse_within(self.text, MANIFEST)
     }
 
@@ -85,11 +80,10 @@ pub(crate) fn resources(root: &Node) -> Vec<&Node> {
 }
 
 fn collect<'a>(root: &'a Node, found: &mut Vec<&'a Node>) {
-    match (text_of(root, "kind"), root.get("items").map(|items| &items.kind)) {
-        (Some(kind), items) if kind == "List" || kind == "SecretProviderClassList" => {
-            if let Some(Kind::List(items)) = items {
-                items.iter().for_each(|item| collect(item, found));
-            }
+    match root.text_of("kind") {
+        Some("List" | "SecretProviderClassList") => {
+            let items = root.get("items").map_or(&[][..], Node::items);
+            items.iter().for_each(|item| collect(item, found));
         }
         _ => found.push(root),
     }
@@ -100,7 +94,7 @@ pub(super) fn class(root: &Node) -> Resource<'_> {
     if !is_class(root) {
         return Resource::Other;
     }
-    let api = text_of(root, "apiVersion").unwrap_or_default();
+    let api = root.text_of("apiVersion").unwrap_or_default();
     let broken = |text: &str, remedy: &str| Resource::Broken(root, text.to_owned(), remedy.to_owned());
     match api.strip_prefix(GROUP) {
         Some("v1" | "v1alpha1") => {}
@@ -116,11 +110,11 @@ pub(super) fn class(root: &Node) -> Resource<'_> {
     let Some(spec) = root.get("spec") else {
         return broken("spec is missing", "write spec: with provider and parameters");
     };
-    match text_of(spec, "provider") {
+    match spec.text_of("provider") {
         Some("alibabacloud") => Resource::Class(root),
         None | Some("") => broken("spec.provider is missing", "write provider: alibabacloud"),
-        Some(other) if crate::diagnostic::nearest(other, &["alibabacloud"]).is_some() => {
-            let text = format!("no provider is called {}", crate::diagnostic::quoted(other));
+        Some(other) if nearest(other, &["alibabacloud"]).is_some() => {
+            let text = format!("no provider is called {}", quoted(other));
             broken(&text, "did you mean alibabacloud?")
         }
         Some(_) => Resource::Other,
@@ -129,13 +123,5 @@ pub(super) fn class(root: &Node) -> Resource<'_> {
 
 /// Whether it calls itself a SecretProviderClass.
 pub(crate) fn is_class(root: &Node) -> bool {
-    text_of(root, "kind") == Some(KIND)
-}
-
-/// The text of a key, if it is text.
-pub(crate) fn text_of<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
-    match &node.get(key)?.kind {
-        Kind::Text(text) => Some(text),
-        _ => None,
-    }
+    root.text_of("kind") == Some(KIND)
 }

@@ -12,6 +12,7 @@ mod parameters;
 mod pods;
 mod print;
 pub(crate) mod publish_secrets;
+mod report;
 mod scalar;
 mod secret_objects;
 mod source_map;
@@ -22,8 +23,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-pub use access::{Access, Settings as AccessSettings, Verdict};
-pub use class::{Class, File, Finding};
+pub use access::Settings as AccessSettings;
+pub use report::{Access, Class, File, Finding, Report, Verdict};
 
 use self::access::Checker;
 use self::manifest::{Document, Resource, resources};
@@ -59,42 +60,12 @@ pub enum Format {
     Json,
 }
 
-/// What came of one source.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    /// The file's name as it was given, or `-`.
-    #[serde(rename = "file")]
-    pub source: String,
-    /// The classes in it.
-    pub classes: Vec<Class>,
-    /// What is wrong with the file itself.
-    pub errors: Vec<Finding>,
-    /// Resources and documents that are no class for this provider.
-    pub skipped: usize,
-}
-
-impl Report {
-    fn new(source: String) -> Self {
-        Self {
-            source,
-            classes: Vec::new(),
-            errors: Vec::new(),
-            skipped: 0,
-        }
-    }
-
-    /// Whether nothing is wrong.
-    pub fn is_well(&self) -> bool {
-        self.errors.is_empty() && self.classes.iter().all(|class| class.errors.is_empty())
-    }
-}
-
 /// Checks the text of one file, and asks the access policy if there is one.
 fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) -> Report {
     let mut report = Report::new(source.to_owned());
     let mut lines = 0_usize;
     for document in Document::split(text) {
-        let is_of_interest = document.may_hold_a_class() || policy.is_some() && document.may_hold_a_pod();
+        let is_of_interest = document.may_hold_a_class() || policy.is_some() && pods::may_be_in(&document);
         if !is_of_interest {
             report.skipped += usize::from(!document.text.trim().is_empty());
             continue;
@@ -106,17 +77,17 @@ fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) -> Report {
                 let remedy = if document.text.contains("{{") {
                     "if this is a template, render it first, for instance with helm template".to_owned()
                 } else {
-                    error.wrong.remedy
+                    error.remedy
                 };
-                report.errors.push(Finding::new(at, "", error.wrong.text, remedy));
+                report.errors.push(Finding::new(at, "", error.text, remedy));
                 continue;
             }
         };
         for resource in resources(&root) {
             let class = match manifest::class(resource) {
-                Resource::Class(root) => Class::check(document, root, policy),
+                Resource::Class(root) => class::check(document, root, policy),
                 Resource::Broken(root, text, remedy) => {
-                    let mut class = Class::at(document, root);
+                    let mut class = class::bare(document, root);
                     class
                         .errors
                         .push(Finding::new(document.in_file(root.at), "", text, remedy));
@@ -240,20 +211,5 @@ impl fmt::Display for Source {
             Self::File(path) => path.display().fmt(f),
             Self::StandardInput => f.write_str("-"),
         }
-    }
-}
-
-/// A number of things, as a person says it.
-struct Count(usize, &'static str);
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(number, thing) = self;
-        let plural = match (number, thing.ends_with('s')) {
-            (1, _) => "",
-            (_, true) => "es",
-            (_, false) => "s",
-        };
-        write!(f, "{number} {thing}{plural}")
     }
 }

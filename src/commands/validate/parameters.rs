@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::class::Finding;
 use super::manifest::Document;
-use super::scalar::converted;
+use super::report::Finding;
+use super::scalar::not_text;
 use super::source_map::SourceMap;
 use crate::diagnostic::{Position, quoted};
 use crate::limits;
@@ -63,8 +63,8 @@ impl<'a> Parameters<'a> {
                         key_at: key.at,
                     };
                     parameters.texts.insert(name, parameter);
-                    converted(value).map(|converted| {
-                        let told = format!("{} to Kubernetes, which takes text only", converted.as_what);
+                    not_text(value).map(|kind| {
+                        let told = format!("{kind} to Kubernetes, which takes text only");
                         (told, format!("write {name}: {text:?}"))
                     })
                 }

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::manifest::text_of;
-use crate::yaml::{Kind, Node};
+use super::manifest::Document;
+use crate::yaml::Node;
 
 /// The attribute of a volume that names its class.
-pub(super) const CLASS: &str = "secretProviderClass";
+const CLASS: &str = "secretProviderClass";
+
+/// Whether a pod that mounts a class can be in there.
+pub(super) fn may_be_in(document: &Document<'_>) -> bool {
+    document.text.contains(CLASS)
+}
 
 /// A pod, or a workload's pods, and a class that they mount.
 pub(super) struct User {
@@ -41,30 +46,29 @@ const SPECS: [&[&str]; 3] = [
 pub(super) fn users(root: &Node, found: &mut Vec<User>) {
     for path in SPECS {
         let spec = path.iter().try_fold(root, |node, key| node.get(key));
-        let volumes = spec.and_then(|spec| Some((spec, spec.get("volumes")?)));
-        let Some((spec, Kind::List(volumes))) = volumes.map(|(spec, volumes)| (spec, &volumes.kind)) else {
+        let Some((spec, volumes)) = spec.and_then(|spec| Some((spec, spec.get("volumes")?))) else {
             continue;
         };
-        for volume in volumes {
+        for volume in volumes.items() {
             let Some(csi) = volume.get("csi") else { continue };
             let attributes = csi.get("volumeAttributes").map(texts).unwrap_or_default();
             let (Some("secrets-store.csi.k8s.io"), Some(class)) =
-                (text_of(csi, "driver"), attributes.get(CLASS))
+                (csi.text_of("driver"), attributes.get(CLASS))
             else {
                 continue;
             };
-            let metadata = |key| root.get("metadata").and_then(|metadata| text_of(metadata, key));
+            let metadata = |key| root.get("metadata").and_then(|metadata| metadata.text_of(key));
             let account = ["serviceAccountName", "serviceAccount"]
                 .iter()
-                .find_map(|key| text_of(spec, key));
-            let kind = text_of(root, "kind").unwrap_or("Pod");
+                .find_map(|key| spec.text_of(key));
+            let kind = root.text_of("kind").unwrap_or("Pod");
             found.push(User {
                 name: format!("{kind} {}", metadata("name").unwrap_or_default()),
                 namespace: metadata("namespace").unwrap_or_default().to_owned(),
                 class: (*class).to_owned(),
                 secret: csi
                     .get("nodePublishSecretRef")
-                    .and_then(|secret| text_of(secret, "name"))
+                    .and_then(|secret| secret.text_of("name"))
                     .map(str::to_owned),
                 mount: Mount {
                     service_account: account
@@ -88,14 +92,8 @@ const KUBELETS: &str = "csi.storage.k8s.io/";
 
 /// The entries of a mapping that are texts; Kubernetes takes no others.
 fn texts(node: &Node) -> BTreeMap<&str, &str> {
-    let Kind::Map(entries) = &node.kind else {
-        return BTreeMap::new();
-    };
+    let entries = node.entries().iter();
     entries
-        .iter()
-        .filter_map(|(key, value)| match (&key.kind, &value.kind) {
-            (Kind::Text(key), Kind::Text(value)) => Some((key.as_str(), value.as_str())),
-            _ => None,
-        })
+        .filter_map(|(key, value)| Some((key.as_text()?, value.as_text()?)))
         .collect()
 }

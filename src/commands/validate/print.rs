@@ -1,9 +1,11 @@
 //! The outcome as text for people.
 
+use std::fmt;
 use std::io::{self, Write};
 
-use super::{Access, Class, Count, File, Finding, Report};
+use super::report::{Access, Class, File, Finding, Report, Verdict};
 use crate::diagnostic::quoted;
+use crate::policy::Identity;
 
 /// Prints what came of one source.
 pub(super) fn source(report: &Report, output: &mut dyn Write) -> io::Result<()> {
@@ -25,7 +27,7 @@ pub(super) fn source(report: &Report, output: &mut dyn Write) -> io::Result<()> 
         for file in &class.files {
             writeln!(output, "  {}", described(file))?;
         }
-        for line in class.access.iter().flat_map(Access::lines) {
+        for line in class.access.iter().flat_map(access_lines) {
             writeln!(output, "  {line}")?;
         }
         for (kind, findings) in [
@@ -126,4 +128,60 @@ fn told(name: &str, kind: &str, finding: &Finding, output: &mut dyn Write) -> io
 fn printable(text: &str) -> String {
     let plain = !text.is_empty() && text.chars().all(|c| !c.is_control() && !c.is_whitespace());
     if plain { text.to_owned() } else { quoted(text) }
+}
+
+/// The lines for people, the first of them about the pods.
+fn access_lines(access: &Access) -> Vec<String> {
+    let identity = Identity::ALL
+        .iter()
+        .find(|identity| identity.name() == access.identity);
+    let identity = identity.map(ToString::to_string).unwrap_or_default();
+    let pods = match &*access.pods {
+        "" => String::new(),
+        name => format!("{}, ", quoted(name)),
+    };
+    let keys: Vec<String> = access.overrides.iter().map(|key| quoted(key)).collect();
+    let own = match &*keys {
+        [] => String::new(),
+        keys => format!(" and volumeAttributes of its own ({})", keys.join(", ")),
+    };
+    let mut lines = vec![format!(
+        "access for {pods}service account {} of namespace {}, with {identity}{own}: {}",
+        quoted(&access.service_account),
+        quoted(&access.namespace),
+        access.decision
+    )];
+    lines.extend(access.objects.iter().map(|verdict| {
+        let Verdict {
+            object,
+            rule,
+            some_regions_only,
+            missing,
+        } = verdict;
+        let limit = if *some_regions_only {
+            ", in some regions only"
+        } else {
+            ""
+        };
+        match rule {
+            Some(rule) => format!("  {object}: rule {}{limit}", quoted(rule)),
+            None => format!("  {object}: {}", missing.as_deref().unwrap_or_default()),
+        }
+    }));
+    lines
+}
+
+/// A number of things, as a person says it.
+struct Count(usize, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(number, thing) = self;
+        let plural = match (number, thing.ends_with('s')) {
+            (1, _) => "",
+            (_, true) => "es",
+            (_, false) => "s",
+        };
+        write!(f, "{number} {thing}{plural}")
+    }
 }

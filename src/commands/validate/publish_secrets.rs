@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::class::Finding;
-use super::manifest::{Document, resources, text_of};
-use super::{Report, pods};
+use super::manifest::{Document, resources};
+use super::pods;
+use super::report::{Finding, Report};
 use crate::auth;
 use crate::diagnostic::quoted;
 use crate::limits;
@@ -66,11 +66,11 @@ pub(super) fn check(report: &mut Report, text: &str) {
             let metadata = |key| {
                 secret
                     .get("metadata")
-                    .and_then(|it| text_of(it, key))
+                    .and_then(|it| it.text_of(key))
                     .unwrap_or_default()
             };
             let name = (metadata("namespace").to_owned(), metadata("name").to_owned());
-            if text_of(secret, "kind") != Some("Secret") || !wanted.contains(&name) {
+            if secret.text_of("kind") != Some("Secret") || !wanted.contains(&name) {
                 continue;
             }
             let problem = match data(secret) {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::class::{Class, Finding};
 use super::manifest::Document;
-use super::scalar::converted;
+use super::report::{Class, Finding};
+use super::scalar::not_text;
 use crate::diagnostic::{Position, nearest, quoted};
 use crate::limits;
 use crate::params::{Extracted, Plan};
@@ -28,7 +28,7 @@ pub(super) fn check(class: &mut Class, document: Document<'_>, root: &Node, plan
         .collect();
     let near: Vec<&str> = exact.keys().copied().take(limits::PROBLEMS).collect();
     let mut told = Told { document, class };
-    for (number, secret) in (1..).zip(items(list)) {
+    for (number, secret) in (1..).zip(list.items()) {
         let subject = format!("secretObjects[{number}]");
         for (field, remedy) in [
             ("secretName", "name the Secret to write"),
@@ -46,7 +46,7 @@ pub(super) fn check(class: &mut Class, document: Document<'_>, root: &Node, plan
             continue;
         };
         let mut keys = BTreeSet::new();
-        for (index, entry) in (1..).zip(items(data)) {
+        for (index, entry) in (1..).zip(data.items()) {
             let subject = format!("{subject}.data[{index}]");
             if let Some(key) = told.required(entry, "key", &subject, "name the key of the Secret")
                 && !keys.insert(key.trim())
@@ -115,10 +115,10 @@ impl Told<'_> {
     /// A field that must be text and not empty.
     fn required<'n>(&mut self, node: &'n Node, field: &str, subject: &str, remedy: &str) -> Option<&'n str> {
         match node.get(field) {
-            Some(value) => match (&value.kind, converted(value)) {
+            Some(value) => match (&value.kind, not_text(value)) {
                 (Kind::Text(text), None) if !text.trim().is_empty() => return Some(text),
-                (Kind::Text(text), Some(converted)) => {
-                    let told = format!("{field} is {} to Kubernetes, and text is due", converted.as_what);
+                (Kind::Text(text), Some(kind)) => {
+                    let told = format!("{field} is {kind} to Kubernetes, and text is due");
                     self.error(value.at, subject, &told, &format!("write {field}: {text:?}"));
                 }
                 (Kind::Text(_) | Kind::Null, _) => {
@@ -132,13 +132,6 @@ impl Told<'_> {
             None => self.error(node.at, subject, &format!("{field} is missing"), remedy),
         }
         None
-    }
-}
-
-fn items(node: &Node) -> &[Node] {
-    match &node.kind {
-        Kind::List(items) => items,
-        _ => &[],
     }
 }
 

@@ -95,7 +95,7 @@ fn a_running_mount_keeps_its_place_and_the_last_answer_counts() {
 fn the_driver_s_idle_connection_ends_in_two_steps_and_calls_that_cross_the_first_are_served() {
     let mut stage = Stage::new();
     stage.call(1, VERSION, b"");
-    let ping = raw(Kind::Ping, flag::ACK, 0, b"shutdown");
+    let ping = raw(Kind::PING, flag::ACK, 0, b"shutdown");
     let seen = stage.make_room().unwrap();
     assert_eq!(seen[0], goaway(MAX));
     assert!(matches!(seen[1..], [Seen::Ping { ack: false, .. }]), "{seen:?}");

@@ -1,0 +1,186 @@
+//! What comes of a check, as it is printed: `docs/validate.md` documents the JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::diagnostic::Position;
+
+/// What came of one source.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The file's name as it was given, or `-`.
+    #[serde(rename = "file")]
+    pub source: String,
+    /// The classes in it.
+    pub classes: Vec<Class>,
+    /// What is wrong with the file itself.
+    pub errors: Vec<Finding>,
+    /// Resources and documents that are no class for this provider.
+    pub skipped: usize,
+}
+
+impl Report {
+    pub(super) fn new(source: String) -> Self {
+        Self {
+            source,
+            classes: Vec::new(),
+            errors: Vec::new(),
+            skipped: 0,
+        }
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_well(&self) -> bool {
+        self.errors.is_empty() && self.classes.iter().all(|class| class.errors.is_empty())
+    }
+}
+
+/// What comes of one class.
+#[derive(Debug, Serialize)]
+pub struct Class {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// Column, in characters from 1.
+    pub column: usize,
+    /// Its namespace; empty when the manifest leaves it open.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The files that it mounts; none when its manifest has errors.
+    pub files: Vec<File>,
+    /// What the access policy says, for each kind of pods that mounts it; none without a policy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<Access>,
+    /// What is wrong.
+    pub errors: Vec<Finding>,
+    /// What works, but is probably not meant so.
+    pub warnings: Vec<Finding>,
+    /// What the official provider does otherwise.
+    pub notes: Vec<Finding>,
+    /// Parameters that mean the same with every default written out; none when there are errors.
+    pub parameters: Option<BTreeMap<&'static str, String>>,
+}
+
+/// A file that would be mounted.
+#[derive(Debug, Serialize)]
+pub struct File {
+    /// Path below the mount. With `keys`, what all paths begin with.
+    pub path: String,
+    /// Four octal digits.
+    pub mode: String,
+    /// `kms` or `oos`.
+    pub service: String,
+    /// The `objectName`.
+    pub object: String,
+    /// The pinned version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The KMS stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// The region, when the class or the object names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The `kmsEndpoint`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// The role that is assumed (`crossAccountRoleArn`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The JMESPath expression whose result it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
+    /// Whether it stands for a file for each top-level key.
+    pub keys: bool,
+    /// The encoding that is undone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<&'static str>,
+    /// Whether it may be left out.
+    pub optional: bool,
+}
+
+/// An error, a warning or a note, with its place in the file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, in characters from 1.
+    pub column: usize,
+    /// What it is about: item, object, field.
+    pub subject: String,
+    /// What is wrong, or what to know.
+    pub text: String,
+    /// What to do; empty when there is nothing.
+    pub remedy: String,
+}
+
+impl Finding {
+    pub(super) fn new(
+        at: Position,
+        subject: &str,
+        text: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            line: at.line,
+            column: at.column,
+            subject: subject.to_owned(),
+            text: text.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+impl Class {
+    /// How many things there are to say about it.
+    pub(super) fn lines(&self) -> usize {
+        let objects = self.access.iter().map(|access| access.objects.len());
+        [
+            self.files.len(),
+            self.errors.len(),
+            self.warnings.len(),
+            self.notes.len(),
+            1,
+        ]
+        .into_iter()
+        .chain(objects)
+        .sum()
+    }
+}
+
+/// What the policy says of a class for some pods.
+#[derive(Debug, Serialize)]
+pub struct Access {
+    /// The first of them, such as `Deployment web`; empty if the manifests have none.
+    pub pods: String,
+    /// Their namespace.
+    pub namespace: String,
+    /// Their ServiceAccount.
+    pub service_account: String,
+    /// Parameters of the class whose place their `volumeAttributes` take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<String>,
+    /// As whom they read: `provider`, `podIdentity` or `nodePublishSecret`.
+    pub identity: &'static str,
+    /// `permitted`, `denied`, `exempt`, or `unknown` where it depends on a region that is not known.
+    pub decision: &'static str,
+    /// Each object; none if exempt.
+    pub objects: Vec<Verdict>,
+}
+
+/// What the policy says of an object.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    /// The object, as messages call it.
+    pub object: String,
+    /// The rule that permits it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Whether that rule is for some regions only, and the object's own is not known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub some_regions_only: bool,
+    /// What is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
