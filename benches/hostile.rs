@@ -13,7 +13,7 @@
 use std::fs;
 use std::process::{Command, ExitCode};
 
-use csi_provider::commands::validate;
+use csi_provider::config;
 use csi_provider::limits;
 use csi_provider::params::{self, Input, Options};
 use csi_provider::secret::Secret;
@@ -357,10 +357,10 @@ fn manifest(text: &str) -> String {
         "version: 1\nrules: [{name: r, subjects: [{namespace: '*'}], objects: []}]\n",
     )
     .expect("file");
-    let settings = validate::Settings {
-        sources: vec![validate::Source::File(at("file"))],
-        format: validate::Format::Json,
-        access: Some(validate::AccessSettings {
+    let settings = config::ValidateOptions {
+        sources: vec![config::ManifestSource::File(at("file"))],
+        format: config::OutputFormat::Json,
+        access: Some(config::PolicyCheck {
             policy: at("policy"),
             namespace: "default".to_owned(),
             service_account: "default".to_owned(),

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use csi_provider::clock::SystemClock;
-use csi_provider::commands::whoami;
-use csi_provider::config::{self, Command, Config, ProcessEnvironment};
+use csi_provider::config::{self, Command, Config, ProcessEnvironment, WhoAmIOptions};
 use csi_provider::logger::Logger;
 use csi_provider::os::harden::{harden, harden_memory};
 use csi_provider::provider::{Stop, mounter_for, run};
@@ -79,12 +78,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn whoami(config: Config, settings: &whoami::Settings) -> ExitCode {
+fn whoami(config: Config, options: &WhoAmIOptions) -> ExitCode {
     if let Err(error) = harden_memory() {
         return fail(&error, 1);
     }
     let mounter = mounter_for(config);
-    match settings.run(
+    match options.run(
         &mounter,
         &mut std::io::stdin().lock(),
         &mut std::io::stdout().lock(),

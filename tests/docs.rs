@@ -168,7 +168,7 @@ fn every_value_of_the_chart_that_is_named_exists() {
             let name = code.split([':', '=', ' ']).next().unwrap_or_default();
             let name = name.trim_start_matches("--set ");
             let is_value = name.split_once('.').is_some_and(|(top, rest)| {
-                tops.contains_key(top) && !rest.is_empty() && !rest.ends_with('*')
+                tops.contains_key(top) && !rest.is_empty() && !rest.ends_with('*') && rest != "rs"
             });
             if !is_value || OF_THE_DRIVER.contains(&name) {
                 continue;

@@ -4,17 +4,17 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use csi_provider::commands::validate::{AccessSettings, Format, Settings, Source};
+use csi_provider::config::{ManifestSource, OutputFormat, PolicyCheck, ValidateOptions};
 use csi_provider::params;
 
 const POLICY: &str = "testdata/validate/access/policy.yml";
 
-fn validated(path: PathBuf, format: Format) -> (bool, String) {
+fn validated(path: PathBuf, format: OutputFormat) -> (bool, String) {
     let path_has_policy = path.starts_with("testdata/validate/access");
-    let settings = Settings {
-        sources: vec![Source::File(path)],
+    let settings = ValidateOptions {
+        sources: vec![ManifestSource::File(path)],
         format,
-        access: path_has_policy.then(|| AccessSettings {
+        access: path_has_policy.then(|| PolicyCheck {
             policy: POLICY.into(),
             namespace: "default".to_owned(),
             service_account: "default".to_owned(),
@@ -54,7 +54,7 @@ fn every_case_prints_what_its_snapshot_says() {
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
         let name = path.file_stem().expect("name").to_string_lossy().into_owned();
-        let (well, text) = validated(path, Format::Text);
+        let (well, text) = validated(path, OutputFormat::Text);
         let text = format!("{text}exit code {}\n", u8::from(!well));
         settings.bind(|| insta::assert_snapshot!(name, text));
     }
@@ -63,13 +63,13 @@ fn every_case_prints_what_its_snapshot_says() {
 #[test]
 fn the_json_holds_the_same_findings() {
     let path = || PathBuf::from("testdata/validate/secret_objects.yaml");
-    let (well, json) = validated(path(), Format::Json);
+    let (well, json) = validated(path(), OutputFormat::Json);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert!(!well);
     assert_eq!(json["valid"], false);
     let class = &json["sources"][0]["classes"][0];
     let errors = class["errors"].as_array().expect("errors");
-    let (_, text) = validated(path(), Format::Text);
+    let (_, text) = validated(path(), OutputFormat::Text);
     assert!(errors.len() > 5, "{errors:?}");
     for error in errors {
         let line = format!(
@@ -81,7 +81,7 @@ fn the_json_holds_the_same_findings() {
         );
         assert!(text.contains(&line), "{line}");
     }
-    let (well, json) = validated(PathBuf::from("testdata/validate/well.yaml"), Format::Json);
+    let (well, json) = validated(PathBuf::from("testdata/validate/well.yaml"), OutputFormat::Json);
     assert!(well);
     insta::assert_snapshot!("well_as_json", json);
 }
@@ -179,7 +179,7 @@ fn pods_of_another_file() {
 #[test]
 fn the_json_says_what_the_policy_says() {
     let case = PathBuf::from("testdata/validate/access/what_is_missing.yaml");
-    let (well, json) = validated(case, Format::Json);
+    let (well, json) = validated(case, OutputFormat::Json);
     assert!(!well);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     insta::assert_snapshot!(
@@ -194,7 +194,7 @@ fn every_example_passes() {
     files("examples", &mut examples);
     assert!(examples.len() >= 5, "{} examples", examples.len());
     for path in examples {
-        let (well, text) = validated(path, Format::Text);
+        let (well, text) = validated(path, OutputFormat::Text);
         assert!(well, "{text}");
         assert!(text.contains(" 0 errors, 0 warnings"), "{text}");
     }

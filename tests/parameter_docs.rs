@@ -23,6 +23,8 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         let documented: Vec<&str> = section(heading)
             .lines()
             .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(key, _)| key))
+            // Other tables hold expressions, not keys.
+            .filter(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric()))
             .collect();
         assert_eq!(documented, keys, "{heading}");
     }

@@ -15,11 +15,11 @@ const SILENT: [&str; 9] = [
     "hpack",
     "grpc",
     "params",
-    "cli",
-    "validate",
+    "config",
+    "commands/validate",
     "sign",
     "metrics",
-    "prepare.rs",
+    "commands/prepare_dir.rs",
 ];
 
 /// Texts shorter than this join others and say nothing alone.
@@ -143,7 +143,7 @@ fn every_message_has_an_entry() {
     for file in files {
         let relative = file.strip_prefix(&root).expect("below src");
         let first = relative.components().next().expect("a name").as_os_str();
-        if SILENT.iter().any(|silent| first == *silent) {
+        if SILENT.iter().any(|silent| relative.starts_with(silent)) {
             continue;
         }
         let source = fs::read_to_string(&file).expect("source");

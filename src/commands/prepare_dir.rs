@@ -14,18 +14,8 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use crate::config::PrepareDirOptions;
 use crate::provider::SOCKET_NAME;
-
-/// What to prepare.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The directory that the provider will put its socket into.
-    pub directory: PathBuf,
-    /// The group that it runs as; 0 leaves the directory as it is, for root owns it anyway.
-    pub group: u32,
-    /// Other directories that the driver looks through, where a dead socket would hide ours.
-    pub others: Vec<PathBuf>,
-}
 
 /// What could not be done, to which path.
 #[derive(Debug)]
@@ -43,7 +33,7 @@ pub enum Error {
     },
 }
 
-impl Settings {
+impl PrepareDirOptions {
     /// Prepares everything, a line on `output` for each change.
     ///
     /// # Errors
@@ -156,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    fn prepared(settings: &Settings) -> String {
+    fn prepared(settings: &PrepareDirOptions) -> String {
         let mut output = Vec::new();
         settings.run(&mut output).expect("prepared");
         String::from_utf8(output).expect("text")
@@ -173,7 +163,7 @@ mod tests {
             0 => 65532,
             own => own,
         };
-        let mut settings = Settings {
+        let mut settings = PrepareDirOptions {
             group,
             directory,
             others: Vec::new(),
@@ -197,7 +187,7 @@ mod tests {
             (link, "is no directory"),
             (place.path().join("none"), "cannot look at"),
         ] {
-            let settings = Settings {
+            let settings = PrepareDirOptions {
                 directory,
                 group: 0,
                 others: Vec::new(),
@@ -220,7 +210,7 @@ mod tests {
         drop(UnixListener::bind(dead.join(SOCKET_NAME)).expect("socket"));
         let _listening = UnixListener::bind(alive.join(SOCKET_NAME)).expect("socket");
         fs::write(file.join(SOCKET_NAME), "precious").expect("file");
-        let settings = Settings {
+        let settings = PrepareDirOptions {
             group: fs::metadata(&ours).expect("metadata").gid(),
             directory: ours.clone(),
             others: vec![ours.clone(), dead.clone(), alive.clone(), file.clone(), none],

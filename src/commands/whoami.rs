@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::auth::{AUDIENCE, Request, Resolved, TOKENS_KEY};
 use crate::commands::mount::class::{self, Class};
 use crate::commands::mount::hint;
-use crate::commands::validate::Source;
+use crate::config::{ManifestSource, WhoAmIOptions};
 use crate::limits;
 use crate::mount::Mounter;
 use crate::os::file;
@@ -18,25 +18,10 @@ use crate::params::{self, Input, Plan};
 use crate::policy::{PolicyFile, Verdict};
 use crate::secret::Secret;
 
-/// Whose identity to try.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// A SecretProviderClass manifest; without one, the provider's own identity is tried.
-    pub class: Option<PathBuf>,
-    /// Which class of the manifest, where it holds several.
-    pub class_name: Option<String>,
-    /// The pod's namespace; empty for the class's.
-    pub namespace: String,
-    /// The pod's ServiceAccount.
-    pub service_account: String,
-    /// The ServiceAccount token of audience `sts.aliyuncs.com`, as the pod would have it.
-    pub token_file: Option<PathBuf>,
-}
-
 /// How long the whole of it may wait for each answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-impl Settings {
+impl WhoAmIOptions {
     /// Tries the identity, and prints what comes of it. `Ok(false)` if there is none.
     ///
     /// # Errors
@@ -137,8 +122,8 @@ impl Settings {
     /// The class in the manifest.
     fn read(&self, path: &Path, input: &mut dyn Read) -> Result<Class, String> {
         let source = match path.as_os_str().as_encoded_bytes() {
-            b"-" => Source::StandardInput,
-            _ => Source::File(path.to_owned()),
+            b"-" => ManifestSource::StandardInput,
+            _ => ManifestSource::File(path.to_owned()),
         };
         let text = source.read(input).map_err(|error| error.to_string())?;
         class::find(&text, self.class_name.as_deref())

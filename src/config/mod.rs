@@ -2,6 +2,7 @@
 //! subcommand needs.
 
 mod args;
+mod command;
 mod environment;
 mod flags;
 mod help;
@@ -16,6 +17,10 @@ mod values;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+pub use command::{
+    ManifestSource, MountOptions, OutputFormat, PodOptions, PolicyCheck, PrepareDirOptions, ValidateOptions,
+    WhoAmIOptions,
+};
 pub use environment::{Environment, ProcessEnvironment};
 pub use identity::Identity;
 pub use network::{Cluster, StsSetting};
@@ -25,10 +30,6 @@ use args::Args;
 use help::{help, version};
 use subcommand::Subcommand;
 
-use crate::commands::mount::{Pod, Settings as Mount};
-use crate::commands::prepare_dir::Settings as Prepare;
-use crate::commands::validate::{AccessSettings, Format, Settings as Validate, Source};
-use crate::commands::whoami::Settings as WhoAmI;
 use crate::diagnostic::nearest;
 use crate::params::Region;
 
@@ -36,17 +37,17 @@ use crate::params::Region;
 #[derive(Debug)]
 pub enum Command {
     /// Mount once, without Kubernetes.
-    Mount(Box<Mount>),
+    Mount(Box<MountOptions>),
     /// Make the socket's directory fit for a provider that is not root.
-    Prepare(Prepare),
+    Prepare(PrepareDirOptions),
     /// Print this on standard output: `--help` or `--version`.
     Print(String),
     /// Serve until told to stop.
     Serve(Box<Config>),
     /// Check manifests.
-    Validate(Validate),
+    Validate(ValidateOptions),
     /// Try the identity.
-    WhoAmI(Box<Config>, WhoAmI),
+    WhoAmI(Box<Config>, WhoAmIOptions),
 }
 
 /// Reads the command line (without the program's name) and the environment.
@@ -94,7 +95,7 @@ fn chosen(name: &OsStr) -> Result<&'static Subcommand, ConfigError> {
     })
 }
 
-fn mount(args: &Args, environment: &dyn Environment) -> Result<Mount, ConfigError> {
+fn mount(args: &Args, environment: &dyn Environment) -> Result<MountOptions, ConfigError> {
     let filled = |name| Some(args.value(name)).filter(|value| !value.is_empty());
     let needed = |name: &'static str, what: &str| {
         filled(name).ok_or_else(|| ConfigError::new(format!("mount needs --{name}: {what}")))
@@ -104,11 +105,11 @@ fn mount(args: &Args, environment: &dyn Environment) -> Result<Mount, ConfigErro
         .ok()
         .filter(|mode| *mode <= 0o777)
         .ok_or_else(|| ConfigError::new(format!("--mode={mode}: expected an octal number up to 0777")))?;
-    Ok(Mount {
+    Ok(MountOptions {
         class: needed("class", "the manifest that holds the SecretProviderClass")?.into(),
         class_name: filled("class-name").map(String::from),
         target: needed("target", "the directory to write to")?.into(),
-        pod: Pod {
+        pod: PodOptions {
             namespace: filled("namespace").map(String::from),
             name: args.value("pod").to_owned(),
             uid: args.value("pod-uid").to_owned(),
@@ -121,25 +122,25 @@ fn mount(args: &Args, environment: &dyn Environment) -> Result<Mount, ConfigErro
     })
 }
 
-fn prepare(args: &Args) -> Result<Prepare, ConfigError> {
+fn prepare(args: &Args) -> Result<PrepareDirOptions, ConfigError> {
     let group = args.value("group");
     let group = group
         .parse()
         .map_err(|_| ConfigError::new(format!("--group={group}: expected the number of a group")))?;
-    Ok(Prepare {
+    Ok(PrepareDirOptions {
         directory: settings::provider_volume(args)?,
         group,
         others: args.operands().iter().map(PathBuf::from).collect(),
     })
 }
 
-fn whoami(args: &Args) -> WhoAmI {
+fn whoami(args: &Args) -> WhoAmIOptions {
     let path = |name| {
         Some(args.value(name))
             .filter(|path| !path.is_empty())
             .map(PathBuf::from)
     };
-    WhoAmI {
+    WhoAmIOptions {
         class: path("class"),
         class_name: Some(args.value("class-name").to_owned()).filter(|name| !name.is_empty()),
         namespace: args.value("namespace").to_owned(),
@@ -148,15 +149,15 @@ fn whoami(args: &Args) -> WhoAmI {
     }
 }
 
-fn validate(args: &Args) -> Result<Validate, ConfigError> {
+fn validate(args: &Args) -> Result<ValidateOptions, ConfigError> {
     if args.operands().is_empty() {
         return Err(ConfigError::new(
             "validate needs manifests to check: name files, or - for standard input",
         ));
     }
     let format = match args.value("output") {
-        "text" => Format::Text,
-        "json" => Format::Json,
+        "text" => OutputFormat::Text,
+        "json" => OutputFormat::Json,
         other => {
             return Err(ConfigError::new(format!(
                 "--output={other}: expected text or json"
@@ -165,19 +166,19 @@ fn validate(args: &Args) -> Result<Validate, ConfigError> {
     };
     let sources = args.operands().iter().map(|operand| {
         if operand == "-" {
-            Source::StandardInput
+            ManifestSource::StandardInput
         } else {
-            Source::File(operand.into())
+            ManifestSource::File(operand.into())
         }
     });
-    Ok(Validate {
+    Ok(ValidateOptions {
         sources: sources.collect(),
         format,
         access: access(args)?,
     })
 }
 
-fn access(args: &Args) -> Result<Option<AccessSettings>, ConfigError> {
+fn access(args: &Args) -> Result<Option<PolicyCheck>, ConfigError> {
     let filled = |name| Some(args.value(name)).filter(|value| !value.is_empty());
     let Some(policy) = filled("access-policy") else {
         let stray = ["namespace", "service-account", "region"]
@@ -195,7 +196,7 @@ fn access(args: &Args) -> Result<Option<AccessSettings>, ConfigError> {
             ConfigError::new(format!("--region={text}: expected a region such as cn-hangzhou"))
         })
     });
-    Ok(Some(AccessSettings {
+    Ok(Some(PolicyCheck {
         policy: policy.into(),
         namespace: filled("namespace").unwrap_or("default").to_owned(),
         service_account: filled("service-account").unwrap_or("default").to_owned(),

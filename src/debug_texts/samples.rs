@@ -24,7 +24,7 @@ use crate::mount::{Asked, Failed, Mounter};
 use crate::params::{self, Input, Object, Options, Plan};
 use crate::secret::Secret;
 use crate::sync::{CallContext, Cancellation};
-use crate::{commands, jmespath, provider};
+use crate::{jmespath, provider};
 
 const OIDC_PROVIDER: &str = "acs:ram::1234567890120000:oidc-provider/ack-rrsa-c0fake0cloud0cluster0000000001";
 const OBJECTS: &str = "- objectName: test-kms\n- objectName: test\n  objectType: oos\n- objectName: test-kms\n  \
@@ -403,7 +403,7 @@ pub(super) fn made(texts: &mut Texts) {
     let Command::Mount(settings) = command else {
         panic!("not a Mount")
     };
-    let settings: commands::mount::Settings = *settings;
+    let settings: config::MountOptions = *settings;
     texts.add(&settings);
 }
 

@@ -49,7 +49,12 @@ fn item_19_attributes_are_a_json_string_map_with_escapes_and_unknown_keys() {
 #[test]
 fn item_20_secrets_are_null_or_empty_or_an_object() {
     let world = World::start();
-    for secrets in ["null", "{}", "", r#"{"token":"x"}"#] {
+    for secrets in [
+        "null",
+        "{}",
+        "",
+        r#"{"csi.storage.k8s.io/serviceAccount.tokens":"{}"}"#,
+    ] {
         let request = MountRequest {
             secrets: secrets.to_owned(),
             ..request(OBJECT)

@@ -17,7 +17,7 @@ use serde_json::json;
 use zeroize::Zeroize as _;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::MountOptions;
 use crate::entropy::SystemEntropy;
 use crate::grpc::proto::{MountRequest, MountResponse};
 use crate::grpc::{Code, Status};
@@ -29,40 +29,6 @@ use crate::sync::{CallContext, Cancellation};
 
 use class::Class;
 use files::WriteError;
-
-/// What to mount, for whom, and where.
-#[derive(Debug)]
-pub struct Settings {
-    /// The manifest with the SecretProviderClass; `-` is standard input.
-    pub class: PathBuf,
-    /// Which class of the manifest, where it holds several.
-    pub class_name: Option<String>,
-    /// The directory to write to.
-    pub target: PathBuf,
-    /// The pod.
-    pub pod: Pod,
-    /// A file with the pod's ServiceAccount token for `sts.aliyuncs.com`.
-    pub token_file: Option<PathBuf>,
-    /// A manifest with the Secret that `nodePublishSecretRef` names.
-    pub publish_secret: Option<PathBuf>,
-    /// The mode of files that name none; the driver of today always asks for 0644.
-    pub mode: u32,
-    /// How the provider is configured.
-    pub config: Box<Config>,
-}
-
-/// Whose volume it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pod {
-    /// Its namespace; without one the class's, else `default`.
-    pub namespace: Option<String>,
-    /// Its name.
-    pub name: String,
-    /// Its uid.
-    pub uid: String,
-    /// Its ServiceAccount.
-    pub service_account: String,
-}
 
 /// Why nothing was mounted.
 #[derive(Debug)]
@@ -112,7 +78,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl Settings {
+impl MountOptions {
     /// Mounts once. Tells each file with its mode, size and version; never what it holds.
     ///
     /// # Errors

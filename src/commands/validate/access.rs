@@ -2,32 +2,19 @@
 //! object, or what is missing, in the words of the Mount.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use super::manifest::{Document, resources};
 use super::pods::{self, Mount};
 use super::report::{Access, Class, Finding, Verdict};
+use crate::config::PolicyCheck;
 use crate::diagnostic::{Position, quoted};
 use crate::limits;
 use crate::params::{self, Input, Options, Plan, Pod, Problems, Region, UnknownKeys};
 use crate::policy::{self, Decision, Identity, Policy, Question, REMEDY};
 
-/// Which policy, and what the manifests leave open.
-#[derive(Debug)]
-pub struct Settings {
-    /// The policy's file.
-    pub policy: PathBuf,
-    /// The namespace of classes and pods that name none.
-    pub namespace: String,
-    /// The ServiceAccount of the pods of classes that no pod of the manifests mounts.
-    pub service_account: String,
-    /// The region of classes that name none.
-    pub region: Option<Region>,
-}
-
 /// The policy, and who mounts what.
 pub(super) struct Checker<'a> {
-    settings: &'a Settings,
+    settings: &'a PolicyCheck,
     policy: Policy,
     /// By namespace and class; then by how it is mounted, with the name of the first that does it so.
     users: BTreeMap<(String, String), BTreeMap<Mount, String>>,
@@ -38,7 +25,7 @@ impl<'a> Checker<'a> {
     ///
     /// # Errors
     /// It cannot be read, or is none.
-    pub(super) fn new(settings: &'a Settings) -> Result<Self, Finding> {
+    pub(super) fn new(settings: &'a PolicyCheck) -> Result<Self, Finding> {
         let policy = policy::read(&settings.policy).map_err(|wrong| {
             let at = wrong.at.unwrap_or(Position { line: 1, column: 1 });
             Finding::new(at, "access policy", wrong.text, wrong.remedy)

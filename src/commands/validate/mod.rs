@@ -1,6 +1,6 @@
 //! `validate`: SecretProviderClass manifests checked with the code that mounts them, without cluster or cloud.
 //!
-//! Pure but for [`Settings::run`], which reads the files and prints. `docs/validate.md` is for its users.
+//! Pure but for [`ValidateOptions::run`], which reads the files and prints. `docs/validate.md` is for its users.
 
 mod access;
 mod class;
@@ -19,46 +19,16 @@ mod source_map;
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
 
 use serde::Serialize;
 
-pub use access::Settings as AccessSettings;
 pub use report::{Access, Class, File, Finding, Report, Verdict};
 
 use self::access::Checker;
 use self::manifest::{Document, Resource, resources};
+use crate::config::{ManifestSource, OutputFormat, ValidateOptions};
 use crate::diagnostic::Position;
 use crate::limits;
-
-/// What to check, and how to print what comes of it.
-#[derive(Debug)]
-pub struct Settings {
-    /// Where the manifests are, in the order of the command line.
-    pub sources: Vec<Source>,
-    /// How to print.
-    pub format: Format,
-    /// The access policy to ask, too.
-    pub access: Option<AccessSettings>,
-}
-
-/// Where manifests are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// In a file.
-    File(PathBuf),
-    /// On standard input.
-    StandardInput,
-}
-
-/// How to print the outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For programs: one JSON document.
-    Json,
-}
 
 /// Checks the text of one file, and asks the access policy if there is one.
 fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) -> Report {
@@ -115,7 +85,7 @@ fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) -> Report {
     report
 }
 
-impl Settings {
+impl ValidateOptions {
     /// Checks everything and prints to `output`. Whether all is well.
     ///
     /// # Errors
@@ -157,15 +127,15 @@ impl Settings {
             };
             reports.push(report);
         }
-        if self.format == Format::Text {
+        if self.format == OutputFormat::Text {
             for report in &reports {
                 print::source(report, &mut output)?;
             }
         }
         let well = reports.iter().all(Report::is_well);
         match self.format {
-            Format::Text => print::total(&reports, &mut output)?,
-            Format::Json => {
+            OutputFormat::Text => print::total(&reports, &mut output)?,
+            OutputFormat::Json => {
                 serde_json::to_writer_pretty(
                     &mut output,
                     &Outcome {
@@ -188,7 +158,7 @@ struct Outcome<'a> {
     sources: &'a [Report],
 }
 
-impl Source {
+impl ManifestSource {
     /// Its text.
     pub(crate) fn read(&self, input: &mut dyn Read) -> io::Result<String> {
         let mut text = Vec::new();
@@ -205,7 +175,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ManifestSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
