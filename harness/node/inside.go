@@ -83,7 +83,8 @@ func (n *node) try(one testCase) (string, error) {
 	}
 	said += fmt.Sprintf("%d of %d pods started, slowest %.2f s, %s", started, all, slowest.Seconds(), warnings)
 	if err != nil || n.verbose {
-		for _, event := range n.watched.messages(t.namespace, "") {
+		messages := n.watched.messages(t.namespace, "")
+		for _, event := range messages[max(0, len(messages)-20):] {
 			fmt.Printf("    %s %s x%d: %s\n", event.InvolvedObject.Name, event.Reason, max(1, event.Count), event.Message)
 		}
 	}

@@ -221,7 +221,8 @@ func removeGroups(name string) {
 	if err != nil {
 		return
 	}
-	for _, hierarchy := range all {
+	// Containers are also in the one of version 2, which kubelet does not use.
+	for _, hierarchy := range append(all, "/sys/fs/cgroup/unified") {
 		removeGroup(filepath.Join(hierarchy, name))
 	}
 }

@@ -21,15 +21,8 @@ mkdir -p "$tools"
 built=0
 [ "$(id -u)" -eq 0 ] || { echo 'needs root, for namespaces, mounts and control groups'; exit 1; }
 
-missing=()
-for package in containerd runc containernetworking-plugins dnsmasq-base conntrack iptables ethtool socat iproute2 busybox-static bats jq gettext-base openssl gcc libc6-dev; do
-    dpkg-query -W -f='${Status}' $package 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$tools/apt.log" 2>&1 || { tail -5 "$tools/apt.log"; exit 1; }
-    built=1
-fi
+scripts/debian.sh containerd runc containernetworking-plugins dnsmasq-base conntrack iptables ethtool socat iproute2 \
+    busybox-static bats jq gettext-base openssl gcc libc6-dev
 
 # Control plane, kubelet and kubectl in one program.
 version=$(sed -n 's/^\tk8s.io\/kubernetes //p' harness/cluster/go.mod)
@@ -51,11 +44,9 @@ if [ ! -x "$tools/driver-$driver" ]; then
     rm -rf "$copy"
 fi
 
-helm=$(sed -n 's/^helm_version=\([^ ]*\).*/\1/p' harness/chart/run.sh)
-if ! "$cache/bin/helm" version --short 2>/dev/null | grep -q "^$helm"; then
-    built=1
-    GOBIN=$cache/bin go install -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm" "helm.sh/helm/v3/cmd/helm@$helm"
-fi
+helm=$(scripts/go-tool.sh helm)
+mkdir -p "$cache/bin"
+ln -sf "$helm" "$cache/bin/helm"
 
 (cd harness/node && CGO_ENABLED=0 go build -mod=readonly -ldflags '-s -w' -o "$tools/node" .)
 gcc -Os -static -s -o "$tools/pause" harness/node/pause/pause.c

@@ -2,7 +2,7 @@
 //!
 //! The grammar is that of <https://jmespath.org/specification.html> without later additions. The text is bounded
 //! in length and nesting, then parsed by the `jmespath` crate; the tree is compiled into our own, with function
-//! names and the number of their arguments checked, and evaluated over [`json`](super::json) values. Evaluation
+//! names and the number of their arguments checked, and evaluated over values of `json`. Evaluation
 //! is ours because the crate's has no bound (`[@,@]|` doubles its output in six characters), rounds integers
 //! past 2^53, and keeps secrets where they cannot be wiped. The crate stays the oracle of the tests.
 
