@@ -45,6 +45,8 @@ pub(super) struct Exchange {
     due: Instant,
     /// Until when the client may take its answer.
     end: Instant,
+    /// Until when nobody else gets its place.
+    guarded: Instant,
 }
 
 enum Phase {
@@ -65,6 +67,7 @@ impl Exchange {
             is_head: false,
             due: now + limits::HEALTH_HEAD_TIME,
             end: now + limits::HEALTH_EXCHANGE_TIME,
+            guarded: now + limits::HEALTH_GUARDED_TIME,
         }
     }
 
@@ -161,12 +164,12 @@ impl Exchange {
     }
 }
 
-/// Which of the exchanges has to go when there is one too many: the first that waits for its client, else the first.
-/// They come in the order of their age.
-pub(super) fn makes_room<'a>(open: impl Iterator<Item = (u64, &'a Exchange)>) -> Option<u64> {
+/// Which of the exchanges has to go when there is one too many, and from when on it may: the first that waits for its
+/// client, else the first. They come in the order of their age.
+pub(super) fn makes_room<'a>(open: impl Iterator<Item = (u64, &'a Exchange)>) -> Option<(u64, Instant)> {
     // The first of equals.
     let first = open.min_by_key(|(_, exchange)| exchange.is_ours());
-    first.map(|(number, _)| number)
+    first.map(|(number, exchange)| (number, exchange.guarded))
 }
 
 /// Whether a request asks for the head alone, and its path; `None` if it is not a GET or HEAD with a path.
@@ -282,9 +285,15 @@ mod tests {
         };
         let first = |open: &[Exchange]| {
             let numbered = (7..).zip(open);
-            makes_room(numbered)
+            makes_room(numbered).map(|(number, _)| number)
         };
         assert_eq!(first(&[]), None);
+        // Nobody gets a place before its owner has had time to send a request.
+        let guarded = now + limits::HEALTH_GUARDED_TIME;
+        assert_eq!(makes_room((7..).zip(&[Exchange::new(now)])), Some((7, guarded)));
+        let mut slow = Exchange::new(now);
+        slow.recv(b"GET");
+        assert_eq!(makes_room((7..).zip(&[slow])), Some((7, guarded)));
         // Those that wait for us stay, whether one sends its request or takes its answer too slowly.
         assert_eq!(
             first(&[asked(now), Exchange::new(now), Exchange::new(now)]),

@@ -83,15 +83,21 @@ impl Server {
 
     /// Waits until something happens or is due. Returns the connections with which something can be done.
     fn wait(&self) -> io::Result<Vec<u64>> {
-        let due = self
-            .open
-            .values()
-            .map(|connection| connection.exchange.due())
-            .min();
-        let left = due.map(|due| due.saturating_duration_since(self.now()));
+        let now = self.now();
+        let room = self.room_at().filter(|room| *room > now);
+        let due = self.open.values().map(|connection| connection.exchange.due());
+        let left = due
+            .chain(room)
+            .min()
+            .map(|due| due.saturating_duration_since(now));
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        let newcomers = if room.is_some() {
+            PollFlags::empty()
+        } else {
+            PollFlags::IN
+        };
         let mut polled = vec![
-            PollFd::new(&self.listener, PollFlags::IN),
+            PollFd::new(&self.listener, newcomers),
             PollFd::new(&self.woken, PollFlags::IN),
         ];
         let own = polled.len();
@@ -206,6 +212,9 @@ impl Server {
 
     fn accept(&mut self) -> io::Result<()> {
         for _ in 0..limits::HEALTH_ACCEPTS {
+            if self.room_at().is_some_and(|room| room > self.now()) {
+                return Ok(());
+            }
             let stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) => match error.kind() {
@@ -216,8 +225,9 @@ impl Server {
             };
             stream.set_nonblocking(true)?;
             while self.open.len() >= limits::HEALTH_CONNECTIONS {
-                let oldest = makes_room(self.open.iter().map(|(number, open)| (*number, &open.exchange)));
-                let Some(oldest) = oldest else { break };
+                let Some((oldest, _)) = self.makes_room() else {
+                    break;
+                };
                 self.open.remove(&oldest);
             }
             let number = self.next;
@@ -227,6 +237,17 @@ impl Server {
             self.advance(number);
         }
         Ok(())
+    }
+
+    /// From when on there is room for another connection; nothing if there is room anyway. Until then newcomers wait in
+    /// the listener's queue, so that whoever has just come can send its request, however many follow.
+    fn room_at(&self) -> Option<Instant> {
+        let is_full = self.open.len() >= limits::HEALTH_CONNECTIONS;
+        self.makes_room().filter(|_| is_full).map(|(_, guarded)| guarded)
+    }
+
+    fn makes_room(&self) -> Option<(u64, Instant)> {
+        makes_room(self.open.iter().map(|(number, open)| (*number, &open.exchange)))
     }
 
     fn now(&self) -> Instant {

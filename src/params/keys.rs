@@ -48,6 +48,9 @@ const IDENTITY: &[&str] = &["usePodServiceAccountToken", "crossAccountRoleArn"];
 /// Parameters of other providers that ask for the identity of the pod.
 const POD_IDENTITY_ELSEWHERE: &str = "usePodIdentity";
 
+/// As `roleArn`, in bytes.
+const SHORTEST_ATTEMPT: usize = 7;
+
 /// Whether the value of such a key asks for anything.
 pub(super) fn asks(text: &str) -> bool {
     !text.is_empty() && !matches!(parse_boolean(text), Ok(false))
@@ -55,6 +58,10 @@ pub(super) fn asks(text: &str) -> bool {
 
 /// What to write instead of a key that is not among `known`, if it was probably meant to decide as whom is read.
 pub(super) fn identity_suggestion(key: &str, known: &[&'static str]) -> Option<String> {
+    // A short word such as `token` is nobody's attempt at one of these long names.
+    if key.len() < SHORTEST_ATTEMPT {
+        return None;
+    }
     let meant = if key.eq_ignore_ascii_case(POD_IDENTITY_ELSEWHERE) {
         IDENTITY.first()?
     } else {

@@ -13,6 +13,9 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use super::path::directory_of;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
 use crate::limits;
 
 /// A listening socket under its final name.
@@ -50,6 +53,15 @@ pub enum BindError {
 
 /// Binds and listens at `path`. A stale socket, or that of an instance which is being replaced, gives way.
 pub fn bind(path: &Path) -> Result<BoundSocket, BindError> {
+    bind_at(path, true)
+}
+
+/// The same where nothing is. A socket that somebody else binds there at the same moment is left alone.
+pub(super) fn bind_anew(path: &Path) -> Result<BoundSocket, BindError> {
+    bind_at(path, false)
+}
+
+fn bind_at(path: &Path, replaces: bool) -> Result<BoundSocket, BindError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Err(BindError::NotASocket(path.to_owned()));
@@ -59,7 +71,7 @@ pub fn bind(path: &Path) -> Result<BoundSocket, BindError> {
         Err(source) => return Err(system("look at", path)(source)),
     }
     let nursery = create_nursery(directory_of(path))?;
-    let bound = bind_in(&nursery, path);
+    let bound = bind_in(&nursery, path, replaces);
     if bound.is_err() {
         // Best effort: the error is about the step that failed, not about what it left behind.
         let _ = fs::remove_file(nursery.join(NEWBORN));
@@ -68,7 +80,7 @@ pub fn bind(path: &Path) -> Result<BoundSocket, BindError> {
     bound
 }
 
-fn bind_in(nursery: &Path, path: &Path) -> Result<BoundSocket, BindError> {
+fn bind_in(nursery: &Path, path: &Path, replaces: bool) -> Result<BoundSocket, BindError> {
     let newborn = nursery.join(NEWBORN);
     if path
         .as_os_str()
@@ -83,13 +95,25 @@ fn bind_in(nursery: &Path, path: &Path) -> Result<BoundSocket, BindError> {
     fs::set_permissions(&newborn, Permissions::from_mode(0o600))
         .map_err(system("set the mode of", &newborn))?;
     let metadata = fs::symlink_metadata(&newborn).map_err(system("look at", &newborn))?;
-    fs::rename(&newborn, path).map_err(system("replace", path))?;
+    publish(&newborn, path, replaces).map_err(system("replace", path))?;
     let file = SocketFile {
         path: path.to_owned(),
         device: metadata.dev(),
         inode: metadata.ino(),
     };
     Ok(BoundSocket { listener, file })
+}
+
+/// Gives the socket its name. Unless it `replaces` what is there, somebody who was faster keeps the name, where the file
+/// system can tell.
+fn publish(newborn: &Path, path: &Path, replaces: bool) -> io::Result<()> {
+    if !replaces {
+        match renameat_with(CWD, newborn, CWD, path, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS) => {}
+            other => return other.map_err(io::Error::from),
+        }
+    }
+    fs::rename(newborn, path)
 }
 
 /// A new directory of mode 0700 inside `directory`. Its name is free of the process number, which is 1 in every
@@ -185,6 +209,20 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+
+    #[test]
+    fn a_socket_that_came_first_is_replaced_only_at_the_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.sock");
+        let anew = bind_anew(&path).unwrap();
+        let is_there = |socket: &BoundSocket| socket.file.is(&fs::symlink_metadata(&path).unwrap());
+        assert!(is_there(&anew));
+        let refused = bind_anew(&path).unwrap_err().to_string();
+        assert!(refused.contains("File exists"), "{refused}");
+        assert!(is_there(&anew));
+        assert_eq!(names(directory.path()), ["p.sock"]);
+        assert!(is_there(&bind(&path).unwrap()));
+    }
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();

@@ -54,7 +54,7 @@ use crate::secret::Secret;
 use crate::sync::CallContext;
 use crate::sync::memory_budget::Budget;
 
-use self::bind::SocketFile;
+use self::bind::{SocketFile, bind_anew};
 use self::connection::Connection;
 use self::path::{Found, SocketPath};
 use self::peer_log::PeerLog;
@@ -250,7 +250,10 @@ impl Observer {
     /// # Errors
     /// Nobody accepts connections any more, or the process is out of descriptors.
     pub fn connect(&self) -> io::Result<UnixStream> {
-        if self.listening.look() == Found::Ours {
+        let server = &self.listening.server;
+        // Where all places are taken it needs none: whether this process answers is the question, not whether it has room.
+        let is_full = server.connections().open.len() >= server.max_connections;
+        if !is_full && self.listening.look() == Found::Ours {
             match path::connect(self.listening.path.path()) {
                 // So many connect that its backlog is full, which says nothing about this process.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -258,7 +261,7 @@ impl Observer {
             }
         }
         let (client, served) = UnixStream::pair()?;
-        self.listening.server.connect(served);
+        server.start(served);
         Ok(client)
     }
 }
@@ -304,7 +307,11 @@ impl Listening {
     /// Binds the path, where `found` is, again. Clients of the old socket keep their connections.
     fn bind_again(&self, found: &Found, reason: watch::Reason) {
         let mut current = self.current(); // so that nobody takes the new file for another process's
-        let bound = bind(self.path.path()).map_err(|error| error.to_string());
+        let bound = match reason {
+            watch::Reason::Removed => bind_anew(self.path.path()),
+            watch::Reason::Refused => bind(self.path.path()),
+        };
+        let bound = bound.map_err(|error| error.to_string());
         let started = bound.and_then(|socket| {
             let file = socket.file.clone();
             Acceptor::start(socket, &self.server).map_err(|error| {
@@ -481,6 +488,11 @@ impl Server {
                 self.max_connections
             ));
         }
+        self.start(stream);
+    }
+
+    /// Serves a connection that has a place.
+    fn start(self: &Arc<Self>, stream: UnixStream) {
         self.counters.connections.increment();
         let mut connections = self.connections();
         let number = connections.next;

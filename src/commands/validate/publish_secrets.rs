@@ -10,7 +10,7 @@ use super::manifest::{Document, resources};
 use super::pods;
 use super::report::{Finding, Report};
 use crate::auth;
-use crate::diagnostic::quoted;
+use crate::diagnostic::{bounded, quoted};
 use crate::limits;
 use crate::yaml::{Kind, Node};
 
@@ -100,10 +100,12 @@ pub(crate) fn data(secret: &Node) -> Result<BTreeMap<String, String>, String> {
     let mut data = BTreeMap::new();
     if let Some(node) = secret.get("data") {
         for (key, value) in texts(node, "data")? {
+            let name = printable(&key);
+            // Line breaks do not count, as for the API server.
             let bytes = STANDARD
-                .decode(&value)
-                .map_err(|_| format!("data.{key} is not base64"))?;
-            let text = String::from_utf8(bytes).map_err(|_| format!("data.{key} is not UTF-8"))?;
+                .decode(value.replace(['\r', '\n'], ""))
+                .map_err(|_| format!("data.{name} is not base64"))?;
+            let text = String::from_utf8(bytes).map_err(|_| format!("data.{name} is not UTF-8"))?;
             data.insert(key, text);
         }
     }
@@ -113,8 +115,16 @@ pub(crate) fn data(secret: &Node) -> Result<BTreeMap<String, String>, String> {
     Ok(data)
 }
 
-/// A mapping of texts. The API server takes no other values either.
+/// A key as it may be printed: without control characters, and not too long.
+fn printable(key: &str) -> String {
+    bounded(&key.escape_debug().to_string(), limits::QUOTED_BYTES)
+}
+
+/// A mapping of texts, in which nothing is an empty one. The API server takes no other values either.
 pub(crate) fn texts(node: &Node, place: &str) -> Result<BTreeMap<String, String>, String> {
+    if matches!(node.kind, Kind::Null) {
+        return Ok(BTreeMap::new());
+    }
     let Kind::Map(entries) = &node.kind else {
         return Err(format!("{place} is {}, not a mapping", node.kind.name()));
     };
@@ -122,7 +132,12 @@ pub(crate) fn texts(node: &Node, place: &str) -> Result<BTreeMap<String, String>
         .iter()
         .map(|(key, value)| match (&key.kind, &value.kind) {
             (Kind::Text(key), Kind::Text(value)) => Ok((key.clone(), value.clone())),
-            (Kind::Text(key), other) => Err(format!("{place}.{key} is {}, not text", other.name())),
+            (Kind::Text(key), Kind::Null) => Ok((key.clone(), String::new())),
+            (Kind::Text(key), other) => Err(format!(
+                "{place}.{} is {}, not text",
+                printable(key),
+                other.name()
+            )),
             _ => Err(format!("{place} has a key that is no text")),
         })
         .collect()
