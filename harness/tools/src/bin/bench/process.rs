@@ -31,18 +31,27 @@ impl Snapshot {
             let number = line.and_then(|line| line.split_whitespace().next());
             Ok(number.ok_or_else(|| format!("no {name} in /proc"))?.parse()?)
         };
-        // In nanoseconds, and for all threads that there are and were: schedstat of each thread would forget those
-        // that have ended. `stat` counts in ticks of 10 ms, which is enough for seconds.
-        let stat = fs::read_to_string(format!("{directory}/stat"))?;
-        let after_name = stat.rsplit(')').next().unwrap_or_default();
-        let fields: Vec<&str> = after_name.split_whitespace().collect();
-        let ticks = |at: usize| -> Outcome<u64> { Ok(fields.get(at).ok_or("short stat")?.parse()?) };
         Ok(Self {
-            cpu: Duration::from_millis(10 * (ticks(11)? + ticks(12)?)),
+            cpu: cpu(&directory)?,
             resident_kib: field("VmRSS:")?,
             peak_kib: field("VmHWM:")?,
             threads: field("Threads:")?,
             descriptors: fs::read_dir(format!("{directory}/fd"))?.count() as f64,
         })
     }
+}
+
+/// CPU time of this process so far: of the fake cloud and of the driver's side.
+pub(crate) fn own_cpu() -> Outcome<Duration> {
+    cpu("/proc/self")
+}
+
+/// For all threads that there are and were: schedstat of each thread would forget those that have ended. In ticks of
+/// 10 ms, which is enough for seconds.
+fn cpu(directory: &str) -> Outcome<Duration> {
+    let stat = fs::read_to_string(format!("{directory}/stat"))?;
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    let ticks = |at: usize| -> Outcome<u64> { Ok(fields.get(at).ok_or("short stat")?.parse()?) };
+    Ok(Duration::from_millis(10 * (ticks(11)? + ticks(12)?)))
 }
