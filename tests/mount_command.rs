@@ -263,7 +263,7 @@ fn regions_and_endpoints_by_the_real_names() {
                  - {objectName: here, objectAlias: instance, kmsEndpoint: kst-x.cryptoservice.kms.aliyuncs.com}\n      - \
                  {objectName: here, objectAlias: nowhere, region: cn-shenzhen, optional: true}\n";
     let class = stage.written("regions.yaml", class);
-    let script = r#"HTTPS_PROXY=$FAKE_CLOUD_PROXY NO_PROXY= "$0" mount $FAKE_CLOUD_PROVIDER_FLAGS_BY_NAMES --class "$1" --target "$2""#;
+    let script = r#""$0" mount $FAKE_CLOUD_PROVIDER_FLAGS --class "$1" --target "$2""#;
     let arguments: Vec<std::ffi::OsString> = ["run", "--state", &world, "--", "sh", "-euc", script]
         .map(Into::into)
         .into_iter()

@@ -1,6 +1,7 @@
 //! The services behind the one port, and how a request names the one it wants.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -99,12 +100,37 @@ pub fn region_of_host(host: &str) -> Option<&str> {
         .filter(|region| !region.contains('.'))
 }
 
+/// Whether the real cloud has a region of this name, by `testdata/vectors/regions.json`.
+pub fn is_region(name: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Regions {
+        regions: Vec<Region>,
+    }
+    #[derive(Deserialize)]
+    struct Region {
+        region: String,
+    }
+    static REGIONS: LazyLock<Vec<Region>> = LazyLock::new(|| {
+        let text = include_str!("../../testdata/vectors/regions.json");
+        serde_json::from_str::<Regions>(text)
+            .expect("a test reads the file")
+            .regions
+    });
+    REGIONS.iter().any(|region| region.region == name)
+}
+
 /// The link-local address of the instance metadata service.
 pub const METADATA_ADDRESS: &str = "100.100.100.200";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn regions_of_the_real_cloud() {
+        assert!(is_region("cn-hangzhou") && is_region("us-east-1"));
+        assert!(!is_region("cn-hangzhuo") && !is_region(""));
+    }
 
     #[test]
     fn hosts_name_service_and_region() {

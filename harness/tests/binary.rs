@@ -185,7 +185,8 @@ fn each_finished_request_is_a_line_of_json_without_secrets() {
 #[test]
 fn run_gives_the_program_its_variables_and_ends_as_it_ends() {
     let script = r#"test -s "$SSL_CERT_FILE" && test -n "$ACCESS_KEY_ID" || exit 9
-        case "$FAKE_CLOUD_PROVIDER_FLAGS" in *--kms-endpoint=$FAKE_CLOUD_HTTPS*) ;; *) exit 8;; esac
+        case "$FAKE_CLOUD_PROVIDER_FLAGS" in *--metadata-endpoint=$FAKE_CLOUD_HTTP*) ;; *) exit 8;; esac
+        test -n "$HTTPS_PROXY" && test "$https_proxy" = "$HTTPS_PROXY" || exit 7
         echo "$FAKE_CLOUD_HTTP"; exit 3"#;
     let (code, out, remarks) = finished(&["run", "--", "sh", "-c", script]);
     assert_eq!(code, Some(3), "{remarks}");

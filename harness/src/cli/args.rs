@@ -4,11 +4,14 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use lexopt::{Arg, Parser, ValueExt as _};
 
+use super::test::fault;
 use crate::cloud::OwnPort;
+use crate::fault::FaultRule;
 use crate::service::Service;
 
 /// What to do.
@@ -23,6 +26,8 @@ pub enum Command {
         /// The program and its arguments.
         command: Vec<OsString>,
     },
+    /// Mount a class and compare.
+    Test(Box<TestOptions>),
     /// Print variables.
     Env(Options),
     /// Check a state file.
@@ -58,6 +63,37 @@ pub struct Options {
     pub seed: u64,
 }
 
+/// What to mount, and what is expected of it.
+#[derive(Clone, Debug)]
+pub struct TestOptions {
+    /// How to serve.
+    pub options: Options,
+    /// The file with the class; `-` is standard input.
+    pub class: PathBuf,
+    /// The class among several in the file.
+    pub class_name: Option<String>,
+    /// A directory with the expected files.
+    pub expect: Option<PathBuf>,
+    /// A part of the expected error.
+    pub expect_error: Option<String>,
+    /// Write what was mounted to `expect` rather than compare with it.
+    pub update: bool,
+    /// Namespace and ServiceAccount of the pod.
+    pub pod: Option<(String, String)>,
+    /// The Secret that the pod's `nodePublishSecretRef` names.
+    pub publish_secret: Option<PathBuf>,
+    /// Faults, each with its text; each must strike.
+    pub faults: Vec<(String, FaultRule)>,
+    /// How long the mount may take.
+    pub timeout: Duration,
+    /// The provider's program.
+    pub provider: Option<PathBuf>,
+    /// Further variables of the provider; an empty value takes one away.
+    pub variables: Vec<(String, String)>,
+    /// Further arguments of the provider's `mount`.
+    pub mount_arguments: Vec<OsString>,
+}
+
 /// A wrong argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageError(pub String);
@@ -82,14 +118,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
     let mut parser = Parser::from_args(arguments);
     let mut verb: Option<String> = None;
     let mut given = Given::default();
-    let mut program = Vec::new();
+    let mut rest = Vec::new();
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             Arg::Long("version") => return Ok(Command::Version),
+            Arg::Long("update") if verb.as_deref() == Some("test") => given.update = true,
             Arg::Long(name) => {
                 let name = name.to_owned();
-                if !OPTIONS.contains(&name.as_str()) {
+                let known = OPTIONS.contains(&name.as_str())
+                    || verb.as_deref() == Some("test") && TEST_OPTIONS.contains(&name.as_str());
+                if !known {
                     return Err(UsageError(format!("there is no option --{name}")));
                 }
                 let value = parser.value()?;
@@ -97,26 +136,35 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             }
             Arg::Value(value) if verb.is_none() => verb = Some(value.string()?),
             Arg::Value(value) if verb.as_deref() == Some("run") => {
-                program.push(value);
-                program.extend(parser.raw_args()?);
+                rest.push(value);
+                rest.extend(parser.raw_args()?);
+            }
+            Arg::Value(value) if verb.as_deref() == Some("test") && given.class.is_none() => {
+                given.class = Some(value.into());
+            }
+            Arg::Value(value)
+                if verb.as_deref() == Some("test") && value.to_string_lossy().starts_with('-') =>
+            {
+                rest.push(value);
+                rest.extend(parser.raw_args()?);
             }
             other => return Err(other.unexpected().into()),
         }
     }
     let verb = verb.as_deref().unwrap_or("serve");
-    let options = given.options(verb == "run");
     match verb {
-        "serve" => Ok(Command::Serve(options)),
-        "env" => Ok(Command::Env(options)),
-        "check" => Ok(Command::Check(options)),
+        "serve" => Ok(Command::Serve(given.options(false))),
+        "env" => Ok(Command::Env(given.options(false))),
+        "check" => Ok(Command::Check(given.options(false))),
         "world" => Ok(Command::World),
-        "run" if program.is_empty() => Err(UsageError(
+        "run" if rest.is_empty() => Err(UsageError(
             "run needs a program: fake-cloud run -- PROGRAM".into(),
         )),
         "run" => Ok(Command::Run {
-            options,
-            command: program,
+            options: given.options(true),
+            command: rest,
         }),
+        "test" => given.test(rest).map(|options| Command::Test(Box::new(options))),
         other => Err(UsageError(format!("there is no command {other:?}"))),
     }
 }
@@ -132,6 +180,17 @@ struct Given {
     log: Option<PathBuf>,
     clock_offset: i64,
     seed: u64,
+    class: Option<PathBuf>,
+    class_name: Option<String>,
+    expect: Option<PathBuf>,
+    expect_error: Option<String>,
+    update: bool,
+    pod: Option<(String, String)>,
+    publish_secret: Option<PathBuf>,
+    faults: Vec<(String, FaultRule)>,
+    timeout: Option<Duration>,
+    provider: Option<PathBuf>,
+    variables: Vec<(String, String)>,
 }
 
 impl Given {
@@ -166,10 +225,78 @@ impl Given {
                 self.clock_offset = number(&value).ok_or_else(|| wrong(&value, "a number of seconds"))?;
             }
             "seed" => self.seed = number(&value).ok_or_else(|| wrong(&value, "a whole number"))?,
-            // All of [`OPTIONS`] are above.
+            "class-name" => self.class_name = Some(value.string()?),
+            "expect" => self.expect = Some(value.into()),
+            "expect-error" => self.expect_error = Some(value.string()?),
+            "publish-secret" => self.publish_secret = Some(value.into()),
+            "provider" => self.provider = Some(value.into()),
+            "env" => {
+                let text = value.to_string_lossy();
+                let (name, text) = text
+                    .split_once('=')
+                    .filter(|(name, _)| !name.is_empty())
+                    .ok_or_else(|| wrong(&value, "NAME=VALUE"))?;
+                self.variables.push((name.to_owned(), text.to_owned()));
+            }
+            "pod" => {
+                let text = value.to_string_lossy().into_owned();
+                let pod = text.split_once('/').filter(|(namespace, account)| {
+                    !namespace.is_empty() && !account.is_empty() && !account.contains('/')
+                });
+                let (namespace, account) =
+                    pod.ok_or_else(|| wrong(&value, "NAMESPACE/SERVICEACCOUNT, such as default/web"))?;
+                self.pod = Some((namespace.to_owned(), account.to_owned()));
+            }
+            "timeout" => {
+                let timeout =
+                    duration(&value).ok_or_else(|| wrong(&value, "a time such as 10s, 500ms or 2m"))?;
+                self.timeout = Some(timeout);
+            }
+            "fault" => {
+                let text = value.string()?;
+                let rule = fault::parse(&text)
+                    .map_err(|problem| UsageError(format!("--fault {text}: {problem}")))?;
+                self.faults.push((text, rule));
+            }
+            // All of [`OPTIONS`] and [`TEST_OPTIONS`] are above.
             _ => {}
         }
         Ok(())
+    }
+
+    fn test(mut self, mount_arguments: Vec<OsString>) -> Result<TestOptions, UsageError> {
+        let wrong = |text: &str| UsageError(text.into());
+        let class = self
+            .class
+            .take()
+            .ok_or_else(|| wrong("test needs a class: fake-cloud test class.yaml --expect DIRECTORY"))?;
+        match (&self.expect, &self.expect_error) {
+            (None, None) => {
+                return Err(wrong("test needs --expect DIRECTORY or --expect-error TEXT"));
+            }
+            (Some(_), Some(_)) => {
+                return Err(wrong(
+                    "expected either --expect or --expect-error: a mount that fails leaves no files",
+                ));
+            }
+            (None, _) if self.update => return Err(wrong("--update needs --expect DIRECTORY")),
+            _ => {}
+        }
+        Ok(TestOptions {
+            class,
+            class_name: self.class_name.take(),
+            expect: self.expect.take(),
+            expect_error: self.expect_error.take(),
+            update: self.update,
+            pod: self.pod.take(),
+            publish_secret: self.publish_secret.take(),
+            faults: std::mem::take(&mut self.faults),
+            timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
+            provider: self.provider.take(),
+            variables: std::mem::take(&mut self.variables),
+            mount_arguments,
+            options: self.options(true),
+        })
     }
 
     fn options(self, on_any_port: bool) -> Options {
@@ -190,6 +317,19 @@ impl Given {
 
 fn number<T: std::str::FromStr>(value: &OsString) -> Option<T> {
     value.to_str()?.parse().ok()
+}
+
+fn duration(value: &OsString) -> Option<Duration> {
+    let text = value.to_str()?;
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let number: u64 = number.parse().ok()?;
+    let duration = match unit {
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_secs(number.checked_mul(60)?),
+        _ => return None,
+    };
+    (!duration.is_zero()).then_some(duration)
 }
 
 fn address(value: &OsString) -> Option<SocketAddr> {
@@ -233,6 +373,20 @@ const OPTIONS: &[&str] = &[
     "clock-offset",
     "seed",
 ];
+/// Of `test` only.
+const TEST_OPTIONS: &[&str] = &[
+    "class-name",
+    "env",
+    "expect",
+    "expect-error",
+    "fault",
+    "pod",
+    "provider",
+    "publish-secret",
+    "timeout",
+];
+/// As long as kubelet waits for a volume.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 const DEFAULT_CA: &str = "fake-cloud-ca.pem";
 
 #[cfg(test)]
@@ -277,6 +431,20 @@ mod tests {
     }
 
     #[test]
+    fn a_test_says_what_is_expected() {
+        let line = "test c.yaml --state s.yaml --expect out --pod a/b --fault kms=throttle:1 --timeout 500ms -- --mode 0400";
+        let Ok(Command::Test(test)) = read(line) else {
+            panic!("{line}: {:?}", read(line))
+        };
+        assert_eq!((test.class, test.expect), ("c.yaml".into(), Some("out".into())));
+        assert_eq!(test.pod, Some(("a".into(), "b".into())));
+        assert_eq!(test.timeout, Duration::from_millis(500));
+        assert_eq!(test.faults.len(), 1);
+        assert_eq!(test.mount_arguments, ["--mode", "0400"]);
+        assert_eq!(test.options.http.port(), 0);
+    }
+
+    #[test]
     fn wrong_arguments_are_named() {
         for (line, expected) in [
             ("--sate f", "there is no option --sate"),
@@ -292,6 +460,35 @@ mod tests {
             ),
             ("--seed x", "--seed x: expected a whole number"),
             ("serve twice", "unexpected argument \"twice\""),
+            ("serve --expect out", "there is no option --expect"),
+            (
+                "test --expect out",
+                "test needs a class: fake-cloud test class.yaml --expect DIRECTORY",
+            ),
+            (
+                "test c.yaml",
+                "test needs --expect DIRECTORY or --expect-error TEXT",
+            ),
+            (
+                "test c.yaml --expect a --expect-error b",
+                "expected either --expect or --expect-error: a mount that fails leaves no files",
+            ),
+            (
+                "test c.yaml --expect-error b --update",
+                "--update needs --expect DIRECTORY",
+            ),
+            (
+                "test c.yaml --expect a --pod web",
+                "--pod web: expected NAMESPACE/SERVICEACCOUNT, such as default/web",
+            ),
+            (
+                "test c.yaml --expect a --timeout 10",
+                "--timeout 10: expected a time such as 10s, 500ms or 2m",
+            ),
+            (
+                "test c.yaml --expect a --fault kms=cut:x",
+                "--fault kms=cut:x: expected a number of times after the last colon, found \"x\"",
+            ),
         ] {
             assert_eq!(read(line).expect_err(line).0, expected);
         }

@@ -79,22 +79,34 @@ pub fn variables(state: &State, place: &Place) -> Vec<Variable> {
     if let Some(ca) = &ca {
         add(HERE, "FAKE_CLOUD_CA", ca);
     }
-    let flags = format!(
-        "--region={} --kms-endpoint={https} --oos-endpoint={https} --sts-endpoint={https} --metadata-endpoint={}",
-        state.region,
-        place.http,
-        https = place.https
-    );
-    add(PROVIDER, "FAKE_CLOUD_PROVIDER_FLAGS", &flags);
-    if let Some(ByNames { proxy, kms_ca }) = &place.by_names {
-        let flags = format!(
-            "--region={} --metadata-endpoint={} --kms-ca-file={}",
-            state.region,
-            place.http,
-            kms_ca.display()
-        );
-        add(PROVIDER, "FAKE_CLOUD_PROXY", &format!("http://{proxy}"));
-        add(PROVIDER, "FAKE_CLOUD_PROVIDER_FLAGS_BY_NAMES", &flags);
+    match &place.by_names {
+        None => {
+            let flags = format!(
+                "--region={} --kms-endpoint={https} --oos-endpoint={https} --sts-endpoint={https} --metadata-endpoint={}",
+                state.region,
+                place.http,
+                https = place.https
+            );
+            add(PROVIDER, "FAKE_CLOUD_PROVIDER_FLAGS", &flags);
+        }
+        Some(ByNames { proxy, kms_ca }) => {
+            let flags = format!(
+                "--region={} --metadata-endpoint={} --kms-ca-file={}",
+                state.region,
+                place.http,
+                kms_ca.display()
+            );
+            add(PROVIDER, "FAKE_CLOUD_PROVIDER_FLAGS", &flags);
+            // Variables of the caller, in either spelling, must not lead past the fake.
+            for (name, value) in [
+                ("HTTPS_PROXY", format!("http://{proxy}")),
+                ("https_proxy", format!("http://{proxy}")),
+                ("NO_PROXY", LOOPBACK.to_owned()),
+                ("no_proxy", LOOPBACK.to_owned()),
+            ] {
+                add(NAMES, name, &value);
+            }
+        }
     }
     if let Some(key) = key {
         add(PROVIDER, "ACCESS_KEY_ID", &key.id);
@@ -156,6 +168,8 @@ fn quoted(value: &str) -> String {
 const HERE: &str = "where the cloud is";
 const PROVIDER: &str =
     "the provider: csi-secrets-store-provider-alibabacloud $FAKE_CLOUD_PROVIDER_FLAGS, or mount with them";
+const NAMES: &str = "the real host names: the proxy leads those below aliyuncs.com to the fake";
+const LOOPBACK: &str = "localhost,127.0.0.1,::1";
 const SDK: &str = "the SDKs: set the client's endpoint to $FAKE_CLOUD_SDK_ENDPOINT";
 const TRUST: &str = "trust in the cloud's certificate authority: Go and this provider, Python, Node.js";
 const CLI: &str = "the aliyun CLI: aliyun kms GetSecretValue --SecretName test-kms $FAKE_CLOUD_ALIYUN_FLAGS";

@@ -3,13 +3,14 @@
 mod args;
 mod env;
 mod run;
+mod test;
 mod watch;
 
 use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
-pub use args::{Command, Options, UsageError, parse};
+pub use args::{Command, Options, TestOptions, UsageError, parse};
 pub use env::{Variable, variables};
 
 use crate::cloud::StartError;
@@ -40,6 +41,7 @@ pub fn main(
         Command::Env(options) => print_variables(&options, out),
         Command::Serve(options) => run::serve(&options, out, remarks),
         Command::Run { options, command } => run::run(&options, &command, remarks),
+        Command::Test(options) => test::test(&options, out, remarks),
     };
     done(outcome, remarks)
 }
@@ -136,8 +138,9 @@ usage: fake-cloud [COMMAND] [OPTIONS]
 
 commands:
   serve              serve until told to stop (the default)
-  run -- PROGRAM …   serve on free ports while PROGRAM runs, with the variables of `env` in its environment,
-                     and a proxy for the real host names: HTTPS_PROXY=$FAKE_CLOUD_PROXY
+  test CLASS         mount a SecretProviderClass and compare the files, their modes and contents
+  run -- PROGRAM …   serve on free ports while PROGRAM runs, with the variables of `env` in its environment, and
+                     HTTPS_PROXY set to a proxy that leads the real cloud's host names here
   env                print the variables and flags that point a provider, an SDK or the aliyun CLI here
   check              check a state file and say what is odd about it
   world              print the built-in world, to begin a state file from
@@ -154,6 +157,22 @@ options:
   --clock-offset N   seconds by which the cloud's clock is ahead
   --seed N           chooses the identifiers that the cloud makes up
   --help, --version
+
+options of test, besides --state and the others above:
+  --expect DIR       the expected files; modes other than 0644 as lines `0400 path` in DIR/.modes
+  --update           write what was mounted to DIR
+  --expect-error TEXT  the mount must fail, and its error must contain TEXT
+  --pod NAMESPACE/SERVICEACCOUNT  whose pod mounts; its token comes from the state's cluster
+  --publish-secret FILE  the Secret that the pod names by nodePublishSecretRef
+  --class-name NAME  which class, if the file has several
+  --fault RULE       what goes wrong; may be repeated. SERVICE[/NAME]=KIND[:TIMES], such as kms=throttle:1 or
+                     kms/db-*=503, or a rule as in a state file: '{service: kms, then: {delay: {ms: 50}}}'.
+                     A fault that no request meets fails the test. Kinds: throttle, hold, cut, empty_body,
+                     truncated_body, a status from 400 to 599
+  --env NAME=VALUE   a variable of the provider, such as ALICLOUD_ROLE_ARN=…; ACCESS_KEY_ID= takes the key pair away
+  --timeout TIME     how long the mount may take, such as 10s                            [120s]
+  --provider FILE    the provider's program; else it is looked for beside fake-cloud, then in PATH
+  -- OPTION …        further options of the provider's mount, such as --mode
 
 A browser shows the cloud at /_fake/ on any of its ports; docs/testing-your-manifests.md has recipes.
 ";

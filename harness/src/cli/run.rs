@@ -1,5 +1,6 @@
 //! `serve` and `run`: a cloud for as long as it is wanted.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,10 +12,11 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::env::{ByNames, Place};
-use super::{Error, Options, env, read_state, watch};
+use super::{Error, Options, UsageError, env, read_state, watch};
 use crate::cloud::FakeCloud;
 use crate::lint;
-use crate::proxy::Proxy;
+use crate::proxy::{Lead, Proxy};
+use crate::service::{Service, is_region, region_of_host};
 use crate::state::State;
 
 /// Serves until SIGTERM or SIGINT.
@@ -48,32 +50,18 @@ pub(super) fn run(
     command: &[OsString],
     remarks: &mut dyn Write,
 ) -> Result<ExitCode, Error> {
-    let directory =
-        tempfile::tempdir().map_err(|error| Error::Io("cannot make a temporary directory".into(), error))?;
-    let ca = directory.path().join("ca.pem");
-    let options = Options {
-        ca: Some(ca.clone()),
-        ..options.clone()
-    };
-    let (cloud, state) = start(&options, remarks)?;
-    let kms_ca = directory.path().join("kms-ca.pem");
-    std::fs::write(&kms_ca, cloud.kms_instances_pem())
-        .map_err(|error| Error::Io("cannot write the authority of KMS instances".into(), error))?;
-    let proxy = Proxy::start(Some(cloud.https_address()))
-        .map_err(|error| Error::Io("cannot start a proxy".into(), error))?
-        .address();
-    let place = Place::of_cloud(&cloud, ca, ByNames { proxy, kms_ca });
-    let variables = env::variables(&state, &place);
     let (program, arguments) = command
         .split_first()
         .map_or((OsString::new(), &[][..]), |(p, a)| (p.clone(), a));
+    if has_lost_its_flags(&program, arguments) {
+        let text = "the provider's arguments are without $FAKE_CLOUD_PROVIDER_FLAGS, which the shell that starts fake-cloud \
+                    does not have: write sh -c '… mount $FAKE_CLOUD_PROVIDER_FLAGS …', or use `fake-cloud test`";
+        return Err(UsageError(text.into()).into());
+    }
+    let stand = Stand::start(options, Others::Through, remarks)?;
     let status = Command::new(&program)
         .args(arguments)
-        .envs(
-            variables
-                .into_iter()
-                .map(|variable| (variable.name, variable.value)),
-        )
+        .envs(stand.variables())
         .status()
         .map_err(|error| Error::Io(format!("cannot run {}", program.display()), error))?;
     // A program that a signal ended has no code; shells say 128 and more.
@@ -82,6 +70,84 @@ pub(super) fn run(
         .and_then(|code| u8::try_from(code).ok())
         .unwrap_or(128);
     Ok(ExitCode::from(code))
+}
+
+/// Whether it is our provider's `mount` with nothing that points it at the fake.
+fn has_lost_its_flags(program: &OsString, arguments: &[OsString]) -> bool {
+    let name = Path::new(program).file_name().and_then(|name| name.to_str());
+    let texts = || arguments.iter().filter_map(|argument| argument.to_str());
+    name.is_some_and(|name| name.contains("secrets-store-provider"))
+        && texts().any(|text| text == "mount" || text == "whoami")
+        && !texts().any(|text| text.trim_start_matches('-').starts_with("metadata-endpoint"))
+}
+
+/// Hosts that are not below aliyuncs.com.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Others {
+    /// Are reached as without us.
+    Through,
+    /// Are out of reach.
+    Unknown,
+}
+
+/// A cloud on free ports, reached by the real cloud's host names.
+pub(super) struct Stand {
+    pub(super) cloud: Arc<FakeCloud>,
+    pub(super) state: State,
+    /// For files; it goes with the cloud.
+    pub(super) directory: tempfile::TempDir,
+    place: Place,
+}
+
+impl Stand {
+    pub(super) fn start(options: &Options, others: Others, remarks: &mut dyn Write) -> Result<Self, Error> {
+        let directory = tempfile::tempdir()
+            .map_err(|error| Error::Io("cannot make a temporary directory".into(), error))?;
+        let ca = directory.path().join("ca.pem");
+        let options = Options {
+            ca: Some(ca.clone()),
+            ..options.clone()
+        };
+        let (cloud, state) = start(&options, remarks)?;
+        let kms_ca = directory.path().join("kms-ca.pem");
+        std::fs::write(&kms_ca, cloud.kms_instances_pem())
+            .map_err(|error| Error::Io("cannot write the authority of KMS instances".into(), error))?;
+        let backend = cloud.https_address();
+        let regions: BTreeSet<String> = state
+            .accounts
+            .values()
+            .flat_map(|account| account.regions.keys().cloned())
+            .chain([state.region.clone()])
+            .collect();
+        let lead = move |host: &str| match Service::of_host(host) {
+            _ if options.host_names.iter().any(|name| name == host) => Lead::Cloud(backend),
+            None if others == Others::Through => Lead::Through,
+            None | Some(Service::Unknown) => Lead::Unknown,
+            // As in the cloud: the host of a region that is misspelt does not resolve.
+            Some(_) => match region_of_host(host) {
+                Some(region) if !is_region(region) && !regions.contains(region) => Lead::Unknown,
+                _ => Lead::Cloud(backend),
+            },
+        };
+        let proxy = Proxy::leading(lead)
+            .map_err(|error| Error::Io("cannot start a proxy".into(), error))?
+            .address();
+        let place = Place::of_cloud(&cloud, ca, ByNames { proxy, kms_ca });
+        Ok(Self {
+            cloud,
+            state,
+            directory,
+            place,
+        })
+    }
+
+    /// What points a program at the cloud.
+    pub(super) fn variables(&self) -> BTreeMap<&'static str, String> {
+        env::variables(&self.state, &self.place)
+            .into_iter()
+            .map(|variable| (variable.name, variable.value))
+            .collect()
+    }
 }
 
 fn start(options: &Options, remarks: &mut dyn Write) -> Result<(Arc<FakeCloud>, State), Error> {
