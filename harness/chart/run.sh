@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-driver_version=v1.6.0 promtool_version=0.316.0
+promtool_version=0.316.0
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/csi-provider-tools
 chart=../../charts/csi-secrets-store-provider-alibabacloud
 
@@ -16,15 +16,14 @@ if ! "$tools/bin/promtool" --version 2>/dev/null | grep -q "version $promtool_ve
         "github.com/prometheus/prometheus/cmd/promtool@v$promtool_version"
 fi
 go build -mod=readonly -o "$tools/bin/chartcheck" .
-driver=$(cd / && go mod download -json "sigs.k8s.io/secrets-store-csi-driver@$driver_version" |
-    sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+driver=$(../../scripts/release/driver-chart.sh)
 
 # The chart with the driver's own beside it, as `helm dependency build` would have put it there.
 staged=$(mktemp -d)
 trap 'rm -rf "$staged"' EXIT
 cp -R "$chart/." "$staged"
 mkdir -p "$staged/charts"
-cp -R "$driver/charts/secrets-store-csi-driver" "$staged/charts/"
+cp -R "$driver" "$staged/charts/"
 chmod -R u+w "$staged"
 
 provider=
