@@ -1,6 +1,7 @@
 //! The rules: filters, counts, and the faults themselves, in the form that state files and the control API use too.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::Subject;
@@ -43,7 +44,7 @@ pub struct FaultRule {
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, remote = "Self")]
 pub enum Fault {
     /// An API error; the operation is not performed.
     Error {
@@ -134,6 +135,54 @@ pub enum Fault {
         seconds: i64,
     },
 }
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    /// As derived, but a fault of the wrong form is told what to write.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let name = match &value {
+            Value::String(name) => Some(name.as_str()),
+            Value::Object(map) => map.keys().next().map(String::as_str),
+            _ => None,
+        };
+        let form = FORMS.iter().find(|(known, _)| Some(*known) == name);
+        Self::deserialize(&value).map_err(|error| {
+            let hint = form.map(|(_, form)| format!("; expected a form such as then: {form}"));
+            D::Error::custom(format!("{error}{}", hint.unwrap_or_default()))
+        })
+    }
+}
+
+/// Each fault as it is written.
+const FORMS: [(&str, &str); 18] = [
+    ("error", "{error: {status: 500, code: InternalError}}"),
+    ("throttle", "throttle"),
+    ("throttle_by_gateway", "throttle_by_gateway"),
+    ("answer", "{answer: {status: 200, body: \"{}\"}}"),
+    ("html", "{html: {status: 502}}"),
+    (
+        "redirect",
+        "{redirect: {status: 302, location: \"https://example.com/\"}}",
+    ),
+    ("empty_body", "empty_body"),
+    ("truncated_body", "truncated_body"),
+    ("set_field", "{set_field: {field: /SecretData, value: 1}}"),
+    ("remove_field", "{remove_field: {field: /SecretData}}"),
+    ("gzip", "gzip"),
+    ("delay", "{delay: {ms: 100}}"),
+    ("hold", "hold"),
+    ("cut", "{cut: inside_body}"),
+    ("slow", "{slow: {bytes: 10, pause_ms: 50}}"),
+    ("certificate", "{certificate: expired}"),
+    ("handshake", "{handshake: closed}"),
+    ("clock_offset", "{clock_offset: {seconds: 900}}"),
+];
 
 /// When in a request's life a fault takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,4 +330,46 @@ fn ok() -> u16 {
 
 fn json() -> String {
     "application/json;charset=utf-8".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a message says to write is accepted, and every fault has such a form.
+    #[test]
+    fn each_form_is_accepted_and_told_where_it_is_missed() {
+        for (name, form) in FORMS {
+            let fault: Fault = serde_saphyr::from_str(form).unwrap_or_else(|error| panic!("{form}: {error}"));
+            let written = serde_json::to_value(&fault).expect("JSON");
+            assert_eq!(
+                serde_json::from_value::<Fault>(written.clone()).expect("JSON"),
+                fault,
+                "{form}"
+            );
+            let own_name = written
+                .as_str()
+                .map(str::to_owned)
+                .or_else(|| written.as_object()?.keys().next().cloned());
+            assert_eq!(own_name.as_deref(), Some(name));
+            let wrong = match written {
+                Value::String(name) => format!("{{{name}: {{x: 1}}}}"),
+                _ => name.to_owned(),
+            };
+            let error = serde_saphyr::from_str::<FaultRule>(&format!("{{then: {wrong}}}")).expect_err(&wrong);
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("expected a form such as then: {form}")),
+                "{wrong}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_fault_is_told_which_there_are() {
+        let error = serde_saphyr::from_str::<FaultRule>("{then: explode}").expect_err("unknown");
+        let text = error.to_string();
+        assert!(text.contains("explode") && text.contains("throttle"), "{text}");
+    }
 }
