@@ -18,7 +18,6 @@ fn documents() -> Vec<(PathBuf, String)> {
     for directory in [
         "",
         "docs",
-        "docs/checks",
         "deploy",
         "examples",
         "harness/chart",

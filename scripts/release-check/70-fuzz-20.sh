@@ -2,6 +2,4 @@
 # 20 minutes of CPU time of fuzzing, shared evenly by all targets.
 set -euo pipefail
 targets=$(find fuzz/fuzz_targets -name '*.rs' | wc -l)
-export FUZZ_CPU=yes FUZZ_SECONDS=$((1200 / targets + 1))
-step() { shift; "$@"; }
-. .ci/steps/50-fuzz.sh
+FUZZ_CPU=yes FUZZ_SECONDS=$((1200 / targets + 1)) exec scripts/fuzz.sh

@@ -1,5 +1,5 @@
 //! Makes fuzzing begin where the golden tests are: writes their inputs into `fuzz/corpus/`, one file for each target
-//! that can read it. Run from the root of the repository; `.ci/steps/50-fuzz.sh` does.
+//! that can read it. Run from the root of the repository; `scripts/fuzz.sh` does.
 
 #![expect(
     clippy::disallowed_macros,
