@@ -2,7 +2,7 @@
 # The inner loop: format, clippy, unit and golden tests, and the tests that compare documents with the code. The gate,
 # .ci/run, does everything.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 failed=0
 check() { # check NAME COMMAND…

@@ -3,7 +3,7 @@
 # the seconds are CPU time, however busy the machine. What the targets check is in src/fuzzing/. No sanitizer, because
 # the project has no unsafe code; plain builds find more in the same time.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 target=x86_64-unknown-linux-gnu
 seconds=${FUZZ_SECONDS:-15} failures=0 built=fuzz/target/$target/release

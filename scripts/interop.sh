@@ -3,7 +3,7 @@
 #
 #   scripts/interop.sh [BINARY [SUITE…]]     suites: go, python, h2spec; without any, all of them run
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 binary=${1:-target/static/x86_64/csi-secrets-store-provider-alibabacloud}
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/csi-provider-tools

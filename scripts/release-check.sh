@@ -4,7 +4,7 @@
 #
 #   scripts/release-check.sh [TOPIC…]     a topic is a part of a file's name; without any, all of them run
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 failed=0 ran=0 outputs=target/release-check
 # What is checked, whatever is committed meanwhile.

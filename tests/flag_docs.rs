@@ -85,7 +85,8 @@ fn every_flag_is_documented_with_its_default() {
 fn every_variable_is_documented() {
     let help = help("serve");
     let (_, environment) = help.split_once("\nEnvironment:\n").expect("variables");
-    let is_name = |word: &&str| word.len() > 3 && word.bytes().all(|byte| byte == b'_' || byte.is_ascii_uppercase());
+    let is_name =
+        |word: &&str| word.len() > 3 && word.bytes().all(|byte| byte == b'_' || byte.is_ascii_uppercase());
     let names = environment.lines().filter(|line| !line.starts_with("   "));
     let names: Vec<&str> = names
         .flat_map(|line| line.split([' ', ',']))

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A load of two minutes in all: undisturbed, and with a cloud that has bad days and outages. `just soak` does more.
+# Load for two minutes: undisturbed, and with a cloud that fails now and then. `just soak` does more.
 
 soak() { # soak FLAG…
     cargo run --quiet --release --locked -p harness-tools --bin soak -- "$static" "$@"

@@ -58,7 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{/* Half of a pair of variables: the name of the one that is there and of the one that is not, or nothing. What else
-Secrets and ConfigMaps bring cannot be seen here, and the provider passes over halves if it is told to. Takes root and names. */}}
+Secrets and ConfigMaps bring cannot be seen here, and allowIdentityFallback permits one without the other. Takes root and names. */}}
 {{- define "provider.half" -}}
 {{- $root := index . 0 -}}
 {{- $first := include "provider.hasVariable" (list $root (index . 1)) -}}
