@@ -59,7 +59,7 @@ fn main() -> Outcome {
 
     writeln!(
         out,
-        "\n4. Somebody rotates two values in the cloud. The driver's next Mount brings them to the pod:\n"
+        "\n4. Two values are rotated in the cloud. The driver's next Mount brings them to the pod:\n"
     )?;
     cloud.set_kms_text("demo/api-token", "token-of-tuesday");
     cloud.set_oos(
@@ -82,7 +82,7 @@ fn main() -> Outcome {
         } = request;
         let name = request.name.unwrap_or_default();
         let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-        let identity = identity.unwrap_or_else(|| "nobody".to_owned());
+        let identity = identity.unwrap_or_else(|| "unknown".to_owned());
         writeln!(
             out,
             "   {number:>2}  {service}  {action:<18}  {name:<16}  {status}  as {identity}"
@@ -113,7 +113,7 @@ fn start_provider(cloud: &FakeCloud, directory: &Path, stop: &Stop) -> Result<Pr
         "--healthz-port=0".to_owned(),
         format!("--kms-endpoint={}", cloud.http_url()),
         format!("--oos-endpoint={}", cloud.http_url()),
-        "--refresh-interval=0s".to_owned(), // the rotated values shall show at once, not within a minute
+        "--refresh-interval=0s".to_owned(), // rotated values show at once, not within a minute
     ];
     let Command::Serve(config) = config::parse(arguments.map(Into::into), &environment)? else {
         return Err("the arguments ask for something else than serving".into());
@@ -122,7 +122,7 @@ fn start_provider(cloud: &FakeCloud, directory: &Path, stop: &Stop) -> Result<Pr
     Ok(thread::spawn(move || run(*config, &stop)))
 }
 
-/// Each file with its mode, the backend's version of its object, and its contents, which are no secret here.
+/// Each file with its mode, the backend's version of its object, and its contents, which are not secret here.
 fn print_tree(out: &mut impl std::io::Write, target: &Path, response: &MountResponse) -> Outcome {
     for (file, object) in response.files.iter().zip(&response.object_version) {
         let path = target.join(&file.path);

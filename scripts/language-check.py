@@ -30,7 +30,7 @@ WORDS = [
     (r"\b(?:is|are|as) told\b|\btells? of\b", "is reported; is set; as configured"),
     (r"\b(?<!there )(?:is|are) no (?=(?:endpoint|host|region|role|number|text|mode|policy|pair|secret|token|list|name|whole|socket)\b)", "is not a …; has no …"),
     (r"\b(?:is|are|was) due\b", "expected …; is missing"),
-    (r"[,;] for (?:it|he|she|they|we|there|nobody|whoever|all|what|that|this|then|most|some)\b", "because …"),
+    (r"[,;] for (?:it|he|she|they|we|there|nobody|whoever|all|what|that|this|then|those|others|most|some)\b", "because …"),
     (r"\bas whom\b|\bwhom\b", "which identity; which …"),
     (r"\bwhoever\b", "anyone who; the caller; the client that"),
     (r"\bnobody\b|\bsomebody\b", "name the program or the person"),
@@ -46,6 +46,12 @@ WORDS = [
     (r"\bmade anew\b|\banew\b", "again; a new …"),
     (r"\bBesides\b|\bthereof\b|\bwhereof\b", "also"),
     (r"\bfor want of\b|\bfor lack of\b", "because … is missing"),
+    (r"\bwhat (?:few|many|some|others) (?:may|ask|do|use)\b|\bthe one question\b", "the standard term"),
+    (r"\bnever in the way\b", "say what it costs"),
+    (r"\bset (?:it|them) right\b", "correct; fix"),
+    (r"\bis another \w+ than\b", "expected …, found …"),
+    (r"\bwhere (?:KMS|OOS|STS|the instance metadata service) is\b", "… endpoint"),
+    (r"\bhow long running\b", "grace period"),
     (r"\bfor the time being\b|\bhereby\b", "until …"),
 ]
 CHINESE = [
