@@ -125,7 +125,7 @@ const REASONS: &[(&str, &[&str])] = &[
             "params::file_name::FileName",
             "params::files::Extracted",
             "params::files::PlannedFile",
-            "jmespath::Expression",
+            "jmespath::expression::Expression",
             "params::names::Endpoint",
             "params::names::ExternalId",
             "params::names::Mode",

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
+use super::json::{self, Room};
 use super::*;
-use crate::jmespath::json::{self, Room};
+use crate::limits;
 
 #[test]
 fn every_case_of_the_official_suite_passes_or_is_listed() {

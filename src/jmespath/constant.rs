@@ -6,38 +6,41 @@
 
 use std::rc::Rc;
 
-use super::compile::{Argument, Node};
-use super::evaluate::{Budget, evaluate, is_true};
-use super::functions::Function;
-use crate::jmespath::json::{Text, Value};
+use jmespath::ast::Ast;
+
+use super::budget::Budget;
+use super::evaluate::{evaluate, is_true};
+use super::json::Value;
+use super::tree::Tree;
 use crate::limits;
 
 /// What is known of a result while the document is not.
 #[derive(Clone)]
-enum Outcome {
+enum Outcome<'a> {
     /// The same for every document. Without a value: it fails, or evaluating it takes too long.
     Same(Option<Value>),
     /// A list; not all elements are the same for every document.
     List(Rc<Vec<Self>>),
     /// An object; not all values are the same for every document.
-    Object(Rc<Vec<(Text, Self)>>),
+    Object(Rc<Vec<(&'a str, Self)>>),
     /// Anything but null.
     NotNull,
     Any,
 }
 
-/// Whether the result is the same for every document. `text` is what the expression was compiled from.
-pub(super) fn is_constant(root: &Node, text: &str) -> bool {
-    let mut analysis = Analysis {
-        budget: Budget {
-            steps: limits::CONSTANT_STEPS_PER_BYTE.saturating_mul(text.len()),
-            ..Budget::within(limits::CONSTANT_BYTES)
-        },
+const NULL: Outcome<'_> = Outcome::Same(Some(Value::Null));
+
+/// Whether the result is the same for every document. `text` is what the tree was parsed from.
+pub(super) fn is_constant(tree: &Tree, text: &str) -> bool {
+    let budget = Budget {
+        steps: limits::CONSTANT_STEPS_PER_BYTE.saturating_mul(text.len()),
+        ..Budget::within(limits::CONSTANT_BYTES)
     };
-    analysis.outcome(root, &Outcome::NotNull).is_same()
+    let mut analysis = Analysis { tree, budget };
+    analysis.outcome(&tree.root, &Outcome::NotNull).is_same()
 }
 
-impl Outcome {
+impl Outcome<'_> {
     fn is_same(&self) -> bool {
         matches!(self, Self::Same(_))
     }
@@ -50,117 +53,108 @@ impl Outcome {
             Self::NotNull | Self::Any => None,
         }
     }
-
-    fn field(&self, name: &Text) -> Self {
-        match self {
-            Self::Object(entries) => entries
-                .iter()
-                .rfind(|(key, _)| key == name)
-                .map_or(Self::Same(Some(Value::Null)), |(_, value)| value.clone()),
-            _ => Self::Any,
-        }
-    }
-
-    fn item(&self, index: i64) -> Self {
-        match (self, usize::try_from(index)) {
-            (Self::List(items), Ok(index)) => {
-                items.get(index).cloned().unwrap_or(Self::Same(Some(Value::Null)))
-            }
-            _ => Self::Any,
-        }
-    }
 }
 
-struct Analysis {
+struct Analysis<'a> {
+    tree: &'a Tree,
     budget: Budget,
 }
 
-impl Analysis {
+impl<'a> Analysis<'a> {
     /// The outcome of a node. Recursion follows the expression, whose depth is bounded.
-    fn outcome(&mut self, node: &Node, input: &Outcome) -> Outcome {
+    fn outcome(&mut self, node: &'a Ast, input: &Outcome<'a>) -> Outcome<'a> {
         if input.is_same() {
             return self.evaluated(node, input);
         }
-        match node {
-            Node::Current => input.clone(),
-            Node::Literal(_) => self.evaluated(node, input),
-            Node::Field(name) => input.field(name),
-            Node::Index(index) => input.item(*index),
-            Node::Slice { .. } | Node::Filter(..) => Outcome::Any,
-            Node::Chain(first, then) => {
-                let first = self.outcome(first, input);
-                self.outcome(then, &first)
+        match (node, input) {
+            (Ast::Identity { .. }, _) => input.clone(),
+            (Ast::Literal { .. }, _) => self.evaluated(node, input),
+            (Ast::Field { name, .. }, Outcome::Object(entries)) => {
+                let entry = entries.iter().rfind(|(key, _)| key == name);
+                entry.map_or(NULL, |(_, value)| value.clone())
             }
-            Node::And(left, right) => self.either(left, right, false, input),
-            Node::Or(left, right) => self.either(left, right, true, input),
-            Node::Not(inner) => {
+            (Ast::Index { idx, .. }, Outcome::List(items)) => match usize::try_from(*idx) {
+                Ok(index) => items.get(index).cloned().unwrap_or(NULL),
+                Err(_) => Outcome::Any,
+            },
+            (Ast::Field { .. } | Ast::Index { .. } | Ast::Slice { .. } | Ast::Condition { .. }, _) => {
+                Outcome::Any
+            }
+            (Ast::Subexpr { lhs, rhs, .. }, _) => {
+                let first = self.outcome(lhs, input);
+                self.outcome(rhs, &first)
+            }
+            (Ast::And { lhs, rhs, .. } | Ast::Or { lhs, rhs, .. }, _) => {
+                let decisive = matches!(node, Ast::Or { .. });
+                let left = self.outcome(lhs, input);
+                match left.truth() {
+                    Some(truth) if truth == decisive => left,
+                    Some(_) => self.outcome(rhs, input),
+                    None if left.is_same() && self.outcome(rhs, input).is_same() => Outcome::Same(None),
+                    None => Outcome::Any,
+                }
+            }
+            (Ast::Not { node: inner, .. }, _) => {
                 let inner = self.outcome(inner, input);
                 match inner.truth() {
                     Some(truth) => Outcome::Same(Some(Value::Boolean(!truth))),
                     None => self.of_all(&[inner], node, input),
                 }
             }
-            Node::Compare(_, left, right) => {
-                let operands = [self.outcome(left, input), self.outcome(right, input)];
+            (Ast::Comparison { lhs, rhs, .. }, _) => {
+                let operands = [self.outcome(lhs, input), self.outcome(rhs, input)];
                 self.of_all(&operands, node, input)
             }
             // What is done with each element sees nothing but the element.
-            Node::Values(inner) | Node::Flatten(inner) | Node::Project(inner, _) => {
+            (
+                Ast::ObjectValues { node: inner, .. }
+                | Ast::Flatten { node: inner, .. }
+                | Ast::Projection { lhs: inner, .. },
+                _,
+            ) => {
                 let inner = self.outcome(inner, input);
                 self.of_all(&[inner], node, input)
             }
-            Node::List(_) | Node::Object(_) if matches!(input, Outcome::Any) => Outcome::Any,
-            Node::List(nodes) => {
-                let items: Vec<Outcome> = nodes.iter().map(|node| self.outcome(node, input)).collect();
+            (Ast::MultiList { .. } | Ast::MultiHash { .. }, Outcome::Any) => Outcome::Any,
+            (Ast::MultiList { elements, .. }, _) => {
+                let items: Vec<Outcome<'a>> = elements.iter().map(|node| self.outcome(node, input)).collect();
                 if items.iter().all(Outcome::is_same) {
                     self.evaluated(node, input)
                 } else {
                     Outcome::List(Rc::new(items))
                 }
             }
-            Node::Object(nodes) => {
-                let entry = |(key, node): &(Text, Node)| (key.clone(), self.outcome(node, input));
-                let entries: Vec<(Text, Outcome)> = nodes.iter().map(entry).collect();
+            (Ast::MultiHash { elements, .. }, _) => {
+                let pairs = elements.iter();
+                let entries: Vec<(&str, Outcome<'a>)> = pairs
+                    .map(|pair| (&*pair.key, self.outcome(&pair.value, input)))
+                    .collect();
                 if entries.iter().all(|(_, value)| value.is_same()) {
                     self.evaluated(node, input)
                 } else {
                     Outcome::Object(Rc::new(entries))
                 }
             }
-            Node::Call(function, arguments) => self.call(*function, arguments, node, input),
-        }
-    }
-
-    /// `left || right` if `decisive` is true, `left && right` if it is false: the left side decides if it is that.
-    fn either(&mut self, left: &Node, right: &Node, decisive: bool, input: &Outcome) -> Outcome {
-        let left = self.outcome(left, input);
-        match left.truth() {
-            Some(truth) if truth == decisive => left,
-            Some(_) => self.outcome(right, input),
-            None if left.is_same() && self.outcome(right, input).is_same() => Outcome::Same(None),
-            None => Outcome::Any,
-        }
-    }
-
-    fn call(&mut self, function: Function, arguments: &[Argument], node: &Node, input: &Outcome) -> Outcome {
-        // An expression reference sees nothing but the elements of another argument.
-        let values = arguments.iter().filter_map(|argument| match argument {
-            Argument::Value(node) => Some(self.outcome(node, input)),
-            Argument::Reference(_) => None,
-        });
-        let values: Vec<Outcome> = values.collect();
-        if function == Function::NotNull {
-            let is_null = |value: &&Outcome| matches!(value, Outcome::Same(Some(Value::Null)));
-            let first = values.iter().find(|value| !is_null(value));
-            if let Some(first @ (Outcome::Same(Some(_)) | Outcome::List(_) | Outcome::Object(_))) = first {
-                return first.clone();
+            (Ast::Function { name, args, .. }, _) => {
+                // An expression reference sees nothing but the elements of another argument.
+                let values = args.iter().filter(|arg| !matches!(arg, Ast::Expref { .. }));
+                let values: Vec<Outcome<'a>> = values.map(|node| self.outcome(node, input)).collect();
+                let is_null = |value: &&Outcome<'_>| matches!(value, Outcome::Same(Some(Value::Null)));
+                match values.iter().find(|value| !is_null(value)) {
+                    Some(first @ (Outcome::Same(Some(_)) | Outcome::List(_) | Outcome::Object(_)))
+                        if name == "not_null" =>
+                    {
+                        first.clone()
+                    }
+                    _ => self.of_all(&values, node, input),
+                }
             }
+            (Ast::Expref { .. }, _) => Outcome::Any,
         }
-        self.of_all(&values, node, input)
     }
 
     /// The outcome of a node that has nothing but these operands.
-    fn of_all(&mut self, operands: &[Outcome], node: &Node, input: &Outcome) -> Outcome {
+    fn of_all(&mut self, operands: &[Outcome<'_>], node: &Ast, input: &Outcome<'_>) -> Outcome<'a> {
         if operands.iter().all(Outcome::is_same) {
             self.evaluated(node, input)
         } else {
@@ -169,13 +163,13 @@ impl Analysis {
     }
 
     /// The outcome of a node that is the same for every document: that for any of them.
-    fn evaluated(&mut self, node: &Node, input: &Outcome) -> Outcome {
+    fn evaluated(&mut self, node: &Ast, input: &Outcome<'_>) -> Outcome<'a> {
         let any = Value::Boolean(true);
         let input = match input {
             Outcome::Same(value) => value.as_ref(),
             Outcome::NotNull | Outcome::Any => Some(&any),
             Outcome::List(_) | Outcome::Object(_) => None,
         };
-        Outcome::Same(input.and_then(|input| evaluate(node, input, &mut self.budget).ok()))
+        Outcome::Same(input.and_then(|input| evaluate(self.tree, node, input, &mut self.budget).ok()))
     }
 }

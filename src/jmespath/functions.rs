@@ -4,396 +4,311 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::compile::{Argument, Node};
-use super::evaluate::{Budget, Fault, equal, evaluate};
-use crate::jmespath::json::{Text, Value};
-use crate::jmespath::number::Number;
+use super::budget::{Budget, Fault};
+use super::json::{Text, Value};
+use super::number::Number;
 
 /// A built-in function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Function {
-    Abs,
-    Avg,
-    Ceil,
-    Contains,
-    EndsWith,
-    Floor,
-    Join,
-    Keys,
-    Length,
-    Map,
-    Max,
-    MaxBy,
-    Merge,
-    Min,
-    MinBy,
-    NotNull,
-    Reverse,
-    Sort,
-    SortBy,
-    StartsWith,
-    Sum,
-    ToArray,
-    ToNumber,
-    ToString,
-    Type,
-    Values,
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    pub(super) parameters: &'static [Parameter],
+    /// Whether the last parameter may repeat.
+    pub(super) is_variadic: bool,
 }
 
 /// What a parameter takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parameter {
-    Any,
-    Number,
-    Text,
-    List,
-    Object,
-    Numbers,
-    Texts,
-    NumbersOrTexts,
-    ListOrText,
-    Sized,
+    /// An expression, for the function to apply to each element of its list.
     Reference,
+    /// Values, as the specification calls them.
+    Value(&'static str, fn(&Value) -> bool),
 }
 
-impl Parameter {
-    /// How the specification puts it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Any => "any value",
-            Self::Number => "a number",
-            Self::Text => "a string",
-            Self::List => "an array",
-            Self::Object => "an object",
-            Self::Numbers => "an array of numbers",
-            Self::Texts => "an array of strings",
-            Self::NumbersOrTexts => "an array of numbers or of strings",
-            Self::ListOrText => "an array or a string",
-            Self::Sized => "an array, an object or a string",
-            Self::Reference => "an expression reference",
-        }
-    }
+const ANY: Parameter = Parameter::Value("any value", |_| true);
+const NUMBER: Parameter = Parameter::Value("a number", is_number);
+const TEXT: Parameter = Parameter::Value("a string", is_text);
+const LIST: Parameter = Parameter::Value("an array", is_list);
+const OBJECT: Parameter = Parameter::Value("an object", is_object);
+const NUMBERS: Parameter = Parameter::Value("an array of numbers", |value| holds(value, is_number));
+const TEXTS: Parameter = Parameter::Value("an array of strings", |value| holds(value, is_text));
+const NUMBERS_OR_TEXTS: Parameter = Parameter::Value("an array of numbers or of strings", |value| {
+    holds(value, is_number) || holds(value, is_text)
+});
+const LIST_OR_TEXT: Parameter =
+    Parameter::Value("an array or a string", |value| is_list(value) || is_text(value));
+const SIZED: Parameter = Parameter::Value("an array, an object or a string", |value| {
+    is_list(value) || is_object(value) || is_text(value)
+});
 
-    fn fits(self, value: &Value, budget: &mut Budget) -> Result<bool, Fault> {
-        let numbers = |items: &[Value]| items.iter().all(|item| matches!(item, Value::Number(_)));
-        let texts = |items: &[Value]| items.iter().all(|item| matches!(item, Value::Text(_)));
-        if let Value::List(items) = value {
-            budget.step(items.len())?;
-        }
-        Ok(match (self, value) {
-            (Self::Any, _) | (Self::Number, Value::Number(_)) | (Self::Text, Value::Text(_)) => true,
-            (Self::List | Self::ListOrText | Self::Sized, Value::List(_)) => true,
-            (Self::Object | Self::Sized, Value::Object(_)) => true,
-            (Self::ListOrText | Self::Sized, Value::Text(_)) => true,
-            (Self::Numbers, Value::List(items)) => numbers(items),
-            (Self::Texts, Value::List(items)) => texts(items),
-            (Self::NumbersOrTexts, Value::List(items)) => numbers(items) || texts(items),
-            _ => false,
-        })
+fn is_number(value: &Value) -> bool {
+    matches!(value, Value::Number(_))
+}
+
+fn is_text(value: &Value) -> bool {
+    matches!(value, Value::Text(_))
+}
+
+fn is_list(value: &Value) -> bool {
+    matches!(value, Value::List(_))
+}
+
+fn is_object(value: &Value) -> bool {
+    matches!(value, Value::Object(_))
+}
+
+fn holds(list: &Value, what: fn(&Value) -> bool) -> bool {
+    matches!(list, Value::List(items) if items.iter().all(what))
+}
+
+const fn function(name: &'static str, parameters: &'static [Parameter]) -> Function {
+    Function {
+        name,
+        parameters,
+        is_variadic: false,
     }
 }
 
-/// What a function takes.
-pub(super) struct Signature {
-    pub(super) parameters: &'static [Parameter],
-    /// Whether the last parameter may repeat.
-    pub(super) variadic: bool,
+const fn variadic(name: &'static str, parameters: &'static [Parameter]) -> Function {
+    Function {
+        is_variadic: true,
+        ..function(name, parameters)
+    }
 }
 
-impl Signature {
-    /// The parameter of the argument at `index`, counted from 0.
-    pub(super) fn parameter(&self, index: usize) -> Parameter {
-        self.parameters
-            .get(index)
-            .or_else(|| self.parameters.last())
-            .copied()
-            .unwrap_or(Parameter::Any)
-    }
+/// By name.
+pub(super) static FUNCTIONS: &[Function] = &[
+    function("abs", &[NUMBER]),
+    function("avg", &[NUMBERS]),
+    function("ceil", &[NUMBER]),
+    function("contains", &[LIST_OR_TEXT, ANY]),
+    function("ends_with", &[TEXT, TEXT]),
+    function("floor", &[NUMBER]),
+    function("join", &[TEXT, TEXTS]),
+    function("keys", &[OBJECT]),
+    function("length", &[SIZED]),
+    function("map", &[Parameter::Reference, LIST]),
+    function("max", &[NUMBERS_OR_TEXTS]),
+    function("max_by", &[LIST, Parameter::Reference]),
+    variadic("merge", &[OBJECT]),
+    function("min", &[NUMBERS_OR_TEXTS]),
+    function("min_by", &[LIST, Parameter::Reference]),
+    variadic("not_null", &[ANY]),
+    function("reverse", &[LIST_OR_TEXT]),
+    function("sort", &[NUMBERS_OR_TEXTS]),
+    function("sort_by", &[LIST, Parameter::Reference]),
+    function("starts_with", &[TEXT, TEXT]),
+    function("sum", &[NUMBERS]),
+    function("to_array", &[ANY]),
+    function("to_number", &[ANY]),
+    function("to_string", &[ANY]),
+    function("type", &[ANY]),
+    function("values", &[OBJECT]),
+];
+
+pub(super) fn find(name: &str) -> Option<&'static Function> {
+    let place = FUNCTIONS.binary_search_by(|it| it.name.cmp(name)).ok()?;
+    FUNCTIONS.get(place)
 }
 
 impl Function {
-    pub(super) fn find(name: &str) -> Option<Self> {
-        FUNCTIONS
-            .iter()
-            .find(|(other, ..)| *other == name)
-            .map(|(_, function, ..)| *function)
+    /// The parameter of the argument at `index`, counted from 0.
+    pub(super) fn parameter(&self, index: usize) -> &Parameter {
+        let parameter = self.parameters.get(index).or(self.parameters.last());
+        parameter.unwrap_or(&ANY)
     }
 
-    pub(super) fn names() -> Vec<&'static str> {
-        FUNCTIONS.iter().map(|(name, ..)| *name).collect()
-    }
-
-    fn row(self) -> Option<&'static Row> {
-        FUNCTIONS.iter().find(|(_, other, ..)| *other == self)
-    }
-
-    fn name(self) -> &'static str {
-        self.row().map_or("", |(name, ..)| name)
-    }
-
-    pub(super) fn signature(self) -> Signature {
-        let (parameters, variadic) = self.row().map_or((&[][..], false), |(_, _, p, v)| (*p, *v));
-        Signature { parameters, variadic }
-    }
-}
-
-/// Evaluates the arguments, checks their types, and calls.
-pub(super) fn call(
-    function: Function,
-    arguments: &[Argument],
-    current: &Value,
-    budget: &mut Budget,
-) -> Result<Value, Fault> {
-    let signature = function.signature();
-    let mut values = Vec::with_capacity(arguments.len());
-    let mut reference = None;
-    for (index, argument) in arguments.iter().enumerate() {
-        let node = match argument {
-            Argument::Value(node) => node,
-            Argument::Reference(node) => {
-                reference = Some(node);
-                continue;
-            }
-        };
-        let value = evaluate(node, current, budget)?;
-        let parameter = signature.parameter(index);
-        if !parameter.fits(&value, budget)? {
-            return Err(Fault::Argument {
-                function: function.name(),
+    /// Checks the type of the argument at `index`.
+    pub(super) fn check(&self, index: usize, value: &Value, budget: &mut Budget) -> Result<(), Fault> {
+        if let Value::List(items) = value {
+            budget.step(items.len())?;
+        }
+        match self.parameter(index) {
+            Parameter::Value(due, fits) if !fits(value) => Err(Fault::Argument {
+                function: self.name,
                 position: index.saturating_add(1),
-                due: parameter.name(),
+                due,
                 given: value.type_name(),
-            });
-        }
-        values.push(value);
-    }
-    let mut values = values.into_iter();
-    let first = values.next().unwrap_or(Value::Null);
-    match reference {
-        Some(node) => apply_to_each(function, first, node, budget),
-        None => apply(function, first, values, budget),
-    }
-}
-
-/// The functions that take an expression reference, on a list.
-fn apply_to_each(function: Function, list: Value, node: &Node, budget: &mut Budget) -> Result<Value, Fault> {
-    let Value::List(items) = list else {
-        return Ok(Value::Null);
-    };
-    budget.hold(items.len().saturating_mul(size_of::<(Value, Value)>()))?;
-    let mut keyed = Vec::with_capacity(items.len());
-    for item in items.iter() {
-        keyed.push((evaluate(node, item, budget)?, item.clone()));
-    }
-    if function == Function::Map {
-        return budget.list(keyed.into_iter().map(|(result, _)| result).collect());
-    }
-    let wrong = |value: &Value| Fault::Argument {
-        function: function.name(),
-        position: 2,
-        due: "an expression that gives a number for every element, or a string for every element",
-        given: value.type_name(),
-    };
-    let numbers = matches!(keyed.first(), Some((Value::Number(_), _)));
-    for (key, _) in &keyed {
-        match key {
-            Value::Number(_) if numbers => {}
-            Value::Text(_) if !numbers => {}
-            other => return Err(wrong(other)),
+            }),
+            _ => Ok(()),
         }
     }
-    sorting_costs(keyed.iter().map(|(key, _)| key), budget)?;
-    match function {
-        Function::SortBy => {
-            keyed.sort_by(|(a, _), (b, _)| order(a, b));
-            budget.list(keyed.into_iter().map(|(_, item)| item).collect())
-        }
-        Function::MaxBy => Ok(extreme(keyed, |key, best| order(key, best).is_gt())),
-        _ => Ok(extreme(keyed, |key, best| order(key, best).is_lt())),
-    }
-}
 
-/// The element whose key beats all keys before it.
-fn extreme(keyed: Vec<(Value, Value)>, beats: impl Fn(&Value, &Value) -> bool) -> Value {
-    let better =
-        |best: (Value, Value), next: (Value, Value)| if beats(&next.0, &best.0) { next } else { best };
-    keyed
-        .into_iter()
-        .reduce(better)
-        .map_or(Value::Null, |(_, item)| item)
-}
-
-/// All other functions. `first` is the first argument, `rest` the others.
-fn apply(
-    function: Function,
-    first: Value,
-    mut rest: std::vec::IntoIter<Value>,
-    budget: &mut Budget,
-) -> Result<Value, Fault> {
-    let name = function.name();
-    match (function, first) {
-        (Function::Abs, Value::Number(number)) => round(name, number, f64::abs, i128::abs),
-        (Function::Ceil, Value::Number(number)) => round(name, number, f64::ceil, |integer| integer),
-        (Function::Floor, Value::Number(number)) => round(name, number, f64::floor, |integer| integer),
-        (Function::Sum, Value::List(items)) => sum(name, &items).map(Value::Number),
-        (Function::Avg, Value::List(items)) => average(name, &items),
-        (Function::Contains, Value::Text(text)) => Ok(Value::Boolean(match rest.next() {
-            Some(Value::Text(part)) => {
+    /// The result for arguments of the right types. What an expression reference gives for each element comes last, as
+    /// one more list.
+    pub(super) fn apply(&self, arguments: &[Value], budget: &mut Budget) -> Result<Value, Fault> {
+        match (self.name, arguments) {
+            ("abs", [Value::Number(number)]) => self.round(number, f64::abs, i128::abs),
+            ("ceil", [Value::Number(number)]) => self.round(number, f64::ceil, |integer| integer),
+            ("floor", [Value::Number(number)]) => self.round(number, f64::floor, |integer| integer),
+            ("sum", [Value::List(items)]) => self.sum(items).map(Value::Number),
+            ("avg", [Value::List(items)]) => self.average(items),
+            ("contains", [Value::List(items), wanted]) => {
+                for item in items.iter() {
+                    if equal(item, wanted, budget)? {
+                        return Ok(Value::Boolean(true));
+                    }
+                }
+                Ok(Value::Boolean(false))
+            }
+            ("contains", [Value::Text(text), Value::Text(part)]) => {
                 budget.step(text.as_str().len() / 16)?;
-                text.as_str().contains(part.as_str())
+                Ok(Value::Boolean(text.as_str().contains(part.as_str())))
             }
-            _ => false,
-        })),
-        (Function::Contains, Value::List(items)) => {
-            let wanted = rest.next().unwrap_or(Value::Null);
-            for item in items.iter() {
-                if equal(item, &wanted, budget)? {
-                    return Ok(Value::Boolean(true));
-                }
+            ("contains", _) => Ok(Value::Boolean(false)),
+            ("starts_with", [Value::Text(text), Value::Text(start)]) => {
+                Ok(Value::Boolean(text.as_str().starts_with(start.as_str())))
             }
-            Ok(Value::Boolean(false))
-        }
-        (Function::StartsWith, Value::Text(text)) => Ok(Value::Boolean(match rest.next() {
-            Some(Value::Text(start)) => text.as_str().starts_with(start.as_str()),
-            _ => false,
-        })),
-        (Function::EndsWith, Value::Text(text)) => Ok(Value::Boolean(match rest.next() {
-            Some(Value::Text(end)) => text.as_str().ends_with(end.as_str()),
-            _ => false,
-        })),
-        (Function::Join, Value::Text(glue)) => match rest.next() {
-            Some(Value::List(items)) => join(&glue, &items, budget),
+            ("ends_with", [Value::Text(text), Value::Text(end)]) => {
+                Ok(Value::Boolean(text.as_str().ends_with(end.as_str())))
+            }
+            ("join", [Value::Text(glue), Value::List(items)]) => join(glue.as_str(), items, budget),
+            ("keys", [Value::Object(entries)]) => {
+                budget.list(entries.keys().cloned().map(Value::Text).collect())
+            }
+            ("values", [Value::Object(entries)]) => budget.list(entries.values().cloned().collect()),
+            ("length", [value]) => {
+                let length = match value {
+                    Value::Text(text) => {
+                        budget.step(text.as_str().len() / 16)?;
+                        text.as_str().chars().count()
+                    }
+                    Value::List(items) => items.len(),
+                    Value::Object(entries) => entries.len(),
+                    _ => 0,
+                };
+                Ok(Value::Number(Number::Exact(length.into())))
+            }
+            ("map", [_, Value::List(results)]) => budget.list(results.to_vec()),
+            ("max" | "min", [Value::List(items)]) => Ok(self.extreme(items, items)),
+            ("max_by" | "min_by", [Value::List(items), Value::List(keys)]) => {
+                self.check_keys(keys)?;
+                sorting_costs(keys, budget)?;
+                Ok(self.extreme(items, keys))
+            }
+            ("sort", [Value::List(items)]) => sorted(items, items, budget),
+            ("sort_by", [Value::List(items), Value::List(keys)]) => {
+                self.check_keys(keys)?;
+                sorted(items, keys, budget)
+            }
+            ("merge", objects) => merge(objects, budget),
+            ("not_null", values) => {
+                let value = values.iter().find(|value| !matches!(value, Value::Null));
+                Ok(value.cloned().unwrap_or(Value::Null))
+            }
+            ("reverse", [Value::Text(text)]) => {
+                budget.hold(text.as_str().len())?;
+                let reversed: String = text.as_str().chars().rev().collect();
+                Ok(Value::Text(Text::from(reversed)))
+            }
+            ("reverse", [Value::List(items)]) => budget.list(items.iter().rev().cloned().collect()),
+            ("to_array", [list @ Value::List(_)]) => Ok(list.clone()),
+            ("to_array", [other]) => budget.list(vec![other.clone()]),
+            ("to_number", [number @ Value::Number(_)]) => Ok(number.clone()),
+            ("to_number", [Value::Text(text)]) => {
+                budget.step(text.as_str().len() / 16)?;
+                Ok(Number::parse(text.as_str()).map_or(Value::Null, Value::Number))
+            }
+            ("to_string", [text @ Value::Text(_)]) => Ok(text.clone()),
+            ("to_string", [other]) => budget.write(other).map(Value::Text),
+            ("type", [value]) => Ok(Value::Text(Text::from(value.type_name().to_owned()))),
             _ => Ok(Value::Null),
-        },
-        (Function::Keys, Value::Object(entries)) => {
-            budget.list(entries.keys().cloned().map(Value::Text).collect())
         }
-        (Function::Values, Value::Object(entries)) => budget.list(entries.values().cloned().collect()),
-        (Function::Length, value) => {
-            let length = match &value {
-                Value::Text(text) => {
-                    budget.step(text.as_str().len() / 16)?;
-                    text.as_str().chars().count()
-                }
-                Value::List(items) => items.len(),
-                Value::Object(entries) => entries.len(),
-                _ => 0,
-            };
-            Ok(Value::Number(
-                i64::try_from(length).map_or(Number::Signed(i64::MAX), Number::Signed),
-            ))
+    }
+
+    /// One number of another, exact on integers. A number that has lost digits stays one.
+    fn round(
+        &self,
+        number: &Number,
+        double: fn(f64) -> f64,
+        integer: fn(i128) -> i128,
+    ) -> Result<Value, Fault> {
+        let result = match (number, number.as_integer()) {
+            (Number::Lossy(lossy), _) => Some(Number::Lossy(double(*lossy))),
+            (_, Some(exact)) => Number::integer(integer(exact)),
+            (_, None) => Number::double(double(number.as_double())),
+        };
+        result.map(Value::Number).ok_or(Fault::OutOfRange(self.name))
+    }
+
+    /// Exact while the numbers are integers and 64 bits hold the sum.
+    fn sum(&self, items: &[Value]) -> Result<Number, Fault> {
+        let number = |item: &Value| match item {
+            Value::Number(number) => Some(number.clone()),
+            _ => None,
+        };
+        let numbers: Vec<Number> = items.iter().filter_map(number).collect();
+        let exact = |sum: i128, number: &Number| sum.checked_add(number.as_integer()?);
+        if let Some(exact) = numbers.iter().try_fold(0, exact).and_then(Number::integer) {
+            return Ok(exact);
         }
-        (Function::Merge, first) => merge(first, rest, budget),
-        (Function::NotNull, first) => {
-            let first = std::iter::once(first)
-                .chain(rest)
-                .find(|value| !matches!(value, Value::Null));
-            Ok(first.unwrap_or(Value::Null))
+        let sum = numbers.iter().fold(0.0, |sum, number| sum + number.as_double());
+        let result = Number::double(sum).ok_or(Fault::OutOfRange(self.name))?;
+        let is_lossy = numbers.iter().any(Number::is_lossy);
+        Ok(if is_lossy { Number::Lossy(sum) } else { result })
+    }
+
+    /// The mean; null of nothing.
+    fn average(&self, items: &[Value]) -> Result<Value, Fault> {
+        let out_of_range = Fault::OutOfRange(self.name);
+        let Ok(count) = u32::try_from(items.len()) else {
+            return Err(out_of_range);
+        };
+        if count == 0 {
+            return Ok(Value::Null);
         }
-        (Function::Reverse, Value::Text(text)) => {
-            budget.hold(text.as_str().len())?;
-            Ok(Value::Text(Text::from(
-                text.as_str().chars().rev().collect::<String>(),
-            )))
+        let sum = self.sum(items)?;
+        let mean = sum.as_double() / f64::from(count);
+        let exact = sum.as_integer().filter(|sum| sum % i128::from(count) == 0);
+        let result = match exact {
+            Some(exact) => Number::integer(exact / i128::from(count)),
+            None if sum.is_lossy() => Some(Number::Lossy(mean)),
+            None => Number::double(mean),
+        };
+        result.map(Value::Number).ok_or(out_of_range)
+    }
+
+    /// The element whose key beats all keys before it: by being greater, or less for a minimum.
+    fn extreme(&self, items: &[Value], keys: &[Value]) -> Value {
+        let wins = if self.name.starts_with("max") {
+            Ordering::Greater
+        } else {
+            Ordering::Less
+        };
+        let mut pairs = keys.iter().zip(items);
+        let best = pairs.next().map(|first| {
+            pairs.fold(
+                first,
+                |best, next| {
+                    if order(next.0, best.0) == wins { next } else { best }
+                },
+            )
+        });
+        best.map_or(Value::Null, |(_, item)| item.clone())
+    }
+
+    /// Keys can be compared if all of them are numbers, or all are texts.
+    fn check_keys(&self, keys: &[Value]) -> Result<(), Fault> {
+        let is_like_first = match keys.first() {
+            Some(Value::Number(_)) => is_number,
+            _ => is_text,
+        };
+        match keys.iter().find(|key| !is_like_first(key)) {
+            None => Ok(()),
+            Some(other) => Err(Fault::Argument {
+                function: self.name,
+                position: 2,
+                due: "an expression that gives a number for every element, or a string for every element",
+                given: other.type_name(),
+            }),
         }
-        (Function::Reverse, Value::List(items)) => budget.list(items.iter().rev().cloned().collect()),
-        (Function::Sort, Value::List(items)) => {
-            sorting_costs(items.iter(), budget)?;
-            let mut sorted = items.to_vec();
-            sorted.sort_by(order);
-            budget.list(sorted)
-        }
-        (Function::Max, Value::List(items)) => {
-            let beats = |a: Value, b: &Value| if order(b, &a).is_gt() { b.clone() } else { a };
-            Ok(items
-                .iter()
-                .skip(1)
-                .fold(items.first().cloned().unwrap_or(Value::Null), beats))
-        }
-        (Function::Min, Value::List(items)) => {
-            let beats = |a: Value, b: &Value| if order(b, &a).is_lt() { b.clone() } else { a };
-            Ok(items
-                .iter()
-                .skip(1)
-                .fold(items.first().cloned().unwrap_or(Value::Null), beats))
-        }
-        (Function::ToArray, list @ Value::List(_)) => Ok(list),
-        (Function::ToArray, other) => budget.list(vec![other]),
-        (Function::ToNumber, number @ Value::Number(_)) => Ok(number),
-        (Function::ToNumber, Value::Text(text)) => {
-            budget.step(text.as_str().len() / 16)?;
-            Ok(Number::parse(text.as_str()).map_or(Value::Null, Value::Number))
-        }
-        (Function::ToString, text @ Value::Text(_)) => Ok(text),
-        (Function::ToString, other) => budget.write(&other).map(Value::Text),
-        (Function::Type, value) => Ok(Value::Text(Text::from(value.type_name().to_owned()))),
-        _ => Ok(Value::Null),
     }
 }
 
-/// A function of one number, exact on integers. A number that has lost digits stays one.
-fn round(
-    name: &'static str,
-    number: Number,
-    double: impl Fn(f64) -> f64,
-    integer: impl Fn(i128) -> i128,
-) -> Result<Value, Fault> {
-    let result = match number {
-        Number::Lossy(lossy) => Some(Number::Lossy(double(lossy))),
-        Number::Double(exact) => Number::double(double(exact)),
-        Number::Signed(_) | Number::Unsigned(_) => number.as_integer().map(integer).and_then(Number::integer),
-    };
-    result.map(Value::Number).ok_or(Fault::OutOfRange(name))
-}
-
-/// Exact while the numbers are integers and 64 bits hold the sum.
-fn sum(name: &'static str, items: &[Value]) -> Result<Number, Fault> {
-    let numbers = || {
-        items.iter().filter_map(|item| {
-            if let Value::Number(number) = item {
-                Some(*number)
-            } else {
-                None
-            }
-        })
-    };
-    let exact = numbers().try_fold(0_i128, |sum, number| sum.checked_add(number.as_integer()?));
-    if let Some(exact) = exact.and_then(Number::integer) {
-        return Ok(exact);
-    }
-    let sum = numbers().fold(0.0, |sum, number| sum + number.as_double());
-    let lossy = numbers().any(Number::is_lossy);
-    let result = Number::double(sum).ok_or(Fault::OutOfRange(name))?;
-    Ok(if lossy { Number::Lossy(sum) } else { result })
-}
-
-/// The mean; null of nothing.
-fn average(name: &'static str, items: &[Value]) -> Result<Value, Fault> {
-    let Ok(count) = u32::try_from(items.len()) else {
-        return Err(Fault::OutOfRange(name));
-    };
-    if count == 0 {
-        return Ok(Value::Null);
-    }
-    let sum = sum(name, items)?;
-    let mean = sum.as_double() / f64::from(count);
-    let exact = sum
-        .as_integer()
-        .filter(|sum| sum % i128::from(count) == 0)
-        .map(|sum| sum / i128::from(count));
-    let result = match exact.and_then(Number::integer) {
-        Some(exact) => Some(exact),
-        None if sum.is_lossy() => Some(Number::Lossy(mean)),
-        None => Number::double(mean),
-    };
-    result.map(Value::Number).ok_or(Fault::OutOfRange(name))
-}
-
-fn join(glue: &Text, items: &[Value], budget: &mut Budget) -> Result<Value, Fault> {
+fn join(glue: &str, items: &[Value], budget: &mut Budget) -> Result<Value, Fault> {
     let mut joined = zeroize::Zeroizing::new(String::new());
     for (index, item) in items.iter().enumerate() {
         let Value::Text(text) = item else { continue };
-        let glue = if index == 0 { "" } else { glue.as_str() };
+        let glue = if index == 0 { "" } else { glue };
         budget.hold(glue.len().saturating_add(text.as_str().len()))?;
         joined.push_str(glue);
         joined.push_str(text.as_str());
@@ -402,9 +317,9 @@ fn join(glue: &Text, items: &[Value], budget: &mut Budget) -> Result<Value, Faul
 }
 
 /// Later objects win.
-fn merge(first: Value, rest: std::vec::IntoIter<Value>, budget: &mut Budget) -> Result<Value, Fault> {
+fn merge(objects: &[Value], budget: &mut Budget) -> Result<Value, Fault> {
     let mut merged = BTreeMap::new();
-    for object in std::iter::once(first).chain(rest) {
+    for object in objects {
         let Value::Object(entries) = object else { continue };
         for (key, value) in entries.iter() {
             budget.entry()?;
@@ -414,100 +329,63 @@ fn merge(first: Value, rest: std::vec::IntoIter<Value>, budget: &mut Budget) -> 
     Ok(Value::Object(Arc::new(merged)))
 }
 
+/// The items in the order of their keys.
+fn sorted(items: &[Value], keys: &[Value], budget: &mut Budget) -> Result<Value, Fault> {
+    sorting_costs(keys, budget)?;
+    let mut keyed: Vec<(&Value, &Value)> = keys.iter().zip(items).collect();
+    keyed.sort_by(|(a, _), (b, _)| order(a, b));
+    budget.list(keyed.into_iter().map(|(_, item)| item.clone()).collect())
+}
+
+/// Spends what comparing these values against each other costs, each about as often as their number has bits.
+fn sorting_costs(keys: &[Value], budget: &mut Budget) -> Result<(), Fault> {
+    let cost = |key: &Value| match key {
+        Value::Text(text) => text.as_str().len() / 64 + 1,
+        _ => 1,
+    };
+    let work: usize = keys.iter().map(cost).sum();
+    let rounds = keys.len().checked_ilog2().map_or(0, |log| log + 1);
+    let rounds = usize::try_from(rounds).unwrap_or(usize::MAX);
+    budget.step(work.saturating_mul(rounds))
+}
+
 /// The order of two numbers, or of two texts by code point.
 fn order(left: &Value, right: &Value) -> Ordering {
     match (left, right) {
-        (Value::Number(a), Value::Number(b)) => a.compare(*b),
+        (Value::Number(a), Value::Number(b)) => a.compare(b),
         (Value::Text(a), Value::Text(b)) => a.cmp(b),
         _ => Ordering::Equal,
     }
 }
 
-/// Spends what comparing these values against each other costs, each about as often as their number has bits.
-fn sorting_costs<'v>(keys: impl Iterator<Item = &'v Value>, budget: &mut Budget) -> Result<(), Fault> {
-    let mut count = 0_usize;
-    let mut work = 0_usize;
-    for key in keys {
-        count = count.saturating_add(1);
-        let length = if let Value::Text(text) = key {
-            text.as_str().len() / 64
-        } else {
-            0
-        };
-        work = work.saturating_add(length.saturating_add(1));
+/// Whether two values are the same, all the way down.
+pub(super) fn equal(left: &Value, right: &Value, budget: &mut Budget) -> Result<bool, Fault> {
+    budget.step(1)?;
+    match (left, right) {
+        (Value::Null, Value::Null) => Ok(true),
+        (Value::Boolean(a), Value::Boolean(b)) => Ok(a == b),
+        (Value::Number(a), Value::Number(b)) => Ok(a.compare(b).is_eq()),
+        (Value::Text(a), Value::Text(b)) => {
+            budget.step(a.as_str().len().min(b.as_str().len()) / 64)?;
+            Ok(a == b)
+        }
+        (Value::List(a), Value::List(b)) if a.len() == b.len() => {
+            for (a, b) in a.iter().zip(b.iter()) {
+                if !equal(a, b, budget)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
+            for ((key_a, a), (key_b, b)) in a.iter().zip(b.iter()) {
+                budget.step(key_a.as_str().len() / 64)?;
+                if key_a != key_b || !equal(a, b, budget)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        _ => Ok(false),
     }
-    let rounds = usize::try_from(usize::BITS.saturating_sub(count.leading_zeros())).unwrap_or(usize::MAX);
-    budget.step(work.saturating_mul(rounds))
 }
-
-type Row = (&'static str, Function, &'static [Parameter], bool);
-
-/// Name, function, parameters, and whether the last may repeat, as the specification lists them.
-const FUNCTIONS: &[Row] = &[
-    ("abs", Function::Abs, &[Parameter::Number], false),
-    ("avg", Function::Avg, &[Parameter::Numbers], false),
-    ("ceil", Function::Ceil, &[Parameter::Number], false),
-    (
-        "contains",
-        Function::Contains,
-        &[Parameter::ListOrText, Parameter::Any],
-        false,
-    ),
-    (
-        "ends_with",
-        Function::EndsWith,
-        &[Parameter::Text, Parameter::Text],
-        false,
-    ),
-    ("floor", Function::Floor, &[Parameter::Number], false),
-    (
-        "join",
-        Function::Join,
-        &[Parameter::Text, Parameter::Texts],
-        false,
-    ),
-    ("keys", Function::Keys, &[Parameter::Object], false),
-    ("length", Function::Length, &[Parameter::Sized], false),
-    (
-        "map",
-        Function::Map,
-        &[Parameter::Reference, Parameter::List],
-        false,
-    ),
-    ("max", Function::Max, &[Parameter::NumbersOrTexts], false),
-    (
-        "max_by",
-        Function::MaxBy,
-        &[Parameter::List, Parameter::Reference],
-        false,
-    ),
-    ("merge", Function::Merge, &[Parameter::Object], true),
-    ("min", Function::Min, &[Parameter::NumbersOrTexts], false),
-    (
-        "min_by",
-        Function::MinBy,
-        &[Parameter::List, Parameter::Reference],
-        false,
-    ),
-    ("not_null", Function::NotNull, &[Parameter::Any], true),
-    ("reverse", Function::Reverse, &[Parameter::ListOrText], false),
-    ("sort", Function::Sort, &[Parameter::NumbersOrTexts], false),
-    (
-        "sort_by",
-        Function::SortBy,
-        &[Parameter::List, Parameter::Reference],
-        false,
-    ),
-    (
-        "starts_with",
-        Function::StartsWith,
-        &[Parameter::Text, Parameter::Text],
-        false,
-    ),
-    ("sum", Function::Sum, &[Parameter::Numbers], false),
-    ("to_array", Function::ToArray, &[Parameter::Any], false),
-    ("to_number", Function::ToNumber, &[Parameter::Any], false),
-    ("to_string", Function::ToString, &[Parameter::Any], false),
-    ("type", Function::Type, &[Parameter::Any], false),
-    ("values", Function::Values, &[Parameter::Object], false),
-];

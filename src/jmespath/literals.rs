@@ -1,24 +1,23 @@
 //! What was meant where a literal stands for the name of a key: a raw string (`'name'`) or JSON between backquotes.
 
 use std::fmt;
-use std::ops::Range;
 
-use super::compile::Node;
-use super::evaluate::{Budget, Fault};
-use super::{Expression, compiled, is_identifier};
+use jmespath::ast::Ast;
+
+use super::budget::{Budget, Fault};
+use super::constant;
+use super::evaluate::evaluate;
+use super::expression::Expression;
+use super::json::{self, Room, Value};
+use super::path::{is_identifier, quoted_identifier, quoted_path};
+use super::tree::Tree;
 use crate::diagnostic::{Diagnostic, in_yaml, quoted};
-use crate::jmespath::json::{self, Room, Value};
 use crate::limits;
 
 impl Expression {
-    /// Whether the result is the same for every document.
-    pub(crate) fn is_constant(&self) -> bool {
-        self.is_constant
-    }
-
     /// What to say about an expression that never reads the value, while there is none.
     pub(crate) fn warning(&self) -> Option<impl fmt::Display> {
-        self.is_constant.then_some(Warning(&self.text))
+        self.is_constant().then_some(Warning(self))
     }
 
     /// Why it is refused for a document: it never reads it, and a literal in it, or its result, names a key there.
@@ -28,21 +27,27 @@ impl Expression {
         document: &Value,
         budget: &mut Budget,
     ) -> Result<Option<Diagnostic>, Fault> {
-        if !self.is_constant {
+        if !self.is_constant() {
             return Ok(None);
         }
+        let text = self.as_str();
+        let tree = self.tree();
         let mut named = None;
         let mut replaced = String::new();
         let mut rest = 0;
-        for (span, name) in literals(&self.text, budget)? {
+        for (start, literal) in &tree.literals {
+            budget.step(PARSING_STEPS)?;
+            let Some(name) = text_of(&literal.value) else {
+                continue;
+            };
             if let Some(selector) = selector(&name, document, budget)? {
-                replaced.push_str(self.text.get(rest..span.start).unwrap_or_default());
+                replaced.push_str(text.get(rest..*start).unwrap_or_default());
                 replaced.push_str(&selector);
-                rest = span.end;
+                rest = literal.end;
                 named.get_or_insert((name, selector));
             }
         }
-        replaced.push_str(self.text.get(rest..).unwrap_or_default());
+        replaced.push_str(text.get(rest..).unwrap_or_default());
         if let Some(Value::Text(text)) = result
             && let Some(selector) = selector(text.as_str(), document, budget)?
         {
@@ -59,54 +64,58 @@ impl Expression {
         } else {
             "to read that key, write its name in double quotes instead".to_owned()
         };
-        let is_literal = matches!(compiled(&self.text), Ok(Node::Literal(_)));
-        let meant = if is_literal {
-            format!("@ && {}", self.text)
-        } else {
-            format!("@ && ({})", self.text)
+        let meant = match tree.root {
+            Ast::Literal { .. } => format!("@ && {text}"),
+            _ => format!("@ && ({text})"),
         };
         let mounts = result.is_some_and(|result| !matches!(result, Value::Null));
-        if mounts && is_short(&meant) && Self::parse(&meant).is_ok() {
+        if mounts && is_short(&meant) && Tree::parse(&meant).is_ok() {
             remedy.push_str(&format!("; to mount the text itself: {}", in_yaml(&meant)));
         }
         let wrong = format!(
             "the expression {} never reads the value: {} in it is literal text, but names a key of the value",
-            quoted(&self.text),
+            quoted(text),
             quoted(&name)
         );
         Ok(Some(Diagnostic::new(wrong, remedy)))
     }
 }
 
-/// The text of an expression that never reads the value.
-struct Warning<'a>(&'a str);
+/// An expression that never reads the value.
+struct Warning<'a>(&'a Expression);
 
 impl fmt::Display for Warning<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let expression = quoted(self.0);
+        let expression = quoted(self.0.as_str());
         write!(
             f,
             "the expression {expression} never reads the value: its result is always the same; "
         )?;
-        let name = match compiled(self.0) {
-            Ok(Node::Literal(Value::Text(name))) => name.as_str().trim().to_owned(),
-            _ => String::new(),
+        let tree = self.0.tree();
+        let name = match &tree.root {
+            Ast::Literal { offset, .. } => tree.literal(*offset),
+            _ => Value::Null,
+        };
+        let name = if let Value::Text(name) = &name {
+            name.as_str().trim()
+        } else {
+            ""
         };
         if name.is_empty() || name.len() > limits::QUOTED_BYTES / 2 {
             return f.write_str("if a key is meant, write it in double quotes; single quotes and backquotes mark literals, and a default stands after its key: \"key\" || 'default'");
         }
         f.write_str("if a key is meant, write in YAML: ")?;
-        match path(&name) {
+        match path(name) {
             Some(path) if name.contains('"') => f.write_str(&in_yaml(&path)),
-            Some(path) if path != quoted_identifier(&name) && !is_identifier(&name) => {
+            Some(path) if path != quoted_identifier(name) && !is_identifier(name) => {
                 write!(
                     f,
                     "{}, or as a path: {}",
-                    in_yaml(&quoted_identifier(&name)),
+                    in_yaml(&quoted_identifier(name)),
                     in_yaml(&path)
                 )
             }
-            _ => f.write_str(&in_yaml(&quoted_identifier(&name))),
+            _ => f.write_str(&in_yaml(&quoted_identifier(name))),
         }
     }
 }
@@ -130,110 +139,52 @@ fn selector(name: &str, document: &Value, budget: &mut Budget) -> Result<Option<
 /// Whether an expression reads the document and finds something in it.
 fn finds_something(expression: &str, document: &Value, budget: &mut Budget) -> Result<bool, Fault> {
     budget.step(PARSING_STEPS)?;
-    let Ok(expression) = Expression::parse(expression) else {
+    let Ok(tree) = Tree::parse(expression) else {
         return Ok(false);
     };
-    let is_empty = match expression.search(document, budget) {
-        Err(Fault::TooManySteps) => return Err(Fault::TooManySteps),
-        Ok(Value::Null) | Err(_) => true,
-        Ok(Value::List(items)) => items.is_empty(),
-        Ok(_) => false,
+    let is_found = match evaluate(&tree, &tree.root, document, budget) {
+        Err(fault @ (Fault::TooManySteps | Fault::TooMuchMemory)) => return Err(fault),
+        Ok(Value::Null) | Err(_) => false,
+        Ok(Value::List(items)) => !items.is_empty(),
+        Ok(_) => true,
     };
-    Ok(!expression.is_constant && !is_empty)
+    Ok(is_found && !constant::is_constant(&tree, expression))
 }
 
 /// What parsing the text of a literal takes, in steps.
 const PARSING_STEPS: usize = 64;
 
-/// A name as a quoted identifier.
-pub(crate) fn quoted_identifier(name: &str) -> String {
-    serde_json::Value::from(name).to_string()
-}
-
 /// A text as the path that it looks like.
 fn path(text: &str) -> Option<String> {
-    let is_path = |text: &str| {
-        let named = text.contains(char::is_alphanumeric) && !text.contains('|');
-        named && text.len() <= limits::EXPRESSION_BYTES && Expression::parse(text).is_ok()
-    };
-    if is_path(text) {
-        return compiled(text)
-            .is_ok_and(|node| is_steps(&node))
-            .then(|| text.to_owned());
+    let is_named = text.contains(char::is_alphanumeric) && !text.contains('|');
+    match Tree::parse(text) {
+        Ok(tree) if is_named => is_steps(&tree.root).then(|| text.to_owned()),
+        _ => quoted_path(text),
     }
-    quoted_path(text)
 }
 
 /// Whether a node does nothing but go from key to key and through lists.
-fn is_steps(node: &Node) -> bool {
+fn is_steps(node: &Ast) -> bool {
     match node {
-        Node::Current | Node::Field(_) | Node::Index(_) | Node::Slice { .. } => true,
-        Node::Chain(first, then) | Node::Project(first, then) => is_steps(first) && is_steps(then),
-        Node::Values(inner) | Node::Flatten(inner) => is_steps(inner),
+        Ast::Identity { .. } | Ast::Field { .. } | Ast::Index { .. } | Ast::Slice { .. } => true,
+        Ast::Subexpr { lhs, rhs, .. } | Ast::Projection { lhs, rhs, .. } => is_steps(lhs) && is_steps(rhs),
+        Ast::ObjectValues { node, .. } | Ast::Flatten { node, .. } => is_steps(node),
         _ => false,
     }
 }
 
-/// A text that looks like a path but for its quotes, with them. A `$` or a dot in front is left out.
-pub(super) fn quoted_path(text: &str) -> Option<String> {
-    let bare = |part: &str| {
-        !part.is_empty()
-            && part
-                .chars()
-                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | ' '))
-    };
-    let path = text.strip_prefix('$').unwrap_or(text);
-    let path = path.strip_prefix('.').unwrap_or(path);
-    let quoted = |part: &str| {
-        bare(part).then(|| {
-            if is_identifier(part) {
-                part.to_owned()
-            } else {
-                format!("\"{part}\"")
-            }
-        })
-    };
-    let parts: Option<Vec<String>> = path.split('.').map(quoted).collect();
-    Some(parts?.join("."))
-}
-
-/// The literals of an expression that are no lists or objects: where they stand, and their text.
-fn literals(expression: &str, budget: &mut Budget) -> Result<Vec<(Range<usize>, String)>, Fault> {
-    let mut found = Vec::new();
-    let mut chars = expression.char_indices();
-    while let Some((start, quote)) = chars.next() {
-        if !matches!(quote, '\'' | '"' | '`') {
-            continue;
+/// The text of a literal that is no list or object.
+fn text_of(literal: &Value) -> Option<String> {
+    match literal {
+        Value::Text(text) => Some(text.as_str().to_owned()),
+        Value::List(_) | Value::Object(_) => None,
+        scalar => {
+            let mut room = Room {
+                nodes: 1,
+                bytes: limits::EXPRESSION_BYTES,
+            };
+            let text = json::write(scalar, &mut room).ok()?;
+            Some(text.as_str().to_owned())
         }
-        let mut end = expression.len();
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '\\' => _ = chars.next(),
-                c if c == quote => {
-                    end = at.saturating_add(1);
-                    break;
-                }
-                _ => {}
-            }
-        }
-        budget.step(PARSING_STEPS)?;
-        let text = expression.get(start..end).unwrap_or_default();
-        let text = match compiled(text) {
-            Ok(Node::Literal(Value::Text(text))) => text.as_str().to_owned(),
-            Ok(Node::Literal(Value::List(_) | Value::Object(_))) | Err(_) => continue,
-            Ok(Node::Literal(scalar)) => {
-                let mut room = Room {
-                    nodes: 1,
-                    bytes: limits::EXPRESSION_BYTES,
-                };
-                match json::write(&scalar, &mut room) {
-                    Ok(text) => text.as_str().to_owned(),
-                    Err(_) => continue,
-                }
-            }
-            Ok(_) => continue,
-        };
-        found.push((start..end, text));
     }
-    Ok(found)
 }

@@ -6,13 +6,11 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-/// A number: an exact 64-bit integer, or a finite double.
-#[derive(Clone, Copy)]
+/// A finite number.
+#[derive(Clone)]
 pub(crate) enum Number {
-    Signed(i64),
-    /// Above `i64::MAX`.
-    Unsigned(u64),
-    Double(f64),
+    /// A 64-bit integer, or a double.
+    Exact(serde_json::Number),
     /// The nearest double to a number with more digits than a double holds.
     Lossy(f64),
 }
@@ -20,80 +18,65 @@ pub(crate) enum Number {
 impl Number {
     /// Reads the text of a JSON number; nothing if it is none, or beyond the range of a double.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        if !is_number(text) {
+        if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) || text.ends_with(char::is_whitespace)
+        {
             return None;
         }
-        // Negative zero is a double: no integer keeps its sign.
-        if let Ok(integer) = text.parse::<i128>()
-            && let Some(exact) = Self::integer(integer)
-            && text != "-0"
-        {
-            return Some(exact);
+        let number: serde_json::Number = serde_json::from_str(text).ok()?;
+        if !number.is_f64() {
+            return Some(Self::Exact(number));
         }
-        let double: f64 = text.parse().ok().filter(|double: &f64| double.is_finite())?;
-        let kept = Decimal::of(text) == Decimal::of(&format!("{double:e}"));
-        Some(if kept {
-            Self::Double(double)
+        // serde_json's own double may be the neighbour of the nearest.
+        let double: f64 = text.parse().ok()?;
+        if significant_digits(text) == significant_digits(&format!("{double:e}")) {
+            Self::double(double)
         } else {
-            Self::Lossy(double)
-        })
+            Some(Self::Lossy(double))
+        }
     }
 
     /// An integer, if 64 bits hold it.
     pub(crate) fn integer(integer: i128) -> Option<Self> {
-        let signed = i64::try_from(integer).map(Self::Signed);
-        signed
-            .or_else(|_| u64::try_from(integer).map(Self::Unsigned))
-            .ok()
+        serde_json::Number::from_i128(integer).map(Self::Exact)
     }
 
     /// A double, if it is finite.
     pub(crate) fn double(double: f64) -> Option<Self> {
-        double.is_finite().then_some(Self::Double(double))
+        serde_json::Number::from_f64(double).map(Self::Exact)
     }
 
     /// The exact integer, if it was written as one.
-    pub(crate) fn as_integer(self) -> Option<i128> {
+    pub(crate) fn as_integer(&self) -> Option<i128> {
         match self {
-            Self::Signed(integer) => Some(integer.into()),
-            Self::Unsigned(integer) => Some(integer.into()),
-            Self::Double(_) | Self::Lossy(_) => None,
+            Self::Exact(number) => number.as_i128(),
+            Self::Lossy(_) => None,
         }
     }
 
     /// The nearest double.
-    pub(crate) fn as_double(self) -> f64 {
+    pub(crate) fn as_double(&self) -> f64 {
         match self {
-            Self::Signed(integer) => nearest_double(integer.into()),
-            Self::Unsigned(integer) => nearest_double(integer.into()),
-            Self::Double(double) | Self::Lossy(double) => double,
+            Self::Exact(number) => number.as_f64().unwrap_or(f64::NAN),
+            Self::Lossy(double) => *double,
         }
     }
 
-    pub(crate) fn is_lossy(self) -> bool {
+    pub(crate) fn is_lossy(&self) -> bool {
         matches!(self, Self::Lossy(_))
     }
 
     /// By exact value, so that the order is total.
-    pub(crate) fn compare(self, other: Self) -> Ordering {
+    pub(crate) fn compare(&self, other: &Self) -> Ordering {
         match (self.as_integer(), other.as_integer()) {
             (Some(a), Some(b)) => a.cmp(&b),
             (Some(a), None) => compare_mixed(a, other.as_double()),
             (None, Some(b)) => compare_mixed(b, self.as_double()).reverse(),
-            (None, None) => self
-                .as_double()
-                .partial_cmp(&other.as_double())
-                .unwrap_or(Ordering::Equal),
+            (None, None) => {
+                let order = self.as_double().partial_cmp(&other.as_double());
+                order.unwrap_or(Ordering::Equal)
+            }
         }
     }
-}
-
-#[expect(
-    clippy::as_conversions,
-    reason = "rounding to the nearest double is what is asked for"
-)]
-fn nearest_double(integer: i128) -> f64 {
-    integer as f64
 }
 
 /// Compares a 64-bit integer with a finite double, exactly.
@@ -115,72 +98,36 @@ fn compare_mixed(integer: i128, double: f64) -> Ordering {
         .then(whole.partial_cmp(&double).unwrap_or(Ordering::Equal))
 }
 
-/// The significant digits of a decimal text and the power of ten of the first, for comparing two texts.
-#[derive(PartialEq, Eq)]
-struct Decimal {
-    digits: String,
-    exponent: i64,
-}
-
-impl Decimal {
-    fn of(text: &str) -> Option<Self> {
-        let text = text.trim_start_matches('-');
-        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let all = format!("{whole}{fraction}");
-        let digits = all.trim_start_matches('0');
-        let leading = all.len().saturating_sub(digits.len());
-        if digits.is_empty() {
-            return Some(Self {
-                digits: String::new(),
-                exponent: 0,
-            });
-        }
-        let exponent: i64 = exponent.parse().ok()?;
-        let point = i64::try_from(whole.len())
-            .ok()?
-            .checked_sub(i64::try_from(leading).ok()?)?;
-        let digits = digits.trim_end_matches('0').to_owned();
-        let exponent = if digits.is_empty() {
-            0
-        } else {
-            exponent.checked_add(point)?
-        };
-        Some(Self { digits, exponent })
-    }
-}
-
-/// Whether a text is a number in the grammar of JSON (RFC 8259 section 6).
-fn is_number(text: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let text = text.strip_prefix('-').unwrap_or(text);
+/// The significant digits of a decimal number without its sign, and the power of ten of the last of them.
+fn significant_digits(text: &str) -> Option<(String, i64)> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
-    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-    digits(whole) && (whole == "0" || !whole.starts_with('0')) && digits(fraction) && digits(exponent)
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let kept = digits.trim_end_matches('0');
+    let significant = kept.trim_start_matches(['-', '0']);
+    if significant.is_empty() {
+        return Some((String::new(), 0)); // zero, whatever its exponent
+    }
+    let zeros = i64::try_from(digits.len() - kept.len()).ok()?;
+    let decimals = i64::try_from(fraction.len()).ok()?;
+    let exponent = exponent.parse::<i64>().ok()?;
+    Some((significant.to_owned(), exponent.checked_add(zeros - decimals)?))
 }
 
 impl fmt::Display for Number {
+    /// The layout of ECMAScript's Number::toString.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Signed(integer) => write!(f, "{integer}"),
-            Self::Unsigned(integer) => write!(f, "{integer}"),
-            Self::Double(double) | Self::Lossy(double) => write_double(*double, f),
+        if let Some(integer) = self.as_integer() {
+            return write!(f, "{integer}");
         }
-    }
-}
-
-/// The layout of ECMAScript's Number::toString.
-fn write_double(double: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if double == 0.0 {
-        return f.write_str(if double.is_sign_negative() { "-0" } else { "0" });
-    }
-    let exponential = format!("{double:e}");
-    let (mantissa, exponent) = exponential.split_once('e').unwrap_or((&exponential, "0"));
-    match exponent.parse::<i32>() {
-        Ok(-6..=20) => write!(f, "{double}"),
-        Ok(exponent) => write!(f, "{mantissa}e{exponent:+}"),
-        Err(_) => f.write_str(&exponential),
+        let double = self.as_double();
+        let exponential = format!("{double:e}");
+        let (mantissa, exponent) = exponential.split_once('e').unwrap_or((&exponential, "0"));
+        match exponent.parse::<i32>() {
+            Ok(-6..=20) => write!(f, "{double}"),
+            Ok(exponent) => write!(f, "{mantissa}e{exponent:+}"),
+            Err(_) => f.write_str(&exponential),
+        }
     }
 }
 
@@ -207,11 +154,13 @@ mod tests {
         ];
         for (i, a) in ascending.iter().enumerate() {
             for (j, b) in ascending.iter().enumerate() {
-                let order = Number::parse(a).unwrap().compare(Number::parse(b).unwrap());
+                let order = Number::parse(a).unwrap().compare(&Number::parse(b).unwrap());
                 assert_eq!(order, i.cmp(&j), "{a} {b}");
             }
         }
-        let equal = Number::parse("1").unwrap().compare(Number::parse("1.0").unwrap());
+        let equal = Number::parse("1")
+            .unwrap()
+            .compare(&Number::parse("1.0").unwrap());
         assert_eq!(equal, Ordering::Equal);
     }
 }

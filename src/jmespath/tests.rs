@@ -4,8 +4,10 @@ use std::sync::Arc;
 use jmespath::ast::Ast;
 use proptest::prelude::*;
 
+use super::json::{self, Room, Text, Value};
+use super::tree::depth;
 use super::*;
-use crate::jmespath::json::{self, Room, Text};
+use crate::limits;
 
 fn read(text: &[u8]) -> Result<Value, json::Error> {
     json::parse(text, &mut { limits::JSON_NODES })
@@ -317,6 +319,16 @@ fn growth_is_stopped_by_the_budget() {
         let result = compiled.search(&document, &mut Budget::new());
         assert_eq!(result.map(|_| ()), Err(expected), "{expression}");
     }
+}
+
+/// Whether a literal names a path of the document is not known until there is memory to look.
+#[test]
+fn a_literal_is_not_taken_for_text_for_want_of_memory() {
+    let document = read(format!(r#"{{"a":[{}{{"b":1}}]}}"#, r#"{"b":1},"#.repeat(500)).as_bytes()).unwrap();
+    let expression = Expression::parse("'a[*].b'").unwrap();
+    let mistaken = |bytes| expression.mistaken(None, &document, &mut Budget::within(bytes));
+    assert_eq!(mistaken(1_000).unwrap_err(), Fault::TooMuchMemory);
+    assert!(mistaken(limits::EVALUATION_BYTES).unwrap().is_some());
 }
 
 #[test]
