@@ -1,5 +1,6 @@
 //! Concurrency primitives, each once.
 
+mod bounded_map;
 mod cancellation;
 mod context;
 pub mod memory_budget;
@@ -7,6 +8,7 @@ mod semaphore;
 mod single_flight;
 mod token_bucket;
 
+pub use bounded_map::BoundedMap;
 pub use cancellation::Cancellation;
 pub use context::CallContext;
 pub use semaphore::{Permit, Semaphore};
