@@ -281,13 +281,13 @@ pub const HEALTH_ANSWER_TIME: Duration = Duration::from_secs(2);
 /// Time from a connection to the last byte of its answer. What we take to find the answer does not count.
 pub const HEALTH_EXCHANGE_TIME: Duration = Duration::from_secs(5);
 
-// ---- The log of Mounts (src/mount/journal.rs) ----
+// ---- The log of Mounts (src/mount/mount_log.rs) ----
 
-/// Most volumes and oddities whose repetition is remembered; the oldest give way. A node has some hundred volumes.
-pub const JOURNAL_TOPICS: usize = 1024;
+/// Most volumes and oddities whose repetition is remembered; those unheard of for longest give way. A node has some hundred volumes.
+pub const MOUNT_LOG_TOPICS: usize = 1024;
 
 /// How long a volume's failure goes without another line while it stays the same. kubelet tries about once a minute.
-pub const JOURNAL_PAUSE: Duration = Duration::from_secs(600);
+pub const MOUNT_LOG_PAUSE: Duration = Duration::from_secs(600);
 
 // ---- Access policy (src/policy) ----
 

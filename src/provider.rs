@@ -22,7 +22,7 @@ use crate::health::{HealthServer, Observed, Readiness};
 use crate::http::{Client, Trust};
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::mount::{Journal, Mounter};
+use crate::mount::{MountLog, Mounter};
 use crate::os::memory_limit;
 use crate::policy::PolicyFile;
 use crate::secret::Secret;
@@ -139,7 +139,7 @@ pub fn mounter(
     let kubernetes = Kubernetes::new(config.cluster.server, &config.cluster.credentials, config.proxies);
     let hasher = Arc::new(SecretHasher::new(&*entropy));
     Mounter {
-        journal: Journal::new(Arc::clone(clock), Arc::clone(&entropy), metrics.clone()),
+        log: MountLog::new(Arc::clone(clock), Arc::clone(&entropy), metrics.clone()),
         policy,
         chain: chain(config.identity, sessions, kubernetes, &metadata, hasher),
         parsing: Semaphore::new(limits::PARSERS),

@@ -120,7 +120,6 @@ const REASONS: &[(&str, &[&str])] = &[
             "grpc::proto::VersionRequest",
             "grpc::proto::VersionResponse",
             "http::proxy::Whom",
-            "mount::journal::Topic",
             "config::command::PodOptions",
             "params::file_name::FileName",
             "params::files::Extracted",

@@ -1,10 +1,10 @@
 //! What the reader of a pod's events can do about a failed call, where the cloud's own words do not say.
 
-use crate::auth::Source;
+use crate::auth::{Resolved, Source};
 use crate::cloud::endpoint::is_kms_instance;
 use crate::cloud::error::{ApiError, Error, Kind};
 use crate::http::{self, Certificate, ErrorKind};
-use crate::params::Service;
+use crate::params::{Object, Service};
 
 /// What was asked for, and as whom.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,16 @@ pub struct Asked {
     pub is_pinned: bool,
     /// As whom.
     pub source: Source,
+}
+
+impl Asked {
+    pub(super) fn new(object: &Object, identity: &Resolved) -> Self {
+        Self {
+            service: object.service,
+            is_pinned: object.version.is_some() || object.stage.is_some(),
+            source: identity.source,
+        }
+    }
 }
 
 /// What to do about `error`.

@@ -99,11 +99,11 @@ impl Error {
             Self::Auth(_) => Code::Unauthenticated,
             Self::Endpoint { .. } | Self::Parameters(_) => Code::InvalidArgument,
             Self::Fetch { failures, .. } => {
-                // The gravest failure gives the code: what only a person can mend comes before what may pass.
+                // The most severe failure gives the code: what only a person can mend comes before what may pass.
                 failures
                     .iter()
                     .map(|failed| code_of(&failed.error))
-                    .max_by_key(|code| gravity(*code))
+                    .max_by_key(|code| severity(*code))
                     .unwrap_or(Code::Internal)
             }
             Self::Empty => Code::NotFound,
@@ -141,7 +141,7 @@ fn is_rejected(error: &cloud::Error) -> bool {
     matches!(error, cloud::Error::Api(error) if error.code.starts_with("Rejected."))
 }
 
-const fn gravity(code: Code) -> u8 {
+const fn severity(code: Code) -> u8 {
     match code {
         Code::Unauthenticated => 4,
         Code::PermissionDenied => 3,
@@ -176,7 +176,7 @@ impl fmt::Display for Error {
                 identity,
                 skipped,
             } => {
-                Told::of(failures).fmt(f)?;
+                FailureSummary::of(failures).fmt(f)?;
                 // Which sources were passed over is of use only where the identity is what is wrong.
                 let skipped = match self.code() {
                     Code::PermissionDenied | Code::Unauthenticated => skipped,
@@ -193,7 +193,7 @@ impl fmt::Display for Error {
                 "the parameters of this volume were not read before the deadline, for those of many others; kubelet tries again",
             ),
             Self::Memory(exhausted) => exhausted.fmt(f),
-            Self::TooMuch => TOO_MUCH.fmt(f),
+            Self::TooMuch => f.write_str(&too_much()),
             Self::TooLarge {
                 bytes,
                 max_bytes,
@@ -215,35 +215,28 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// What [`Error::TooMuch`] says.
-const TOO_MUCH: TooMuch = TooMuch(limits::VALUES_BYTES);
-
-struct TooMuch(usize);
-
-impl fmt::Display for TooMuch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the values of this volume's objects take more than {} bytes together; split the objects over several SecretProviderClasses",
-            self.0
-        )
-    }
+fn too_much() -> String {
+    let most = limits::VALUES_BYTES;
+    format!(
+        "the values of this volume's objects take more than {most} bytes together; split the objects over several SecretProviderClasses"
+    )
 }
 
-/// Failures as a reader of an event needs them, who sees some 800 bytes: the gravest first, and what befell many
-/// objects told once.
-struct Told<'a> {
+/// Failures as a reader of an event needs them, who sees some 800 bytes: the most severe first, and
+/// what failed in the same way grouped.
+struct FailureSummary<'a> {
     groups: Vec<Group<'a>>,
     /// How many objects were not asked for.
     not_asked: usize,
 }
 
-/// Objects of one fate.
+/// Objects that failed in the same way.
 struct Group<'a> {
     first: &'a Failed,
     others: Vec<&'a str>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> FailureSummary<'a> {
     fn of(failures: &'a [Failed]) -> Self {
         let is_asked = |failed: &&Failed| !matches!(failed.error, fetch::Error::Skipped);
         let mut asked: Vec<&Failed> = failures.iter().filter(is_asked).collect();
@@ -254,7 +247,7 @@ impl<'a> Told<'a> {
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         let mut groups: Vec<Group<'a>> = Vec::new();
         for failed in &asked {
-            let place = *places.entry(failed.fate()).or_insert(groups.len());
+            let place = *places.entry(failed.way()).or_insert(groups.len());
             match groups.get_mut(place) {
                 Some(group) => group.others.push(&failed.object),
                 None => groups.push(Group {
@@ -263,17 +256,17 @@ impl<'a> Told<'a> {
                 }),
             }
         }
-        groups.sort_by_key(|group| std::cmp::Reverse(gravity(code_of(&group.first.error))));
+        groups.sort_by_key(|group| std::cmp::Reverse(severity(code_of(&group.first.error))));
         let not_asked = failures.len().saturating_sub(asked.len());
         Self { groups, not_asked }
     }
 }
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for FailureSummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, Group { first, others }) in self.groups.iter().enumerate() {
             let separator = if at == 0 { "" } else { "; " };
-            write!(f, "{separator}{}: {}", first.object, first.told())?;
+            write!(f, "{separator}{first}")?;
             let (named, more) = others.split_at(others.len().min(limits::OBJECTS_NAMED));
             if !named.is_empty() {
                 write!(f, "; the same for {}", named.join(", "))?;
@@ -295,53 +288,45 @@ impl fmt::Display for Told<'_> {
 }
 
 impl Failed {
-    /// The same for those whose difference is of no use to anybody: the request id, or the object's name in the
+    /// Equal for failures whose difference is of no use to anybody: the request id, or the object's name in the
     /// cloud's words.
-    fn fate(&self) -> String {
+    fn way(&self) -> String {
         match &self.error {
             fetch::Error::Cloud(error @ cloud::Error::Api(api)) if !api.code.is_empty() => {
                 let remedy = advice(error, self.asked).unwrap_or(&api.message);
                 format!("{} {} {} {remedy}", api.host, api.status, api.code)
             }
-            _ => self.told().to_string(),
+            _ => self.explanation(),
         }
     }
 
-    fn told(&self) -> Fetched<'_> {
-        Fetched {
-            error: &self.error,
-            asked: self.asked,
-        }
-    }
-}
-
-/// A failed pull with advice.
-pub(super) struct Fetched<'a> {
-    pub(super) error: &'a fetch::Error,
-    pub(super) asked: Asked,
-}
-
-impl fmt::Display for Fetched<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.error {
-            fetch::Error::Auth(error) => error.fmt(f),
-            fetch::Error::Broken => f.write_str("internal error; the provider's log shows where"),
-            fetch::Error::Cancelled => f.write_str("the driver took the call back"),
-            fetch::Error::TooMuch => TOO_MUCH.fmt(f),
+    /// What came of it, and what to do.
+    fn explanation(&self) -> String {
+        let fixed = match &self.error {
+            fetch::Error::Auth(error) => return error.to_string(),
+            fetch::Error::Cloud(error) => {
+                return match advice(error, self.asked) {
+                    Some(advice) => format!("{error}; {advice}"),
+                    None => error.to_string(),
+                };
+            }
+            fetch::Error::TooMuch => return too_much(),
+            fetch::Error::Broken => "internal error; the provider's log shows where",
+            fetch::Error::Cancelled => "the driver took the call back",
             fetch::Error::Skipped => {
-                f.write_str("not asked for, as the service did not answer for others; kubelet tries again")
+                "not asked for, as the service did not answer for others; kubelet tries again"
             }
             fetch::Error::Waited => {
-                f.write_str("the driver's deadline passed before there was an answer; kubelet tries again")
+                "the driver's deadline passed before there was an answer; kubelet tries again"
             }
-            fetch::Error::Cloud(error) => {
-                write!(f, "{error}")?;
-                match advice(error, self.asked) {
-                    Some(advice) => write!(f, "; {advice}"),
-                    None => Ok(()),
-                }
-            }
-        }
+        };
+        fixed.to_owned()
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.explanation())
     }
 }
 

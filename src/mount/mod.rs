@@ -4,21 +4,20 @@
 
 mod advice;
 mod error;
-mod journal;
+mod mount_log;
 mod response;
 mod stale;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use advice::Asked;
 pub use error::{Error, Failed};
-pub use journal::Journal;
+pub use mount_log::MountLog;
 
 use crate::auth::{self, Resolved};
 use crate::clock::Clock;
 use crate::cloud::endpoint::AllowedHosts;
-use crate::cloud::{Endpoint, EndpointTemplate, NodeRegion, Value};
+use crate::cloud::{Endpoint, EndpointTemplate, NodeRegion};
 use crate::fetch::{self, Engine, Fetched, Pull, Volume};
 use crate::grpc::Status;
 use crate::grpc::proto::MountRequest;
@@ -53,7 +52,7 @@ pub struct Mounter {
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where Mounts are logged.
-    pub journal: Journal,
+    pub log: MountLog,
 }
 
 /// Where the services are.
@@ -71,49 +70,44 @@ impl Mounter {
     /// # Errors
     /// A status that kubelet takes for final, with a message for the reader of the pod's events.
     pub fn mount(&self, request: &MountRequest, call: &CallContext) -> Result<Secret, Status> {
-        let mut mount = self.journal.begin();
+        let mut mount = self.log.begin();
         let result = self.answer(request, call, &mut mount);
         if let Ok(response) = &result {
-            self.journal.mounted(&mount, response.len());
+            self.log.mounted(&mount, response.len());
         }
-        result.map_err(|status| self.journal.failed(&mount, status))
+        result.map_err(|error| self.log.failed(&mount, error.status()))
     }
 
     fn answer(
         &self,
         request: &MountRequest,
         call: &CallContext,
-        mount: &mut journal::Mount,
-    ) -> Result<Secret, Status> {
+        mount: &mut mount_log::Record,
+    ) -> Result<Secret, Error> {
         let input = Input {
             attributes: &request.attributes,
             permission: &request.permission,
         };
         let time = call.deadline.saturating_duration_since(self.clock.now());
-        let permit = self
-            .parsing
-            .acquire(time)
-            .ok_or_else(|| Error::Crowded.status())?;
+        let permit = self.parsing.acquire(time).ok_or(Error::Crowded)?;
         let plan = match params::parse(&input, &self.options) {
             Ok(plan) => plan,
             Err(problems) => {
                 mount.not_planned(&request.attributes);
-                return Err(Error::Parameters(problems).status());
+                return Err(Error::Parameters(problems));
             }
         };
         mount.planned(&plan);
         for warning in &plan.warnings {
-            self.journal.warn(mount, warning);
+            self.log.warn(mount, warning);
         }
-        let bytes = memory(&plan, self.max_response_bytes).saturating_add(plan.memory());
-        let bytes = bytes.min(most_memory(self.max_response_bytes));
+        let bytes = self.usual_memory(&plan).saturating_add(plan.memory());
+        let bytes = bytes.min(self.most_memory());
         call.reserve_before(bytes, limits::MEMORY_MARGIN)
-            .map_err(|exhausted| Error::Memory(exhausted).status())?;
-        drop(permit); // until here nobody has room for the next plan
+            .map_err(Error::Memory)?;
+        drop(permit); // held until here, so that no plan is made without memory for it
         let volume = Volume::new(&plan.pod, &request.target_path, &plan.parameters);
-        let response = self
-            .fill(&plan, &request.secrets, volume.as_ref(), call, mount)
-            .map_err(|error| error.status())?;
+        let response = self.fill(&plan, &request.secrets, volume.as_ref(), call, mount)?;
         if let Some(volume) = &volume
             && !call.cancellation.is_cancelled()
         {
@@ -124,7 +118,7 @@ impl Mounter {
             let large = format_args!(
                 "a volume of {bytes} bytes: above 1 MiB the driver cannot sync it into a Kubernetes Secret"
             );
-            self.journal.warn(mount, &large);
+            self.log.warn(mount, &large);
         }
         Ok(response)
     }
@@ -135,18 +129,15 @@ impl Mounter {
         secrets: &str,
         volume: Option<&Volume>,
         call: &CallContext,
-        mount: &mut journal::Mount,
+        mount: &mut mount_log::Record,
     ) -> Result<Secret, Error> {
-        let expected = expected_identity(plan, secrets);
-        if let Some(expected) = expected {
+        let brings_pair = auth::brings_pair(secrets).ok();
+        if let Some(expected) = expected_identity(plan, brings_pair) {
             self.judge(plan, expected)?;
         }
-        let endpoints: Vec<Endpoint> = plan
-            .objects
-            .iter()
-            .map(|object| self.endpoint(plan, object))
-            .collect::<Result<_, _>>()?;
-        let identities = self.identities(plan, secrets, expected, call, mount)?;
+        let endpoints = plan.objects.iter().map(|object| self.endpoint(plan, object));
+        let endpoints: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
+        let identities = self.identities(plan, secrets, brings_pair, call, mount)?;
         let pulls: Vec<Pull<'_>> = plan
             .objects
             .iter()
@@ -163,20 +154,16 @@ impl Mounter {
             })
             .collect();
         let fetched = settle(plan, self.engine.fetch(&pulls, volume, call), &identities)?;
-        let old = OldValues::among(plan, &fetched, &identities);
-        let values: Vec<Option<Arc<Value>>> = fetched.into_iter().map(|it| Some(it?.value)).collect();
-        let contents: Vec<Option<&Secret>> = values
-            .iter()
-            .map(|value| value.as_ref().map(|value| &value.contents))
-            .collect();
+        let old = OldValues::among(plan, &fetched, &identities.of_objects);
+        let values = || fetched.iter().map(|it| Some(&*it.as_ref()?.value));
+        let contents: Vec<Option<&Secret>> = values().map(|value| Some(&value?.contents)).collect();
         let files = self.render(plan, &contents, call)?;
-        let version = |value: &Option<Arc<Value>>| Some(value.as_ref()?.version.clone());
-        let versions: Vec<Option<String>> = values.iter().map(version).collect();
-        drop(values); // as files and as a response they take the memory that there is
+        let versions: Vec<Option<String>> = values().map(|value| Some(value?.version.clone())).collect();
+        drop(fetched); // as files and as a response they take the memory that there is
         let response = response::encode(&files, &versions, self.max_response_bytes)?;
         if let Some(old) = old {
-            self.journal.warn(mount, &old);
-            mount.serves_old(old.services.len(), old.age);
+            self.log.warn(mount, &old);
+            mount.stale = (old.services.len(), old.age);
             for service in old.services {
                 self.engine.served_stale(service);
             }
@@ -192,8 +179,8 @@ impl Mounter {
         values: &[Option<&Secret>],
         call: &CallContext,
     ) -> Result<Vec<RenderedFile>, Error> {
-        let taken = memory(plan, self.max_response_bytes);
-        let whole = most_memory(self.max_response_bytes);
+        let taken = self.usual_memory(plan);
+        let whole = self.most_memory();
         if taken < whole {
             let each = taken / limits::VOLUME_MEMORY_FACTOR;
             let room = Room {
@@ -213,23 +200,34 @@ impl Mounter {
         plan.render(values).map_err(Error::Parameters)
     }
 
+    /// How many bytes of the memory budget a volume may need, as a rule. Taken at once and before anything is fetched:
+    /// Mounts that took more as they went could wait for each other.
+    fn usual_memory(&self, plan: &Plan) -> usize {
+        let bytes = plan.objects.len().saturating_mul(limits::FETCH_OBJECT_BYTES);
+        bytes.min(self.most_memory())
+    }
+
+    /// How many bytes of it any volume may need.
+    fn most_memory(&self) -> usize {
+        self.max_response_bytes
+            .saturating_mul(limits::VOLUME_MEMORY_FACTOR)
+    }
+
     /// As whom the objects are read. All that cannot be had are told at once. Some may be without credentials, to be
     /// served by what is kept for outages.
     fn identities(
         &self,
         plan: &Plan,
         secrets: &str,
-        expected: Option<Identity>,
+        brings_pair: Option<bool>,
         call: &CallContext,
-        mount: &mut journal::Mount,
+        mount: &mut mount_log::Record,
     ) -> Result<Identities, Error> {
-        // What is kept for outages must still be reached when the time is over.
-        let margin = if self.engine.serves_stale() {
-            limits::FETCH_MARGIN
-        } else {
-            Duration::ZERO
-        };
-        let deadline = call.deadline.checked_sub(margin).unwrap_or(call.deadline);
+        let mut deadline = call.deadline;
+        if self.engine.serves_stale() {
+            // What is kept for outages must still be reached when the time is over.
+            deadline = deadline.checked_sub(limits::FETCH_MARGIN).unwrap_or(deadline);
+        }
         let remaining = || deadline.saturating_duration_since(self.clock.now());
         let request = auth::Request {
             pod: &plan.pod,
@@ -241,12 +239,13 @@ impl Mounter {
         if let (false, Some(failure)) = (self.admits(&base), base.failure()) {
             return Err(Error::Auth(failure));
         }
-        mount.read_as(base.source);
-        if base.source == auth::Source::Pod && auth::brings_pair(secrets) != Ok(false) {
-            self.journal.warn(mount, &BOTH_IDENTITIES);
+        mount.source = Some(base.source);
+        if base.source == auth::Source::Pod && brings_pair != Some(false) {
+            self.log.warn(mount, &BOTH_IDENTITIES);
         }
-        if Some(identity_of(base.source)) != expected {
-            self.judge(plan, identity_of(base.source))?;
+        let identity = identity_of(base.source);
+        if expected_identity(plan, brings_pair) != Some(identity) {
+            self.judge(plan, identity)?;
         }
         let mut of_objects = Vec::with_capacity(plan.objects.len());
         let mut failures = Vec::new();
@@ -259,7 +258,7 @@ impl Mounter {
                 Ok(identity) => of_objects.push(identity),
                 Err(error) => failures.push(Failed {
                     object: object.describe(),
-                    asked: asked(object, &base),
+                    asked: Asked::new(object, &base),
                     error: fetch::Error::Auth(error),
                 }),
             }
@@ -290,8 +289,8 @@ impl Mounter {
         };
         let judged = policy.judge(plan, identity, || self.region.resolve());
         match &judged {
-            Err(Refusal::Rules { .. }) => self.journal.denied(Denial::Rules),
-            Err(Refusal::NoPolicy(_)) => self.journal.denied(Denial::NoPolicy),
+            Err(Refusal::Rules { .. }) => self.log.denied(Denial::Rules),
+            Err(Refusal::NoPolicy(_)) => self.log.denied(Denial::NoPolicy),
             _ => {}
         }
         judged.map_err(Error::from)
@@ -313,7 +312,8 @@ impl Mounter {
     pub(crate) fn identity_for(plan: &Plan, base: Option<&Resolved>) -> Identity {
         match base {
             Some(base) => identity_of(base.source),
-            None => expected_identity(plan, "null").unwrap_or(Identity::Provider),
+            None if plan.pod_identity => Identity::Pod,
+            None => Identity::Provider,
         }
     }
 
@@ -364,16 +364,14 @@ struct Identities {
     of_objects: Vec<Resolved>,
 }
 
-/// As whom the plan will be carried out, told before anybody is asked for credentials; nobody can say yet if what
-/// the pod brings makes no sense.
-fn expected_identity(plan: &Plan, secrets: &str) -> Option<Identity> {
-    if plan.pod_identity {
-        return Some(Identity::Pod);
-    }
-    match auth::brings_pair(secrets) {
-        Ok(true) => Some(Identity::NodePublishSecret),
-        Ok(false) => Some(Identity::Provider),
-        Err(_) => None,
+/// As whom the plan will be carried out, told before anybody is asked for credentials. Nobody can say yet if what the
+/// pod brings makes no sense, neither a pair nor none.
+fn expected_identity(plan: &Plan, brings_pair: Option<bool>) -> Option<Identity> {
+    match brings_pair {
+        _ if plan.pod_identity => Some(Identity::Pod),
+        Some(true) => Some(Identity::NodePublishSecret),
+        Some(false) => Some(Identity::Provider),
+        None => None,
     }
 }
 
@@ -402,9 +400,8 @@ fn settle(
     for ((object, identity), result) in plan.objects.iter().zip(&identities.of_objects).zip(results) {
         let error = match result {
             Ok(value) => {
-                // If the Mount fails for another object, what has befallen this one is told, too.
-                let stale = value.stale.as_ref();
-                let error = stale.and_then(|stale| stale.error.clone());
+                // If the Mount fails for another object, why this one is an old value is told, too.
+                let error = value.stale.as_ref().and_then(|stale| stale.error.clone());
                 values.push(Some(value));
                 error
             }
@@ -418,36 +415,21 @@ fn settle(
                 Some(error)
             }
         };
-        if let Some(error) = error {
-            let other = identity
-                .session
-                .as_ref()
-                .filter(|_| object.cross_account.is_some());
-            let whom = other
-                .map(|session| format!(" (as {session})"))
-                .unwrap_or_default();
-            failures.push(Failed {
-                object: format!("{}{whom}", object.describe()),
-                asked: asked(object, identity),
-                error,
-            });
+        let Some(error) = error else { continue };
+        let mut name = object.describe();
+        if let (Some(_), Some(session)) = (&object.cross_account, &identity.session) {
+            name.push_str(&format!(" (as {session})"));
         }
+        failures.push(Failed {
+            object: name,
+            asked: Asked::new(object, identity),
+            error,
+        });
     }
-    if !is_failed {
-        Ok(values)
-    } else if let Some(failure) = identities.base.failure() {
-        Err(Error::Auth(failure))
-    } else {
-        Err(not_obtained(failures, &identities.base))
-    }
-}
-
-/// What was asked for, as `identity`.
-fn asked(object: &Object, identity: &Resolved) -> Asked {
-    Asked {
-        service: object.service,
-        is_pinned: object.version.is_some() || object.stage.is_some(),
-        source: identity.source,
+    match identities.base.failure() {
+        _ if !is_failed => Ok(values),
+        Some(failure) => Err(Error::Auth(failure)),
+        None => Err(not_obtained(failures, &identities.base)),
     }
 }
 
@@ -457,18 +439,4 @@ fn not_obtained(failures: Vec<Failed>, base: &Resolved) -> Error {
         identity: base.whom().to_string(),
         skipped: base.skips().to_string(),
     }
-}
-
-/// How many bytes of the memory budget a volume may need, as a rule. Taken at once and before anything is fetched: Mounts
-/// that took more as they went could wait for each other.
-fn memory(plan: &Plan, max_response_bytes: usize) -> usize {
-    plan.objects
-        .len()
-        .saturating_mul(limits::FETCH_OBJECT_BYTES)
-        .min(most_memory(max_response_bytes))
-}
-
-/// How many bytes of it any volume may need.
-fn most_memory(max_response_bytes: usize) -> usize {
-    max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR)
 }

@@ -3,7 +3,7 @@
 use prost::Message as _;
 use zeroize::Zeroize as _;
 
-use super::Error;
+use super::error::Error;
 use crate::grpc::proto::{File, MountResponse, ObjectVersion};
 use crate::params::RenderedFile;
 use crate::secret::Secret;

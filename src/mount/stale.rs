@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::advice::Asked;
-use super::error::Fetched as Told;
-use super::{Identities, asked};
-use crate::fetch::{self, Fetched};
+use super::error::Failed;
+use crate::auth::Resolved;
+use crate::fetch::Fetched;
 use crate::params::{Plan, Service};
 
 /// The old values of one Mount, of which there is at least one.
@@ -16,24 +16,27 @@ pub(super) struct OldValues {
     /// How long ago the oldest was read.
     pub(super) age: Duration,
     objects: usize,
-    /// The first one that a call has failed for, and why.
-    why: Option<(String, Asked, fetch::Error)>,
+    /// The first one that a call has failed for.
+    failed: Option<Failed>,
 }
 
 impl OldValues {
     /// Those among the values of a plan's objects, if there are any.
-    pub(super) fn among(plan: &Plan, values: &[Option<Fetched>], identities: &Identities) -> Option<Self> {
-        let objects = plan.objects.iter().zip(&identities.of_objects).zip(values);
+    pub(super) fn among(plan: &Plan, values: &[Option<Fetched>], identities: &[Resolved]) -> Option<Self> {
+        let objects = plan.objects.iter().zip(identities).zip(values);
         let old = objects.filter_map(|(object, value)| Some((object, value.as_ref()?.stale.as_ref()?)));
-        let why = old.clone().find_map(|((object, identity), stale)| {
-            let error = stale.error.clone()?;
-            Some((object.describe(), asked(object, identity), error))
+        let failed = old.clone().find_map(|((object, identity), stale)| {
+            Some(Failed {
+                object: object.describe(),
+                asked: Asked::new(object, identity),
+                error: stale.error.clone()?,
+            })
         });
         Some(Self {
             services: old.clone().map(|((object, _), _)| object.service).collect(),
             age: old.map(|(_, stale)| stale.age).max()?,
             objects: plan.objects.len(),
-            why,
+            failed,
         })
     }
 }
@@ -46,8 +49,8 @@ impl fmt::Display for OldValues {
             f,
             "{count} of {objects} values are served as they were read before the outage, as --serve-stale-for allows"
         )?;
-        match &self.why {
-            Some((object, asked, error)) => write!(f, ": {object}: {}", Told { error, asked: *asked }),
+        match &self.failed {
+            Some(failed) => write!(f, ": {failed}"),
             None => f.write_str(": the cloud has not answered in time"),
         }
     }

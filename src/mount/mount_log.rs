@@ -3,8 +3,6 @@
 //! A volume that fails in the same way again and again, as kubelet tries it every minute or so, gets a line now and
 //! then that says how many there were. Nothing here is secret: parameters' values and files are never among it.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,30 +15,32 @@ use crate::grpc::{Code, Status};
 use crate::limits;
 use crate::metrics::{Denial, Metrics};
 use crate::params::{self, Plan};
+use crate::sync::BoundedMap;
 
 /// The log of all Mounts.
-pub struct Journal {
+pub struct MountLog {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     metrics: Metrics,
-    repeats: Mutex<BTreeMap<Topic, Repeats>>,
+    repeats: Mutex<BoundedMap<Topic, Repeats>>,
 }
 
-/// One Mount.
-pub(super) struct Mount {
+/// What is logged of one Mount.
+pub(super) struct Record {
     /// 8 hexadecimal digits, in the log and in the message that a failure ends with.
     id: String,
     began: Instant,
     volume: String,
     class: String,
     objects: usize,
-    source: Option<Source>,
-    /// Values that were read a while ago, and the age of the oldest.
-    stale: (usize, Duration),
+    /// The identity that the values are read as.
+    pub(super) source: Option<Source>,
+    /// How many values are served as they were read before an outage, and the age of the oldest.
+    pub(super) stale: (usize, Duration),
 }
 
 /// What is only worth a line now and then.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Topic {
     /// A volume fails.
     Failure { volume: String, class: String },
@@ -55,22 +55,22 @@ struct Repeats {
     in_all: u64,
 }
 
-impl Journal {
+impl MountLog {
     /// A log of nothing yet.
     pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, metrics: Metrics) -> Self {
         Self {
             clock,
             entropy,
             metrics,
-            repeats: Mutex::default(),
+            repeats: Mutex::new(BoundedMap::new(limits::MOUNT_LOG_TOPICS)),
         }
     }
 
     /// A Mount begins; whose it is is not known yet.
-    pub(super) fn begin(&self) -> Mount {
+    pub(super) fn begin(&self) -> Record {
         let mut id = [0; 4];
         self.entropy.fill(&mut id);
-        Mount {
+        Record {
             id: format!("{:08x}", u32::from_be_bytes(id)),
             began: self.clock.now(),
             volume: String::new(),
@@ -87,19 +87,17 @@ impl Journal {
     }
 
     /// Something is odd about a volume, and it mounts all the same.
-    pub(super) fn warn(&self, mount: &Mount, warning: &dyn fmt::Display) {
+    pub(super) fn warn(&self, mount: &Record, warning: &dyn fmt::Display) {
         let warning = warning.to_string();
-        let topic = Topic::Warning {
-            volume: mount.volume.clone(),
-            text: fingerprint(&warning),
-        };
-        if self.is_due(topic, fingerprint(&warning)).is_some() {
+        let text = fingerprint(&warning);
+        let volume = mount.volume.clone();
+        if self.is_due(Topic::Warning { volume, text }, text).is_some() {
             log::warn!(target: TARGET, pod = mount.volume, class = mount.class; "{warning}");
         }
     }
 
     /// A Mount succeeded with a response of so many bytes.
-    pub(super) fn mounted(&self, mount: &Mount, bytes: usize) {
+    pub(super) fn mounted(&self, mount: &Record, bytes: usize) {
         let (stale_values, age) = mount.stale;
         let failures = self.repeats().remove(&mount.failure()).map_or(0, |it| it.in_all);
         log::info!(
@@ -112,13 +110,13 @@ impl Journal {
     }
 
     /// A Mount failed. Returns the status with the Mount's id at the end of its message.
-    pub(super) fn failed(&self, mount: &Mount, mut status: Status) -> Status {
-        if let Some(swallowed) = self.is_due(mount.failure(), fingerprint(&status.message)) {
+    pub(super) fn failed(&self, mount: &Record, mut status: Status) -> Status {
+        if let Some(suppressed) = self.is_due(mount.failure(), fingerprint(&status.message)) {
             log::error!(
                 target: TARGET,
                 pod = mount.volume, class = mount.class, objects = mount.objects, source = mount.source(),
                 milliseconds = self.milliseconds(mount), code = status.code.name(), mount = mount.id,
-                not_logged_before = swallowed, error = status.message;
+                not_logged_before = suppressed, error = status.message;
                 "mount failed"
             );
         }
@@ -127,32 +125,24 @@ impl Journal {
         status
     }
 
-    /// Whether it is time for a line on `topic`, and if so how many were swallowed since the last one: at once when
+    /// Whether it is time for a line on `topic`, and if so how many were suppressed since the last one: at once when
     /// `text` is new, else now and then.
     fn is_due(&self, topic: Topic, text: u64) -> Option<u64> {
         let now = self.clock.now();
         let mut repeats = self.repeats();
-        if repeats.len() >= limits::JOURNAL_TOPICS && !repeats.contains_key(&topic) {
-            let oldest = repeats.iter().min_by_key(|(_, repeats)| repeats.last_line);
-            if let Some(oldest) = oldest.map(|(topic, _)| topic.clone()) {
-                repeats.remove(&oldest);
-            }
-        }
-        let known = match repeats.entry(topic) {
-            Entry::Vacant(entry) => {
-                entry.insert(Repeats {
-                    text,
-                    last_line: now,
-                    since: 0,
-                    in_all: 1,
-                });
-                return Some(0);
-            }
-            Entry::Occupied(entry) => entry.into_mut(),
+        let Some(known) = repeats.get(&topic) else {
+            let first = Repeats {
+                text,
+                last_line: now,
+                since: 0,
+                in_all: 1,
+            };
+            repeats.insert(topic, first);
+            return Some(0);
         };
         known.in_all = known.in_all.saturating_add(1);
         let waited = now.saturating_duration_since(known.last_line);
-        if known.text == text && waited < limits::JOURNAL_PAUSE {
+        if known.text == text && waited < limits::MOUNT_LOG_PAUSE {
             known.since = known.since.saturating_add(1);
             self.metrics.log_suppressed();
             return None;
@@ -162,17 +152,17 @@ impl Journal {
         Some(std::mem::take(&mut known.since))
     }
 
-    fn milliseconds(&self, mount: &Mount) -> u64 {
+    fn milliseconds(&self, mount: &Record) -> u64 {
         let elapsed = self.clock.now().saturating_duration_since(mount.began);
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn repeats(&self) -> MutexGuard<'_, BTreeMap<Topic, Repeats>> {
+    fn repeats(&self) -> MutexGuard<'_, BoundedMap<Topic, Repeats>> {
         self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Mount {
+impl Record {
     /// The parameters were read.
     pub(super) fn planned(&mut self, plan: &Plan) {
         self.volume = pod(&plan.pod);
@@ -186,16 +176,6 @@ impl Mount {
             self.volume = pod(&whose);
             self.class = visible(&class);
         }
-    }
-
-    /// The identity that the values are read as.
-    pub(super) fn read_as(&mut self, source: Source) {
-        self.source = Some(source);
-    }
-
-    /// So many values are served as they were read before an outage, the oldest so long ago.
-    pub(super) fn serves_old(&mut self, count: usize, age: Duration) {
-        self.stale = (count, age);
     }
 
     fn source(&self) -> String {
@@ -265,14 +245,14 @@ mod tests {
     }
 
     #[expect(clippy::disallowed_methods, reason = "some instant to count from")]
-    fn journal() -> (Arc<Seconds>, Journal) {
+    fn mount_log() -> (Arc<Seconds>, MountLog) {
         let clock = Arc::new(Seconds(Instant::now(), AtomicU64::new(0)));
-        let journal = Journal::new(
+        let mount_log = MountLog::new(
             Arc::clone(&clock) as Arc<dyn Clock>,
             Arc::new(Zeros),
             Metrics::new(),
         );
-        (clock, journal)
+        (clock, mount_log)
     }
 
     fn topic(number: usize) -> Topic {
@@ -284,10 +264,10 @@ mod tests {
 
     #[test]
     fn the_same_failure_is_worth_a_line_now_and_then() {
-        let (clock, journal) = journal();
-        let pause = limits::JOURNAL_PAUSE.as_secs();
+        let (clock, mount_log) = mount_log();
+        let pause = limits::MOUNT_LOG_PAUSE.as_secs();
         let failed = |id: &str| {
-            journal.is_due(
+            mount_log.is_due(
                 topic(1),
                 fingerprint(&format!("no such secret (request id {id})")),
             )
@@ -296,12 +276,12 @@ mod tests {
         assert_eq!(failed("B"), None, "the same but for its id");
         clock.1.store(pause - 1, Ordering::SeqCst);
         assert_eq!(failed("C"), None);
-        assert_eq!(journal.is_due(topic(2), 0), Some(0), "another volume");
+        assert_eq!(mount_log.is_due(topic(2), 0), Some(0), "another volume");
         clock.1.store(pause, Ordering::SeqCst);
-        assert_eq!(failed("D"), Some(2), "with what was swallowed");
+        assert_eq!(failed("D"), Some(2), "with what was suppressed");
         assert_eq!(failed("E"), None);
         assert_eq!(
-            journal.is_due(topic(1), fingerprint("denied")),
+            mount_log.is_due(topic(1), fingerprint("denied")),
             Some(1),
             "another failure at once"
         );
@@ -309,34 +289,34 @@ mod tests {
 
     #[test]
     fn what_is_remembered_has_a_bound() {
-        let (clock, journal) = journal();
-        for number in 0..limits::JOURNAL_TOPICS * 2 {
+        let (clock, mount_log) = mount_log();
+        for number in 0..limits::MOUNT_LOG_TOPICS * 2 {
             clock
                 .1
                 .store(u64::try_from(number).expect("a number") / 100, Ordering::SeqCst);
-            assert_eq!(journal.is_due(topic(number), 0), Some(0));
+            assert_eq!(mount_log.is_due(topic(number), 0), Some(0));
         }
-        assert_eq!(journal.repeats().len(), limits::JOURNAL_TOPICS);
+        assert_eq!(mount_log.repeats().len(), limits::MOUNT_LOG_TOPICS);
         assert_eq!(
-            journal.is_due(topic(limits::JOURNAL_TOPICS * 2 - 1), 0),
+            mount_log.is_due(topic(limits::MOUNT_LOG_TOPICS * 2 - 1), 0),
             None,
             "the newest is"
         );
-        assert_eq!(journal.is_due(topic(0), 0), Some(0), "the oldest is not");
+        assert_eq!(mount_log.is_due(topic(0), 0), Some(0), "the oldest is not");
     }
 
     #[test]
     fn a_success_ends_the_series() {
-        let (_, journal) = journal();
-        let mount = journal.begin();
+        let (_, mount_log) = mount_log();
+        let mount = mount_log.begin();
         assert_eq!(mount.id, "abababab");
-        let status = journal.failed(&mount, Status::new(Code::NotFound, "gone"));
+        let status = mount_log.failed(&mount, Status::new(Code::NotFound, "gone"));
         assert_eq!(
             (status.code, status.message.as_str()),
             (Code::NotFound, "gone (mount abababab)")
         );
-        assert_eq!(journal.repeats().len(), 1);
-        journal.mounted(&mount, 1);
-        assert_eq!(journal.repeats().len(), 0);
+        assert_eq!(mount_log.repeats().len(), 1);
+        mount_log.mounted(&mount, 1);
+        assert_eq!(mount_log.repeats().len(), 0);
     }
 }
