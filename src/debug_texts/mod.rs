@@ -166,7 +166,7 @@ const REASONS: &[(&str, &[&str])] = &[
             "auth::sessions::Sessions",
             "sync::memory_budget::Budget",
             "sync::cancellation::Cancellation",
-            "fetch::core::Core",
+            "fetch::core::state::Core",
             "fetch::lane::Lane",
             "sync::context::Account",
             "h2::error::Reason",

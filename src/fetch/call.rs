@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::{Domain, Outcome, Want};
+use super::pull::{Error, Pull};
 use super::retry::Class;
-use super::{Error, Pull};
 use crate::auth::{IdentityKey, Resolved};
 use crate::cloud::error::Kind;
 use crate::cloud::kms::{GetSecretValue, bare_name};

@@ -10,87 +10,33 @@ mod copies;
 pub mod core;
 mod lane;
 mod pace;
+mod pull;
 pub mod retry;
 mod threads;
 mod volumes;
 
 use std::fmt;
 use std::sync::{Arc, Condvar, PoisonError};
-use std::time::Duration;
 
-use self::core::{Core, Entered, PartyId, Settled, Source, Want};
+use self::core::{Core, Entered, Settled, Source, Want};
 pub use self::core::{LaneSettings, Settings};
 use call::Cloud;
+use pull::label;
+pub use pull::{Error, Fetched, Pull, Stale};
 use threads::Threads;
 pub use volumes::Volume;
 
-use crate::auth::{self, IdentityKey, Resolved};
+use crate::auth::IdentityKey;
 use crate::clock::Clock;
-use crate::cloud::{self, Api, Endpoint, Value};
+use crate::cloud::Api;
 use crate::entropy::Entropy;
 use crate::limits;
-use crate::metrics::{self, Metrics, SharedCopy};
+use crate::metrics::{Metrics, SharedCopy};
 use crate::params::Service;
 use crate::sync::CallContext;
 
 /// Fetches values for the whole process.
 pub struct Engine(Arc<Threads>);
-
-/// One value to fetch.
-#[derive(Clone, Debug)]
-pub struct Pull<'a> {
-    /// Which service holds it.
-    pub service: Service,
-    /// Secret or parameter name.
-    pub name: &'a str,
-    /// A pinned version: KMS `VersionId`, OOS `ParameterVersion`.
-    pub version: Option<String>,
-    /// KMS `VersionStage`.
-    pub stage: Option<&'a str>,
-    /// Whom to ask.
-    pub endpoint: &'a Endpoint,
-    /// Whether the class says so, rather than the provider's configuration.
-    pub is_class_endpoint: bool,
-    /// As whom.
-    pub identity: &'a Resolved,
-}
-
-/// One value for a Mount.
-#[derive(Clone, Debug)]
-pub struct Fetched {
-    /// The value.
-    pub value: Arc<Value>,
-    /// If it was read a while ago, as the cloud is out of reach or throttles.
-    pub stale: Option<Stale>,
-}
-
-/// What is known of an old value.
-#[derive(Clone, Debug)]
-pub struct Stale {
-    /// How long ago it was read, at most.
-    pub age: Duration,
-    /// Why there is nothing newer; unknown if nobody was asked, or there was no answer in time.
-    pub error: Option<Error>,
-}
-
-/// Why a value was not obtained.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// Refused credentials could not be renewed.
-    Auth(auth::Error),
-    /// The call broke down: a defect of ours, told in the log.
-    Broken,
-    /// The caller has gone; nobody will read this.
-    Cancelled,
-    /// The cloud's last word.
-    Cloud(cloud::Error),
-    /// Not asked for: others of the same Mount found the cloud out of reach.
-    Skipped,
-    /// Too many bytes, together with the others of the same Mount.
-    TooMuch,
-    /// The caller's time ran out before there was an outcome.
-    Waited,
-}
 
 impl Engine {
     /// An engine within `settings`.
@@ -232,12 +178,5 @@ fn count(metrics: &Metrics, pulls: &[Pull<'_>], entered: &Entered, results: &[Re
         if let (true, Some(Error::Cloud(error))) = (entered.is_repeated, error) {
             metrics.refresh_failed(service, error.kind().outcome());
         }
-    }
-}
-
-const fn label(service: Service) -> metrics::Service {
-    match service {
-        Service::Kms => metrics::Service::Kms,
-        Service::Oos => metrics::Service::Oos,
     }
 }

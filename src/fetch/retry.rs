@@ -7,6 +7,7 @@ use crate::cloud::Error;
 use crate::cloud::error::Kind;
 use crate::http::ErrorKind;
 use crate::limits;
+use crate::sync::{Rate, TokenBucket};
 
 /// What a failure says about another try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,39 +86,26 @@ pub fn pause(failure: &Failure, fraction: f64) -> Option<Duration> {
 /// How many retries the process can afford, so that an outage does not meet a multiple of the load. Every first try
 /// earns a part of a retry, and so does time, for a process with little to do.
 #[derive(Clone, Copy, Debug)]
-pub struct Budget {
-    retries: f64,
-    filled: Instant,
-}
+pub struct Budget(TokenBucket);
 
 impl Budget {
     /// A full budget.
     pub const fn new(now: Instant) -> Self {
-        Self {
-            retries: limits::RETRY_BUDGET,
-            filled: now,
-        }
+        Self(TokenBucket::new(limits::RETRY_BUDGET, now))
     }
 
     /// A first try is made.
     pub fn earn(&mut self) {
-        self.add(limits::RETRIES_PER_TRY);
+        self.0.give(limits::RETRIES_PER_TRY, limits::RETRY_BUDGET);
     }
 
     /// Takes a retry; false if there is none left.
     pub fn spend(&mut self, now: Instant) -> bool {
-        let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.filled = now;
-        self.add(elapsed * limits::RETRIES_PER_SECOND);
-        let afforded = self.retries >= 1.0;
-        if afforded {
-            self.retries -= 1.0;
-        }
-        afforded
-    }
-
-    fn add(&mut self, retries: f64) {
-        self.retries = (self.retries + retries).min(limits::RETRY_BUDGET);
+        let rate = Rate {
+            per_second: limits::RETRIES_PER_SECOND,
+            burst: limits::RETRY_BUDGET,
+        };
+        self.0.take(rate, now).is_ok()
     }
 }
 

@@ -7,8 +7,8 @@ use std::thread;
 
 use super::awake::Awake;
 use super::call::{Cloud, Key, Refusal, attempt, failed};
-use super::core::{Attempt, Core, Next};
-use super::{Error, PartyId, label};
+use super::core::{Attempt, Core, Next, PartyId};
+use super::pull::{Error, label};
 use crate::auth::IdentityKey;
 use crate::clock::Clock;
 use crate::cloud::Api;

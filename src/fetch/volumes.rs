@@ -2,7 +2,6 @@
 //!
 //! Forgetting is always safe: a volume that is not known reads from the cloud. Pure: time is an argument.
 
-use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use sha2::digest::array::Array;
@@ -11,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::limits;
 use crate::params::Pod;
+use crate::sync::BoundedMap;
 
 /// A pod's volume: the pod, its ServiceAccount, the path that the driver fills, and the class's parameters, as a digest
 /// that takes little room.
@@ -54,34 +54,36 @@ fn is_from_kubelet(path: &str, uid: &str) -> bool {
         && last.next() == Some("pods")
 }
 
-/// The volumes that are known, within a bound; those that have not been seen for the longest time leave first.
-#[derive(Debug, Default)]
+/// When the volumes that are known were last mounted, within a bound; those that have not been seen for the longest time
+/// leave first.
 pub(super) struct Volumes {
-    seen: HashMap<Volume, (Instant, u64)>,
-    order: BTreeMap<u64, Volume>,
-    counter: u64,
+    seen: BoundedMap<Volume, Instant>,
 }
 
 impl Volumes {
+    /// None is known.
+    pub(super) fn new() -> Self {
+        Self {
+            seen: BoundedMap::new(limits::VOLUMES),
+        }
+    }
+
     /// Whether a Mount of it was answered with success, not too long ago.
     pub(super) fn knows(&self, volume: &Volume, now: Instant) -> bool {
-        self.seen
-            .get(volume)
-            .is_some_and(|(seen, _)| now < *seen + limits::VOLUME_FORGOTTEN)
+        let seen = self.seen.peek(volume);
+        seen.is_some_and(|seen| now < *seen + limits::VOLUME_FORGOTTEN)
     }
 
     /// A Mount of it was answered with success.
     pub(super) fn mounted(&mut self, volume: &Volume, now: Instant) {
-        self.counter += 1;
-        if let Some((_, number)) = self.seen.insert(*volume, (now, self.counter)) {
-            self.order.remove(&number);
-        }
-        self.order.insert(self.counter, *volume);
-        while let Some((_, oldest)) = self.order.first_key_value()
-            && (self.seen.len() > limits::VOLUMES || !self.knows(oldest, now))
-            && let Some((_, oldest)) = self.order.pop_first()
+        self.seen.insert(*volume, now);
+        while self
+            .seen
+            .iter()
+            .next()
+            .is_some_and(|(oldest, _)| !self.knows(oldest, now))
         {
-            self.seen.remove(&oldest);
+            self.seen.pop_oldest();
         }
     }
 }
@@ -105,7 +107,7 @@ mod tests {
     #[test]
     fn known_by_uid_and_path_for_a_while() {
         let start = SystemClock.now();
-        let mut volumes = Volumes::default();
+        let mut volumes = Volumes::new();
         assert!(!volumes.knows(&volume("u", "p"), start));
         volumes.mounted(&volume("u", "p"), start);
         assert!(volumes.knows(&volume("u", "p"), start));
@@ -120,7 +122,7 @@ mod tests {
     #[test]
     fn the_longest_unseen_make_room() {
         let start = SystemClock.now();
-        let mut volumes = Volumes::default();
+        let mut volumes = Volumes::new();
         for uid in 0..limits::VOLUMES {
             volumes.mounted(&volume(&uid.to_string(), "p"), start);
         }

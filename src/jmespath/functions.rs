@@ -113,7 +113,7 @@ pub(super) fn find(name: &str) -> Option<&'static Function> {
 impl Function {
     /// The parameter of the argument at `index`, counted from 0.
     pub(super) fn parameter(&self, index: usize) -> &Parameter {
-        let parameter = self.parameters.get(index).or(self.parameters.last());
+        let parameter = self.parameters.get(index).or_else(|| self.parameters.last());
         parameter.unwrap_or(&ANY)
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Cancellation;
+use super::cancellation::Cancellation;
 use super::memory_budget::{Budget, Exhausted, Share};
 use crate::clock::Clock;
 use crate::limits;

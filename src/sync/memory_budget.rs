@@ -9,9 +9,9 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::cancellation::Cancellation;
 use crate::clock::Clock;
 use crate::limits;
-use crate::sync::Cancellation;
 
 /// A number of bytes that everybody shares. Clones are the same budget.
 #[derive(Clone)]

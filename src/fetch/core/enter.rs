@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use super::exchange::{Domain, Entered, FlightId, PartyId, Settled, Source, Want};
 use super::flight::{Flight, State};
-use super::{Core, Domain, Entered, FlightId, Party, PartyId, Settled, Slot, Source, Want};
+use super::state::{Core, Party, Slot};
 use crate::fetch::volumes::Volume;
 use crate::limits;
 use crate::params::Service;

@@ -1,10 +1,27 @@
 //! What the engine is given, and what it gives.
 
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-use super::Domain;
 use crate::fetch::retry::Class;
 use crate::params::Service;
+
+/// What the engine moves about. The provider's own is about cloud calls; a simulation has a smaller one.
+pub trait Domain {
+    /// What is asked for, and as whom: requests of one key may share one answer.
+    type Key: Clone + Eq + Hash;
+    /// What it takes to make the call.
+    type Job: Clone;
+    /// What a call brings.
+    type Value: Clone;
+    /// Why it brings nothing.
+    type Error: Clone;
+
+    /// The secret that a key is about, whatever the version, the stage and the identity.
+    fn secret(key: &Self::Key) -> impl Eq + Hash {
+        key
+    }
+}
 
 /// How much at once, how fast, and how long copies are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use super::exchange::{Domain, FlightId, Outcome, PartyId, Settled};
 use super::flight::{Flight, State};
-use super::{Core, Domain, FlightId, Outcome, PartyId, Settled, Slot, deadline};
+use super::state::{Core, Slot, deadline};
 use crate::fetch::retry::{self, Class, Failure};
 use crate::limits;
 

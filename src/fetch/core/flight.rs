@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Domain, FlightId, PartyId};
+use super::exchange::{Domain, FlightId, PartyId};
 use crate::params::Service;
 
 /// One call, and who waits for it.

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use super::exchange::{Domain, FlightId, PartyId, Settled};
 use super::flight::State;
-use super::{Core, Domain, FlightId, PartyId, Settled, Slot, stale};
+use super::stale;
+use super::state::{Core, Slot};
 
 impl<D: Domain> Core<D> {
     /// The Mounts that became complete since the last time.

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use super::exchange::{Attempt, Domain, FlightId, Next};
 use super::flight::State;
-use super::{Attempt, Core, Domain, FlightId, Next, deadline};
+use super::state::{Core, deadline};
 use crate::fetch::lane::Turn;
 
 impl<D: Domain> Core<D> {

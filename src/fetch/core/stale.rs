@@ -7,8 +7,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::exchange::{Domain, PartyId, Settled};
 use super::flight::State;
-use super::{Core, Domain, Party, PartyId, Settled, Slot, lane_of};
+use super::state::{Core, Party, Slot, lane_of};
+use crate::fetch::copies::Copies;
 use crate::limits;
 use crate::params::Service;
 
@@ -117,7 +119,7 @@ impl<D: Domain> Core<D> {
 
     /// Values that are kept for outages: how many, and their bytes.
     pub fn stale(&self) -> (usize, usize) {
-        self.stale.as_ref().map(super::Copies::size).unwrap_or_default()
+        self.stale.as_ref().map(Copies::size).unwrap_or_default()
     }
 
     /// What stands in for each value of a Mount, with when it was read.

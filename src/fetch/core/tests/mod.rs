@@ -8,11 +8,15 @@ mod sharing;
 mod stale;
 mod stale_properties;
 
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::clock::{Clock as _, SystemClock};
 use crate::fetch::retry::Class;
+use crate::fetch::volumes::Volume;
 use crate::limits;
-use crate::params::Pod;
+use crate::params::{Pod, Service};
 
 /// Keys and errors are words, values are numbers, a job is the number of its credentials.
 #[derive(Debug)]
