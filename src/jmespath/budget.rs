@@ -1,9 +1,7 @@
 //! What an evaluation may spend: steps bound the time, bytes the memory.
 
 use std::fmt;
-use std::sync::Arc;
 
-use super::json::{self, Room, Text, Value, WriteError};
 use crate::limits;
 
 /// What all expressions of one Mount may spend together, and each of them alone.
@@ -53,60 +51,6 @@ impl Budget {
         self.bytes = self.bytes.checked_sub(bytes).ok_or(Fault::TooMuchMemory)?;
         self.text(bytes)
     }
-
-    /// Reads a document.
-    pub(crate) fn read(&mut self, text: &[u8]) -> Result<Value, Fault> {
-        self.text(text.len())?;
-        let room = self.most / NODE_BYTES;
-        let most = self.steps.min(limits::JSON_NODES).min(room);
-        let mut left = most;
-        let value = json::parse(text, &mut left);
-        self.step(most.saturating_sub(left))?;
-        match value {
-            Err(json::Error::TooLarge) if most < limits::JSON_NODES && most == room => {
-                Err(Fault::TooMuchMemory)
-            }
-            Err(json::Error::TooLarge) if most < limits::JSON_NODES => Err(Fault::TooManySteps),
-            other => other.map_err(Fault::Document),
-        }
-    }
-
-    /// Writes a value as JSON, as far as steps and memory reach.
-    pub(crate) fn write(&mut self, value: &Value) -> Result<Text, Fault> {
-        let mut room = Room {
-            nodes: self.steps,
-            bytes: self.bytes,
-        };
-        let text = json::write(value, &mut room);
-        self.steps = room.nodes;
-        match text {
-            Ok(text) => {
-                self.hold(text.as_str().len())?;
-                Ok(text)
-            }
-            Err(WriteError::Lossy) => Err(Fault::Lossy),
-            Err(WriteError::TooLong) => {
-                self.text(self.bytes)?;
-                Err(Fault::TooMuchMemory)
-            }
-        }
-    }
-
-    /// Makes a list.
-    pub(super) fn list(&mut self, items: Vec<Value>) -> Result<Value, Fault> {
-        self.hold(
-            items
-                .len()
-                .saturating_mul(LIST_ITEM_BYTES)
-                .saturating_add(LIST_BYTES),
-        )?;
-        Ok(Value::List(Arc::new(items)))
-    }
-
-    /// Makes room for one more entry of an object that is being built.
-    pub(super) fn entry(&mut self) -> Result<(), Fault> {
-        self.hold(OBJECT_ENTRY_BYTES)
-    }
 }
 
 /// Why an expression has no result. Never quotes a value.
@@ -121,8 +65,10 @@ pub(crate) enum Fault {
     },
     /// A number has lost digits and its text is asked for.
     Lossy,
-    /// The value is no document.
-    Document(json::Error),
+    /// The value is not JSON, or more than one document, or nested past the reader's depth, or not Unicode.
+    Syntax { line: usize, column: usize },
+    /// The document has more than [`limits::JSON_NODES`] values.
+    TooManyValues,
     /// An arithmetic result beyond the range of a double.
     OutOfRange(&'static str),
     /// Past [`limits::EVALUATION_STEPS`].
@@ -145,7 +91,8 @@ impl fmt::Display for Fault {
                     "argument {position} of {function} must be {due}, but is {given}"
                 )
             }
-            Self::Document(error) => error.fmt(f),
+            Self::Syntax { line, column } => write!(f, "not valid JSON at line {line}, column {column}"),
+            Self::TooManyValues => write!(f, "JSON of more than {} values", limits::JSON_NODES),
             Self::Lossy => f.write_str("a number has more digits than a double holds"),
             Self::OutOfRange(function) => {
                 write!(f, "the result of {function} is beyond the range of a number")
@@ -155,15 +102,3 @@ impl fmt::Display for Fault {
         }
     }
 }
-
-/// What a list costs besides its items: the vector, its counters, the allocator's share.
-const LIST_BYTES: usize = 64;
-
-/// What an item of a list costs; the factor of two is a vector's growth.
-pub(super) const LIST_ITEM_BYTES: usize = 2 * size_of::<Value>();
-
-/// What a value of a document costs: more in objects, less in lists.
-const NODE_BYTES: usize = 64;
-
-/// What an entry of an object costs at worst: a tree node of its own, with room for eleven.
-const OBJECT_ENTRY_BYTES: usize = 512;

@@ -6,9 +6,7 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
-use super::json::{self, Room};
 use super::*;
-use crate::limits;
 
 #[test]
 fn every_case_of_the_official_suite_passes_or_is_listed() {
@@ -61,19 +59,13 @@ fn print_counts(cases: usize, listed: usize) {
 
 fn search(expression: &str, given: &Json) -> Result<Json, String> {
     let expression = Expression::parse(expression).map_err(|wrong| wrong.text)?;
-    let document = json::parse(given.to_string().as_bytes(), &mut { limits::JSON_NODES })
-        .map_err(|error| error.to_string())?;
-    let result = expression
-        .search(&document, &mut Budget::new())
-        .map_err(|fault| fault.to_string())?;
-    let text = json::write(
-        &result,
-        &mut Room {
-            nodes: usize::MAX,
-            bytes: usize::MAX,
-        },
-    )
-    .map_err(|error| format!("{error:?}"))?;
+    let document = Budget::new().read(given.to_string().as_bytes());
+    let document = document.map_err(|fault| fault.to_string())?;
+    let result = expression.search(&document, &mut Budget::new());
+    let result = result.map_err(|fault| fault.to_string())?;
+    let text = Budget::new()
+        .write(&result)
+        .map_err(|fault| format!("{fault:?}"))?;
     Ok(serde_json::from_str(text.as_str()).unwrap())
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use jmespath::ast::{Ast, Comparator};
 
-use super::budget::{Budget, Fault, LIST_ITEM_BYTES};
+use super::budget::{Budget, Fault};
 use super::functions::{self, equal};
-use super::json::{Text, Value};
+use super::json::{LIST_ITEM_BYTES, Text, Value};
 use super::tree::Tree;
 
 /// The result of a node of `tree`, which may be its root, for a value. Recursion follows the expression, whose depth

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use super::budget::{Budget, Fault};
 use super::number::Number;
 use crate::limits;
 
@@ -88,42 +89,91 @@ impl Ord for Text {
     }
 }
 
-/// Why a text is no document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Error {
-    /// Not JSON, or more than one document, or nested past the reader's depth, or not Unicode.
-    Syntax { line: usize, column: usize },
-    /// More values than allowed.
-    TooLarge,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Syntax { line, column } => write!(f, "not valid JSON at line {line}, column {column}"),
-            Self::TooLarge => write!(f, "JSON of more than {} values", limits::JSON_NODES),
-        }
+impl Budget {
+    /// Reads a document.
+    pub(crate) fn read(&mut self, text: &[u8]) -> Result<Value, Fault> {
+        self.text(text.len())?;
+        let room = self.most / NODE_BYTES;
+        let most = self.steps.min(limits::JSON_NODES).min(room);
+        let mut reader = Reader {
+            numbers: Numbers(text),
+            nodes: Some(most),
+        };
+        let mut deserializer = serde_json::Deserializer::from_slice(text);
+        let value = reader
+            .deserialize(&mut deserializer)
+            .and_then(|value| deserializer.end().map(|()| value));
+        self.step(most - reader.nodes.unwrap_or_default())?;
+        value.map_err(|error| match reader.nodes {
+            Some(_) => Fault::Syntax {
+                line: error.line(),
+                column: error.column(),
+            },
+            None if most == limits::JSON_NODES => Fault::TooManyValues,
+            None if most == room => Fault::TooMuchMemory,
+            None => Fault::TooManySteps,
+        })
     }
-}
 
-/// Reads one document of at most `nodes` values, and takes off what it had.
-pub(crate) fn parse(text: &[u8], nodes: &mut usize) -> Result<Value, Error> {
-    let mut reader = Reader {
-        numbers: Numbers(text),
-        nodes: Some(*nodes),
-    };
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = reader
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value));
-    *nodes = reader.nodes.unwrap_or_default();
-    value.map_err(|error| match reader.nodes {
-        None => Error::TooLarge,
-        Some(_) => Error::Syntax {
-            line: error.line(),
-            column: error.column(),
-        },
-    })
+    /// Writes a value as JSON, as far as steps and memory reach.
+    pub(crate) fn write(&mut self, value: &Value) -> Result<Text, Fault> {
+        let mut out = Zeroizing::new(String::new());
+        self.write_into(value, &mut out)?;
+        self.hold(out.len())?;
+        Ok(Text(Arc::new(out)))
+    }
+
+    fn write_into(&mut self, value: &Value, out: &mut String) -> Result<(), Fault> {
+        self.step(1)?;
+        match value {
+            Value::Null => out.push_str("null"),
+            Value::Boolean(boolean) => out.push_str(if *boolean { "true" } else { "false" }),
+            Value::Number(number) if number.is_lossy() => return Err(Fault::Lossy),
+            Value::Number(number) => out.push_str(&number.to_string()),
+            Value::Text(text) => write_text(text.as_str(), out),
+            Value::List(items) => {
+                let mut before = '[';
+                for item in items.iter() {
+                    out.push(before);
+                    self.write_into(item, out)?;
+                    before = ',';
+                }
+                out.push_str(if before == '[' { "[]" } else { "]" });
+            }
+            Value::Object(entries) => {
+                let mut before = '{';
+                for (key, item) in entries.iter() {
+                    out.push(before);
+                    write_text(key.as_str(), out);
+                    out.push(':');
+                    self.write_into(item, out)?;
+                    before = ',';
+                }
+                out.push_str(if before == '{' { "{}" } else { "}" });
+            }
+        }
+        if out.len() > self.bytes {
+            self.text(self.bytes)?;
+            return Err(Fault::TooMuchMemory);
+        }
+        Ok(())
+    }
+
+    /// Makes a list.
+    pub(super) fn list(&mut self, items: Vec<Value>) -> Result<Value, Fault> {
+        self.hold(
+            items
+                .len()
+                .saturating_mul(LIST_ITEM_BYTES)
+                .saturating_add(LIST_BYTES),
+        )?;
+        Ok(Value::List(Arc::new(items)))
+    }
+
+    /// Makes room for one more entry of an object that is being built.
+    pub(super) fn entry(&mut self) -> Result<(), Fault> {
+        self.hold(OBJECT_ENTRY_BYTES)
+    }
 }
 
 /// Builds the tree. The reader meets numbers in the order of the text, so each takes the next one's text.
@@ -239,67 +289,6 @@ fn after_string(mut text: &[u8]) -> &[u8] {
     }
 }
 
-/// Why a value has no text form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WriteError {
-    /// A number in it has lost digits.
-    Lossy,
-    /// Longer than allowed.
-    TooLong,
-}
-
-/// How much a written value may have; what is left afterwards.
-pub(crate) struct Room {
-    /// Values.
-    pub(crate) nodes: usize,
-    /// Bytes.
-    pub(crate) bytes: usize,
-}
-
-/// Writes a value as JSON, as far as there is room.
-pub(crate) fn write(value: &Value, room: &mut Room) -> Result<Text, WriteError> {
-    let mut out = Zeroizing::new(String::new());
-    write_into(value, room, &mut out)?;
-    room.bytes = room.bytes.checked_sub(out.len()).ok_or(WriteError::TooLong)?;
-    Ok(Text(Arc::new(out)))
-}
-
-fn write_into(value: &Value, room: &mut Room, out: &mut String) -> Result<(), WriteError> {
-    room.nodes = room.nodes.checked_sub(1).ok_or(WriteError::TooLong)?;
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Boolean(boolean) => out.push_str(if *boolean { "true" } else { "false" }),
-        Value::Number(number) if number.is_lossy() => return Err(WriteError::Lossy),
-        Value::Number(number) => out.push_str(&number.to_string()),
-        Value::Text(text) => write_text(text.as_str(), out),
-        Value::List(items) => {
-            let mut before = '[';
-            for item in items.iter() {
-                out.push(before);
-                write_into(item, room, out)?;
-                before = ',';
-            }
-            out.push_str(if before == '[' { "[]" } else { "]" });
-        }
-        Value::Object(entries) => {
-            let mut before = '{';
-            for (key, item) in entries.iter() {
-                out.push(before);
-                write_text(key.as_str(), out);
-                out.push(':');
-                write_into(item, room, out)?;
-                before = ',';
-            }
-            out.push_str(if before == '{' { "{}" } else { "}" });
-        }
-    }
-    if out.len() > room.bytes {
-        Err(WriteError::TooLong)
-    } else {
-        Ok(())
-    }
-}
-
 /// Only what RFC 8259 section 7 demands is escaped.
 fn write_text(text: &str, out: &mut String) {
     out.push('"');
@@ -317,23 +306,31 @@ fn write_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// What a list costs besides its items: the vector, its counters, the allocator's share.
+const LIST_BYTES: usize = 64;
+
+/// What an item of a list costs; the factor of two is a vector's growth.
+pub(super) const LIST_ITEM_BYTES: usize = 2 * size_of::<Value>();
+
+/// What a value of a document costs: more in objects, less in lists.
+const NODE_BYTES: usize = 64;
+
+/// What an entry of an object costs at worst: a tree node of its own, with room for eleven.
+const OBJECT_ENTRY_BYTES: usize = 512;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &[u8]) -> Result<Value, Error> {
-        parse(text, &mut { limits::JSON_NODES })
+    fn read(text: &[u8]) -> Result<Value, Fault> {
+        Budget::new().read(text)
     }
 
     fn written(text: &str) -> String {
-        let mut room = Room {
-            nodes: 1 << 20,
-            bytes: 1 << 20,
-        };
-        match read(text.as_bytes()).map(|value| write(&value, &mut room)) {
+        match read(text.as_bytes()).map(|value| Budget::new().write(&value)) {
             Ok(Ok(out)) => out.as_str().to_owned(),
-            Ok(Err(error)) => format!("{error:?}"),
-            Err(error) => error.to_string(),
+            Ok(Err(fault)) => format!("{fault:?}"),
+            Err(fault) => fault.to_string(),
         }
     }
 
@@ -396,7 +393,7 @@ mod tests {
             "1.",
         ] {
             assert!(
-                matches!(read(text.as_bytes()), Err(Error::Syntax { .. })),
+                matches!(read(text.as_bytes()), Err(Fault::Syntax { .. })),
                 "{text:?}"
             );
         }
@@ -411,7 +408,7 @@ mod tests {
         assert!(read(list(limits::JSON_NODES).as_bytes()).is_ok());
         assert!(matches!(
             read(list(limits::JSON_NODES + 1).as_bytes()),
-            Err(Error::TooLarge)
+            Err(Fault::TooManyValues)
         ));
         let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
         assert!(read(nested(127).as_bytes()).is_ok());

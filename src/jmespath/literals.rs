@@ -8,7 +8,7 @@ use super::budget::{Budget, Fault};
 use super::constant;
 use super::evaluate::evaluate;
 use super::expression::Expression;
-use super::json::{self, Room, Value};
+use super::json::Value;
 use super::path::{is_identifier, quoted_identifier, quoted_path};
 use super::tree::Tree;
 use crate::diagnostic::{Diagnostic, in_yaml, quoted};
@@ -179,11 +179,7 @@ fn text_of(literal: &Value) -> Option<String> {
         Value::Text(text) => Some(text.as_str().to_owned()),
         Value::List(_) | Value::Object(_) => None,
         scalar => {
-            let mut room = Room {
-                nodes: 1,
-                bytes: limits::EXPRESSION_BYTES,
-            };
-            let text = json::write(scalar, &mut room).ok()?;
+            let text = Budget::within(limits::EXPRESSION_BYTES).write(scalar).ok()?;
             Some(text.as_str().to_owned())
         }
     }

@@ -4,32 +4,24 @@ use std::sync::Arc;
 use jmespath::ast::Ast;
 use proptest::prelude::*;
 
-use super::json::{self, Room, Text, Value};
+use super::json::{Text, Value};
 use super::tree::depth;
 use super::*;
 use crate::limits;
 
-fn read(text: &[u8]) -> Result<Value, json::Error> {
-    json::parse(text, &mut { limits::JSON_NODES })
-}
-
-/// Room for whatever there is.
-fn everything() -> Room {
-    Room {
-        nodes: usize::MAX,
-        bytes: usize::MAX,
-    }
+fn read(text: &[u8]) -> Result<Value, Fault> {
+    Budget::new().read(text)
 }
 
 fn search(expression: &str, document: &str) -> Result<String, String> {
     let expression = Expression::parse(expression).map_err(|wrong| wrong.text)?;
-    let document = read(document.as_bytes()).map_err(|error| error.to_string())?;
+    let document = read(document.as_bytes()).map_err(|fault| fault.to_string())?;
     let result = expression
         .search(&document, &mut Budget::new())
         .map_err(|fault| fault.to_string())?;
-    json::write(&result, &mut everything())
-        .map(|text| text.as_str().to_owned())
-        .map_err(|error| format!("{error:?}"))
+    let text = Budget::new().write(&result);
+    text.map(|text| text.as_str().to_owned())
+        .map_err(|fault| format!("{fault:?}"))
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use jmespath::ast::Ast;
 
+use super::budget::Budget;
 use super::functions::{self, Parameter};
-use super::json::{self, Text, Value};
+use super::json::{Text, Value};
 use super::path::quoted_path;
 use crate::diagnostic::{Diagnostic, in_yaml, quoted};
 use crate::limits;
@@ -144,7 +145,8 @@ fn literal(parsed: &jmespath::Variable, offset: usize, text: &str) -> Result<Lit
         (_, Some(_)) => {
             let inside = text.get(offset + 1..end - 1).unwrap_or_default();
             let json = inside.replace("\\`", "`");
-            json::parse(json.as_bytes(), &mut { limits::JSON_NODES }).map_err(|_| {
+            let mut budget = Budget::within(limits::EVALUATION_BYTES);
+            budget.read(json.as_bytes()).map_err(|_| {
                 let wrong = format!("the literal {} is not JSON", quoted(&json));
                 Diagnostic::new(wrong, "write JSON between the backquotes")
             })?

@@ -25,8 +25,8 @@ struct Inner {
 struct State {
     free: usize,
     waiting: VecDeque<Arc<Waiter>>,
-    /// Those who leave room for the others.
-    humble: VecDeque<Arc<Waiter>>,
+    /// Those who leave a reserve to the others.
+    with_reserve: VecDeque<Arc<Waiter>>,
 }
 
 struct Waiter {
@@ -66,7 +66,7 @@ impl Budget {
             state: Mutex::new(State {
                 free: total,
                 waiting: VecDeque::new(),
-                humble: VecDeque::new(),
+                with_reserve: VecDeque::new(),
             }),
         }))
     }
@@ -138,7 +138,7 @@ impl Budget {
     /// The same for somebody who will ask for more before giving this back, as a request does for its volume. A part of
     /// the budget is left to those who have got that far, and they do not wait behind it: else requests alone could take
     /// all that there is, and each wait for the others.
-    pub fn request_humbly(
+    pub fn request_with_reserve(
         &self,
         bytes: usize,
         wake: impl Fn() + Send + Sync + 'static,
@@ -166,7 +166,7 @@ impl Budget {
             wake: Box::new(wake),
         });
         let mut state = self.0.lock();
-        let is_first = state.waiting.is_empty() && (leaves == 0 || state.humble.is_empty());
+        let is_first = state.waiting.is_empty() && (leaves == 0 || state.with_reserve.is_empty());
         if is_first && waiter.fits(state.free) {
             state.free -= bytes;
             drop(state);
@@ -177,7 +177,7 @@ impl Budget {
         } else if leaves == 0 {
             state.waiting.push_back(Arc::clone(&waiter));
         } else {
-            state.humble.push_back(Arc::clone(&waiter));
+            state.with_reserve.push_back(Arc::clone(&waiter));
         }
         Ok(Request {
             waiter,
@@ -193,14 +193,14 @@ impl Budget {
         let State {
             free,
             waiting,
-            humble,
+            with_reserve,
         } = &mut *state;
         while let Some(waiter) = waiting.pop_front_if(|waiter| waiter.fits(*free)) {
             *free -= waiter.bytes;
             granted.push(waiter);
         }
         while waiting.is_empty()
-            && let Some(waiter) = humble.pop_front_if(|waiter| waiter.fits(*free))
+            && let Some(waiter) = with_reserve.pop_front_if(|waiter| waiter.fits(*free))
         {
             *free -= waiter.bytes;
             granted.push(waiter);
@@ -250,7 +250,7 @@ impl Drop for Request {
         let is_other = |waiter: &Arc<Waiter>| !Arc::ptr_eq(waiter, &self.waiter);
         let mut state = self.budget.0.lock();
         state.waiting.retain(is_other);
-        state.humble.retain(is_other);
+        state.with_reserve.retain(is_other);
         drop(state);
         self.budget.give_back(0); // those behind may fit
         drop(self.take());
@@ -404,16 +404,16 @@ mod tests {
     #[test]
     fn who_will_ask_for_more_leaves_a_part() {
         let budget = Budget::new(100);
-        let humbly = |bytes| budget.request_humbly(bytes, || ()).unwrap();
-        let held: Vec<Share> = (0..3).filter_map(|_| humbly(25).take()).collect();
+        let with_reserve = |bytes| budget.request_with_reserve(bytes, || ()).unwrap();
+        let held: Vec<Share> = (0..3).filter_map(|_| with_reserve(25).take()).collect();
         assert_eq!((held.len(), budget.used()), (3, 75));
-        let waiting = humbly(10);
+        let waiting = with_reserve(10);
         assert!(waiting.take().is_none());
         let volume = acquire(&budget, 25, soon()).expect("what is left");
         drop(held);
         assert_eq!(waiting.take().map(|share| share.bytes()), Some(10));
         drop(volume);
-        let all = humbly(100).take().expect("all, if nobody else is there");
+        let all = with_reserve(100).take().expect("all, if nobody else is there");
         assert_eq!(budget.used(), 100);
         drop(all);
         assert_eq!(budget.used(), 0);

@@ -119,7 +119,11 @@ impl Session {
             && let Some(length) = body.length()
         {
             let signal = Arc::clone(&self.signal);
-            match self.server.budget.request_humbly(length, move || signal.raise()) {
+            match self
+                .server
+                .budget
+                .request_with_reserve(length, move || signal.raise())
+            {
                 Ok(request) => {
                     *cover = Cover::Asked(request);
                     self.waiting += 1;
