@@ -1,5 +1,6 @@
 //! Why a Mount failed, and the one place where that becomes a gRPC status.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -63,7 +64,7 @@ pub enum Error {
         /// The limit.
         max_bytes: usize,
         /// The largest files with their sizes, largest first.
-        largest: Vec<(String, usize)>,
+        largest: String,
     },
 }
 
@@ -176,7 +177,7 @@ impl fmt::Display for Error {
                 identity,
                 skipped,
             } => {
-                FailureSummary::of(failures).fmt(f)?;
+                write_summary(f, failures)?;
                 // Which sources were passed over is of use only where the identity is what is wrong.
                 let skipped = match self.code() {
                     Code::PermissionDenied | Code::Unauthenticated => skipped,
@@ -201,12 +202,8 @@ impl fmt::Display for Error {
             } => {
                 write!(
                     f,
-                    "the files of this volume need {bytes} bytes, the driver accepts {max_bytes}; split them over several SecretProviderClasses, or raise --max-call-recv-msg-size of the driver and --max-response-bytes of the provider. Largest:"
-                )?;
-                for (at, (path, size)) in largest.iter().enumerate() {
-                    write!(f, "{} {path} ({size} bytes)", if at == 0 { "" } else { "," })?;
-                }
-                Ok(())
+                    "the files of this volume need {bytes} bytes, the driver accepts {max_bytes}; split them over several SecretProviderClasses, or raise --max-call-recv-msg-size of the driver and --max-response-bytes of the provider. Largest: {largest}"
+                )
             }
         }
     }
@@ -222,69 +219,45 @@ fn too_much() -> String {
     )
 }
 
-/// Failures as a reader of an event needs them, who sees some 800 bytes: the most severe first, and
-/// what failed in the same way grouped.
-struct FailureSummary<'a> {
-    groups: Vec<Group<'a>>,
-    /// How many objects were not asked for.
-    not_asked: usize,
-}
-
-/// Objects that failed in the same way.
-struct Group<'a> {
-    first: &'a Failed,
-    others: Vec<&'a str>,
-}
-
-impl<'a> FailureSummary<'a> {
-    fn of(failures: &'a [Failed]) -> Self {
-        let is_asked = |failed: &&Failed| !matches!(failed.error, fetch::Error::Skipped);
-        let mut asked: Vec<&Failed> = failures.iter().filter(is_asked).collect();
-        if asked.is_empty() {
-            // For the others, older values served.
-            asked = failures.iter().collect();
-        }
-        let mut places: BTreeMap<String, usize> = BTreeMap::new();
-        let mut groups: Vec<Group<'a>> = Vec::new();
-        for failed in &asked {
-            let place = *places.entry(failed.way()).or_insert(groups.len());
-            match groups.get_mut(place) {
-                Some(group) => group.others.push(&failed.object),
-                None => groups.push(Group {
-                    first: failed,
-                    others: Vec::new(),
-                }),
-            }
-        }
-        groups.sort_by_key(|group| std::cmp::Reverse(severity(code_of(&group.first.error))));
-        let not_asked = failures.len().saturating_sub(asked.len());
-        Self { groups, not_asked }
+/// Failures as a reader of an event needs them, who sees some 800 bytes: the most severe first, and what failed in the
+/// same way grouped.
+fn write_summary(f: &mut fmt::Formatter<'_>, failures: &[Failed]) -> fmt::Result {
+    let is_asked = |failed: &&Failed| !matches!(failed.error, fetch::Error::Skipped);
+    let mut asked: Vec<&Failed> = failures.iter().filter(is_asked).collect();
+    if asked.is_empty() {
+        // For the others, older values served.
+        asked = failures.iter().collect();
     }
-}
-
-impl fmt::Display for FailureSummary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, Group { first, others }) in self.groups.iter().enumerate() {
-            let separator = if at == 0 { "" } else { "; " };
-            write!(f, "{separator}{first}")?;
-            let (named, more) = others.split_at(others.len().min(limits::OBJECTS_NAMED));
-            if !named.is_empty() {
-                write!(f, "; the same for {}", named.join(", "))?;
-            }
-            if !more.is_empty() {
-                write!(f, " and {} more", more.len())?;
-            }
-            // Before the others, for a long message is cut.
-            if at == 0 && self.not_asked > 0 {
-                write!(
-                    f,
-                    "; {} more not asked for, as the service did not answer for others",
-                    self.not_asked
-                )?;
-            }
+    let not_asked = failures.len().saturating_sub(asked.len());
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut groups: Vec<(&Failed, Vec<&str>)> = Vec::new();
+    for failed in asked {
+        let place = *places.entry(failed.way()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, others)) => others.push(&failed.object),
+            None => groups.push((failed, Vec::new())),
         }
-        Ok(())
     }
+    groups.sort_by_key(|(first, _)| Reverse(severity(code_of(&first.error))));
+    for (at, (first, others)) in groups.iter().enumerate() {
+        let separator = if at == 0 { "" } else { "; " };
+        write!(f, "{separator}{first}")?;
+        let (named, more) = others.split_at(others.len().min(limits::OBJECTS_NAMED));
+        if !named.is_empty() {
+            write!(f, "; the same for {}", named.join(", "))?;
+        }
+        if !more.is_empty() {
+            write!(f, " and {} more", more.len())?;
+        }
+        // Before the others, for a long message is cut.
+        if at == 0 && not_asked > 0 {
+            write!(
+                f,
+                "; {not_asked} more not asked for, as the service did not answer for others"
+            )?;
+        }
+    }
+    Ok(())
 }
 
 impl Failed {

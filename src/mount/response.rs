@@ -1,5 +1,7 @@
 //! Files and versions become one encoded `MountResponse`, within what the driver accepts.
 
+use std::cmp::Reverse;
+
 use prost::Message as _;
 use zeroize::Zeroize as _;
 
@@ -45,12 +47,15 @@ pub(super) fn encode(
     })
 }
 
-fn largest(files: &[RenderedFile]) -> Vec<(String, usize)> {
-    let mut sizes: Vec<(String, usize)> = files
+fn largest(files: &[RenderedFile]) -> String {
+    let mut sizes: Vec<(usize, &str)> = files
         .iter()
-        .map(|file| (file.path.as_str().to_owned(), file.contents.len()))
+        .map(|file| (file.contents.len(), file.path.as_str()))
         .collect();
-    sizes.sort_by(|(path_a, a), (path_b, b)| b.cmp(a).then_with(|| path_a.cmp(path_b)));
-    sizes.truncate(LARGEST);
-    sizes
+    sizes.sort_by_key(|(size, path)| (Reverse(*size), *path));
+    let named = sizes.iter().take(LARGEST);
+    let named: Vec<String> = named
+        .map(|(size, path)| format!("{path} ({size} bytes)"))
+        .collect();
+    named.join(", ")
 }
