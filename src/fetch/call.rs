@@ -96,11 +96,7 @@ impl From<&Pull<'_>> for Want<Cloud> {
 /// One try of a call, in so much time.
 pub(super) fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Cloud> {
     if remaining.is_zero() {
-        return Outcome::Failed {
-            error: Error::Waited,
-            class: Class::Unavailable,
-            hint: None,
-        };
+        return failed(Error::Waited, Class::Unavailable);
     }
     let error = match call(api, job, remaining) {
         Ok(value) => {
@@ -117,14 +113,8 @@ pub(super) fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Clou
             .and_then(|identity| job.renewed(identity));
         return match job {
             Ok(job) => Outcome::Renewed(job),
-            Err(error) => Outcome::Failed {
-                class: match &error {
-                    Error::Auth(why) if why.is_outage() => Class::Unavailable,
-                    _ => Class::Definite,
-                },
-                error,
-                hint: None,
-            },
+            Err(Error::Auth(why)) if why.is_outage() => failed(Error::Auth(why), Class::Unavailable),
+            Err(error) => failed(error, Class::Definite),
         };
     }
     log::debug!("{} pull: {error}", job.key.service);
@@ -169,10 +159,10 @@ impl Refusal {
     }
 }
 
-pub(super) fn failed(error: Error) -> Outcome<Cloud> {
+pub(super) fn failed(error: Error, class: Class) -> Outcome<Cloud> {
     Outcome::Failed {
         error,
-        class: Class::Definite,
+        class,
         hint: None,
     }
 }

@@ -11,7 +11,7 @@ use jmespath::ast::Ast;
 use super::budget::Budget;
 use super::evaluate::{evaluate, is_true};
 use super::json::Value;
-use super::tree::Tree;
+use super::tree::{Tree, children};
 use crate::limits;
 
 /// What is known of a result while the document is not.
@@ -68,7 +68,6 @@ impl<'a> Analysis<'a> {
         }
         match (node, input) {
             (Ast::Identity { .. }, _) => input.clone(),
-            (Ast::Literal { .. }, _) => self.evaluated(node, input),
             (Ast::Field { name, .. }, Outcome::Object(entries)) => {
                 let entry = entries.iter().rfind(|(key, _)| key == name);
                 entry.map_or(NULL, |(_, value)| value.clone())
@@ -77,9 +76,8 @@ impl<'a> Analysis<'a> {
                 Ok(index) => items.get(index).cloned().unwrap_or(NULL),
                 Err(_) => Outcome::Any,
             },
-            (Ast::Field { .. } | Ast::Index { .. } | Ast::Slice { .. } | Ast::Condition { .. }, _) => {
-                Outcome::Any
-            }
+            (Ast::Field { .. } | Ast::Index { .. } | Ast::Slice { .. } | Ast::Condition { .. }, _)
+            | (Ast::MultiList { .. } | Ast::MultiHash { .. }, Outcome::Any) => Outcome::Any,
             (Ast::Subexpr { lhs, rhs, .. }, _) => {
                 let first = self.outcome(lhs, input);
                 self.outcome(rhs, &first)
@@ -98,67 +96,42 @@ impl<'a> Analysis<'a> {
                 let inner = self.outcome(inner, input);
                 match inner.truth() {
                     Some(truth) => Outcome::Same(Some(Value::Boolean(!truth))),
-                    None => self.of_all(&[inner], node, input),
+                    None if inner.is_same() => Outcome::Same(None),
+                    None => Outcome::Any,
                 }
             }
-            (Ast::Comparison { lhs, rhs, .. }, _) => {
-                let operands = [self.outcome(lhs, input), self.outcome(rhs, input)];
-                self.of_all(&operands, node, input)
-            }
-            // What is done with each element sees nothing but the element.
-            (
-                Ast::ObjectValues { node: inner, .. }
-                | Ast::Flatten { node: inner, .. }
-                | Ast::Projection { lhs: inner, .. },
-                _,
-            ) => {
-                let inner = self.outcome(inner, input);
-                self.of_all(&[inner], node, input)
-            }
-            (Ast::MultiList { .. } | Ast::MultiHash { .. }, Outcome::Any) => Outcome::Any,
-            (Ast::MultiList { elements, .. }, _) => {
-                let items: Vec<Outcome<'a>> = elements.iter().map(|node| self.outcome(node, input)).collect();
-                if items.iter().all(Outcome::is_same) {
-                    self.evaluated(node, input)
-                } else {
-                    Outcome::List(Rc::new(items))
-                }
-            }
-            (Ast::MultiHash { elements, .. }, _) => {
-                let pairs = elements.iter();
-                let entries: Vec<(&str, Outcome<'a>)> = pairs
-                    .map(|pair| (&*pair.key, self.outcome(&pair.value, input)))
-                    .collect();
-                if entries.iter().all(|(_, value)| value.is_same()) {
-                    self.evaluated(node, input)
-                } else {
-                    Outcome::Object(Rc::new(entries))
-                }
-            }
-            (Ast::Function { name, args, .. }, _) => {
-                // An expression reference sees nothing but the elements of another argument.
-                let values = args.iter().filter(|arg| !matches!(arg, Ast::Expref { .. }));
-                let values: Vec<Outcome<'a>> = values.map(|node| self.outcome(node, input)).collect();
-                let is_null = |value: &&Outcome<'_>| matches!(value, Outcome::Same(Some(Value::Null)));
-                match values.iter().find(|value| !is_null(value)) {
-                    Some(first @ (Outcome::Same(Some(_)) | Outcome::List(_) | Outcome::Object(_)))
-                        if name == "not_null" =>
-                    {
-                        first.clone()
-                    }
-                    _ => self.of_all(&values, node, input),
-                }
-            }
-            (Ast::Expref { .. }, _) => Outcome::Any,
+            _ => self.of_operands(node, input),
         }
     }
 
-    /// The outcome of a node that has nothing but these operands.
-    fn of_all(&mut self, operands: &[Outcome<'_>], node: &Ast, input: &Outcome<'_>) -> Outcome<'a> {
-        if operands.iter().all(Outcome::is_same) {
-            self.evaluated(node, input)
-        } else {
-            Outcome::Any
+    /// The outcome of a node whose operands are all evaluated.
+    fn of_operands(&mut self, node: &'a Ast, input: &Outcome<'a>) -> Outcome<'a> {
+        // What is done with each element of a list sees nothing but the element.
+        let operands = match node {
+            Ast::Projection { lhs, .. } => vec![&**lhs],
+            other => children(other),
+        };
+        let operands = operands
+            .into_iter()
+            .filter(|it| !matches!(it, Ast::Expref { .. }));
+        let outcomes: Vec<Outcome<'a>> = operands.map(|it| self.outcome(it, input)).collect();
+        if outcomes.iter().all(Outcome::is_same) {
+            return self.evaluated(node, input);
+        }
+        match node {
+            Ast::MultiList { .. } => Outcome::List(Rc::new(outcomes)),
+            Ast::MultiHash { elements, .. } => {
+                let keys = elements.iter().map(|pair| &*pair.key);
+                Outcome::Object(Rc::new(keys.zip(outcomes).collect()))
+            }
+            Ast::Function { name, .. } if name == "not_null" => {
+                let is_null = |it: &Outcome<'_>| matches!(it, Outcome::Same(Some(Value::Null)));
+                match outcomes.into_iter().find(|it| !is_null(it)) {
+                    Some(first @ (Outcome::Same(Some(_)) | Outcome::List(_) | Outcome::Object(_))) => first,
+                    _ => Outcome::Any,
+                }
+            }
+            _ => Outcome::Any,
         }
     }
 

@@ -222,10 +222,9 @@ impl Function {
         double: fn(f64) -> f64,
         integer: fn(i128) -> i128,
     ) -> Result<Value, Fault> {
-        let result = match (number, number.as_integer()) {
-            (Number::Lossy(lossy), _) => Some(Number::Lossy(double(*lossy))),
-            (_, Some(exact)) => Number::integer(integer(exact)),
-            (_, None) => Number::double(double(number.as_double())),
+        let result = match number.as_integer() {
+            Some(exact) => Number::integer(integer(exact)),
+            None => Number::double(double(number.as_double()), number.is_lossy()),
         };
         result.map(Value::Number).ok_or(Fault::OutOfRange(self.name))
     }
@@ -242,9 +241,8 @@ impl Function {
             return Ok(exact);
         }
         let sum = numbers.iter().fold(0.0, |sum, number| sum + number.as_double());
-        let result = Number::double(sum).ok_or(Fault::OutOfRange(self.name))?;
         let is_lossy = numbers.iter().any(Number::is_lossy);
-        Ok(if is_lossy { Number::Lossy(sum) } else { result })
+        Number::double(sum, is_lossy).ok_or(Fault::OutOfRange(self.name))
     }
 
     /// The mean; null of nothing.
@@ -261,8 +259,7 @@ impl Function {
         let exact = sum.as_integer().filter(|sum| sum % i128::from(count) == 0);
         let result = match exact {
             Some(exact) => Number::integer(exact / i128::from(count)),
-            None if sum.is_lossy() => Some(Number::Lossy(mean)),
-            None => Number::double(mean),
+            None => Number::double(mean, sum.is_lossy()),
         };
         result.map(Value::Number).ok_or(out_of_range)
     }

@@ -28,11 +28,8 @@ impl Number {
         }
         // serde_json's own double may be the neighbour of the nearest.
         let double: f64 = text.parse().ok()?;
-        if significant_digits(text) == significant_digits(&format!("{double:e}")) {
-            Self::double(double)
-        } else {
-            Some(Self::Lossy(double))
-        }
+        let is_lossy = significant_digits(text) != significant_digits(&format!("{double:e}"));
+        Self::double(double, is_lossy)
     }
 
     /// An integer, if 64 bits hold it.
@@ -41,8 +38,13 @@ impl Number {
     }
 
     /// A double, if it is finite.
-    pub(crate) fn double(double: f64) -> Option<Self> {
-        serde_json::Number::from_f64(double).map(Self::Exact)
+    pub(crate) fn double(double: f64, is_lossy: bool) -> Option<Self> {
+        let exact = serde_json::Number::from_f64(double)?;
+        Some(if is_lossy {
+            Self::Lossy(double)
+        } else {
+            Self::Exact(exact)
+        })
     }
 
     /// The exact integer, if it was written as one.

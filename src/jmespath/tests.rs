@@ -5,7 +5,7 @@ use jmespath::ast::Ast;
 use proptest::prelude::*;
 
 use super::json::{Text, Value};
-use super::tree::depth;
+use super::tree::{children, depth};
 use super::*;
 use crate::limits;
 
@@ -630,35 +630,7 @@ fn documents() -> impl Strategy<Value = String> {
 }
 
 fn tree_depth(tree: &Ast) -> usize {
-    let all = |trees: &[Ast]| trees.iter().map(tree_depth).max().unwrap_or(0);
-    1 + match tree {
-        Ast::Identity { .. }
-        | Ast::Literal { .. }
-        | Ast::Field { .. }
-        | Ast::Index { .. }
-        | Ast::Slice { .. } => 0,
-        Ast::Expref { ast: node, .. }
-        | Ast::Flatten { node, .. }
-        | Ast::Not { node, .. }
-        | Ast::ObjectValues { node, .. } => tree_depth(node),
-        Ast::Comparison { lhs, rhs, .. }
-        | Ast::Condition {
-            predicate: lhs,
-            then: rhs,
-            ..
-        }
-        | Ast::Projection { lhs, rhs, .. }
-        | Ast::And { lhs, rhs, .. }
-        | Ast::Or { lhs, rhs, .. }
-        | Ast::Subexpr { lhs, rhs, .. } => tree_depth(lhs).max(tree_depth(rhs)),
-        Ast::Function { args, .. } => all(args),
-        Ast::MultiList { elements, .. } => all(elements),
-        Ast::MultiHash { elements, .. } => elements
-            .iter()
-            .map(|pair| tree_depth(&pair.value))
-            .max()
-            .unwrap_or(0),
-    }
+    1 + children(tree).into_iter().map(tree_depth).max().unwrap_or(0)
 }
 
 /// The memory of a value that no value seen before shares.

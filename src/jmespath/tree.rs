@@ -64,48 +64,49 @@ impl Tree {
     }
 }
 
-/// Checks a node and what is below it, and collects its literals.
-fn check(node: &Ast, text: &str, literals: &mut BTreeMap<usize, Literal>) -> Result<(), Diagnostic> {
+/// The nodes right below one.
+pub(super) fn children(node: &Ast) -> Vec<&Ast> {
     match node {
-        Ast::Literal { value, offset } => {
-            literals.insert(*offset, literal(value, *offset, text)?);
-            Ok(())
-        }
-        Ast::Slice { step: 0, .. } => Err(Diagnostic::new(
-            "a slice with a step of 0 selects nothing",
-            "write another step",
-        )),
-        Ast::Identity { .. } | Ast::Field { .. } | Ast::Index { .. } | Ast::Slice { .. } => Ok(()),
-        Ast::Not { node, .. } | Ast::ObjectValues { node, .. } | Ast::Flatten { node, .. } => {
-            check(node, text, literals)
-        }
+        Ast::Identity { .. }
+        | Ast::Literal { .. }
+        | Ast::Field { .. }
+        | Ast::Index { .. }
+        | Ast::Slice { .. } => Vec::new(),
+        Ast::Not { node, .. }
+        | Ast::ObjectValues { node, .. }
+        | Ast::Flatten { node, .. }
+        | Ast::Expref { ast: node, .. } => vec![node],
+        Ast::Condition { predicate, then, .. } => vec![predicate, then],
         Ast::Subexpr { lhs, rhs, .. }
         | Ast::And { lhs, rhs, .. }
         | Ast::Or { lhs, rhs, .. }
         | Ast::Comparison { lhs, rhs, .. }
-        | Ast::Projection { lhs, rhs, .. }
-        | Ast::Condition {
-            predicate: lhs,
-            then: rhs,
-            ..
-        } => {
-            check(lhs, text, literals)?;
-            check(rhs, text, literals)
-        }
-        Ast::MultiList { elements, .. } => elements.iter().try_for_each(|it| check(it, text, literals)),
-        Ast::MultiHash { elements, .. } => {
-            let mut values = elements.iter().map(|pair| &pair.value);
-            values.try_for_each(|it| check(it, text, literals))
-        }
-        Ast::Function { name, args, .. } => {
-            let arguments = arguments(name, args)?;
-            arguments.into_iter().try_for_each(|it| check(it, text, literals))
-        }
-        Ast::Expref { .. } => Err(Diagnostic::new(
-            "an expression reference (&) stands where a value is due",
-            "use it only as an argument of map, sort_by, max_by or min_by",
-        )),
+        | Ast::Projection { lhs, rhs, .. } => vec![lhs, rhs],
+        Ast::MultiList { elements: nodes, .. } | Ast::Function { args: nodes, .. } => nodes.iter().collect(),
+        Ast::MultiHash { elements, .. } => elements.iter().map(|pair| &pair.value).collect(),
     }
+}
+
+/// Checks a node and what is below it, and collects its literals.
+fn check(node: &Ast, text: &str, literals: &mut BTreeMap<usize, Literal>) -> Result<(), Diagnostic> {
+    let below = match node {
+        Ast::Slice { step: 0, .. } => {
+            let wrong = "a slice with a step of 0 selects nothing";
+            return Err(Diagnostic::new(wrong, "write another step"));
+        }
+        Ast::Expref { .. } => {
+            return Err(Diagnostic::new(
+                "an expression reference (&) stands where a value is due",
+                "use it only as an argument of map, sort_by, max_by or min_by",
+            ));
+        }
+        Ast::Function { name, args, .. } => arguments(name, args)?,
+        other => children(other),
+    };
+    if let Ast::Literal { value, offset } = node {
+        literals.insert(*offset, literal(value, *offset, text)?);
+    }
+    below.into_iter().try_for_each(|node| check(node, text, literals))
 }
 
 /// The expressions among the arguments of a call, if the function exists and takes so many of such a kind.
@@ -141,20 +142,18 @@ fn arguments<'a>(name: &str, args: &'a [Ast]) -> Result<Vec<&'a Ast>, Diagnostic
 fn literal(parsed: &jmespath::Variable, offset: usize, text: &str) -> Result<Literal, Diagnostic> {
     let token = text.get(offset..).unwrap_or_default();
     let end = offset + end_of_quoted(token);
-    let value = match (parsed, token.strip_prefix('`')) {
-        (_, Some(_)) => {
-            let inside = text.get(offset + 1..end - 1).unwrap_or_default();
-            let json = inside.replace("\\`", "`");
+    let value = match parsed {
+        jmespath::Variable::String(raw) if token.starts_with('\'') => Value::Text(Text::from(raw.clone())),
+        _ => {
+            let json = text
+                .get(offset + 1..end - 1)
+                .unwrap_or_default()
+                .replace("\\`", "`");
             let mut budget = Budget::within(limits::EVALUATION_BYTES);
             budget.read(json.as_bytes()).map_err(|_| {
                 let wrong = format!("the literal {} is not JSON", quoted(&json));
                 Diagnostic::new(wrong, "write JSON between the backquotes")
             })?
-        }
-        (jmespath::Variable::String(raw), None) => Value::Text(Text::from(raw.clone())),
-        (_, None) => {
-            let wrong = "a literal is neither JSON nor a raw string";
-            return Err(Diagnostic::new(wrong, "write it between backquotes"));
         }
     };
     Ok(Literal { value, end })
