@@ -160,21 +160,20 @@ fn slice(
     budget: &mut Budget,
 ) -> Result<Value, Fault> {
     let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
+    let (lowest, highest) = if step > 0 { (0, length) } else { (-1, length - 1) };
+    let place = |end: Option<i32>, default: i64| match end.map(i64::from) {
+        None => default,
+        Some(end) if end < 0 => (end + length).clamp(lowest, highest),
+        Some(end) => end.clamp(lowest, highest),
+    };
     let (first, last) = if step > 0 {
-        (0, length)
+        (lowest, highest)
     } else {
-        (-1, length.saturating_sub(1))
+        (highest, lowest)
     };
-    let end = |end: i32| {
-        let end = i64::from(end);
-        let end = if end < 0 { end.saturating_add(length) } else { end };
-        end.clamp(first, last)
-    };
-    let start = start.map_or(if step > 0 { first } else { last }, end);
-    let stop = stop.map_or(if step > 0 { last } else { first }, end);
+    let (mut index, stop) = (place(start, first), place(stop, last));
     let mut selected = Vec::new();
-    let mut index = start;
-    while (step > 0 && index < stop) || (step < 0 && index > stop) {
+    while (stop - index).signum() == step.signum() {
         budget.step(1)?;
         selected.push(at(items, index));
         index = index.saturating_add(step);

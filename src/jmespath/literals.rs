@@ -57,10 +57,13 @@ impl Expression {
             return Ok(None);
         };
         let is_short = |written: &str| written.len() <= limits::QUOTED_BYTES;
-        let mut remedy = if is_short(&replaced) && finds_something(&replaced, document, budget)? {
-            format!("to read that key, write in YAML: {}", in_yaml(&replaced))
-        } else if is_short(&selector) {
-            format!("to read that key, write in YAML: {}", in_yaml(&selector))
+        let shown = if is_short(&replaced) && finds_something(&replaced, document, budget)? {
+            replaced
+        } else {
+            selector
+        };
+        let mut remedy = if is_short(&shown) {
+            format!("to read that key, write in YAML: {}", in_yaml(&shown))
         } else {
             "to read that key, write its name in double quotes instead".to_owned()
         };
@@ -104,19 +107,15 @@ impl fmt::Display for Warning<'_> {
         if name.is_empty() || name.len() > limits::QUOTED_BYTES / 2 {
             return f.write_str("if a key is meant, write it in double quotes; single quotes and backquotes mark literals, and a default stands after its key: \"key\" || 'default'");
         }
-        f.write_str("if a key is meant, write in YAML: ")?;
-        match path(name) {
-            Some(path) if name.contains('"') => f.write_str(&in_yaml(&path)),
-            Some(path) if path != quoted_identifier(name) && !is_identifier(name) => {
-                write!(
-                    f,
-                    "{}, or as a path: {}",
-                    in_yaml(&quoted_identifier(name)),
-                    in_yaml(&path)
-                )
+        let quoted = quoted_identifier(name);
+        let remedy = match path(name) {
+            Some(path) if name.contains('"') => in_yaml(&path),
+            Some(path) if path != quoted && !is_identifier(name) => {
+                format!("{}, or as a path: {}", in_yaml(&quoted), in_yaml(&path))
             }
-            _ => f.write_str(&in_yaml(&quoted_identifier(name))),
-        }
+            _ => in_yaml(&quoted),
+        };
+        write!(f, "if a key is meant, write in YAML: {remedy}")
     }
 }
 
