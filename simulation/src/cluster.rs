@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use csi_provider::clock::{Clock as _, SystemClock};
 use csi_provider::fetch::Volume;
 use csi_provider::fetch::core::{self, Core, FlightId, Next, PartyId, Settled, Want};
-use csi_provider::fetch::retry::Class;
+use csi_provider::fetch::retry::FailureClass;
 use csi_provider::params::{Pod, Service};
 
 use crate::cloud::{Answer, Cloud};
@@ -247,8 +247,8 @@ impl Cluster<'_> {
         };
         let outcome = match answer {
             Answer::Version(version) => core::Outcome::Value(version, 64),
-            Answer::Throttled => failed(Class::Throttled),
-            Answer::OutOfOrder => failed(Class::Unavailable),
+            Answer::Throttled => failed(FailureClass::Throttled),
+            Answer::OutOfOrder => failed(FailureClass::Unavailable),
         };
         state.core.finish(flight, outcome, fraction, now);
         for party in state.core.complete() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::core::{Domain, Outcome, Want};
 use super::pull::{Error, Pull};
-use super::retry::Class;
+use super::retry::FailureClass;
 use crate::auth::{IdentityKey, Resolved};
 use crate::cloud::error::Kind;
 use crate::cloud::kms::{GetSecretValue, bare_name};
@@ -96,7 +96,7 @@ impl From<&Pull<'_>> for Want<Cloud> {
 /// One try of a call, in so much time.
 pub(super) fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Cloud> {
     if remaining.is_zero() {
-        return failed(Error::Waited, Class::Unavailable);
+        return failed(Error::Waited, FailureClass::Unavailable);
     }
     let error = match call(api, job, remaining) {
         Ok(value) => {
@@ -113,8 +113,8 @@ pub(super) fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Clou
             .and_then(|identity| job.renewed(identity));
         return match job {
             Ok(job) => Outcome::Renewed(job),
-            Err(Error::Auth(why)) if why.is_outage() => failed(Error::Auth(why), Class::Unavailable),
-            Err(error) => failed(error, Class::Definite),
+            Err(Error::Auth(why)) if why.is_outage() => failed(Error::Auth(why), FailureClass::Unavailable),
+            Err(error) => failed(error, FailureClass::Definite),
         };
     }
     log::debug!("{} pull: {error}", job.key.service);
@@ -123,7 +123,7 @@ pub(super) fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Clou
         cloud::Error::Answer { .. } | cloud::Error::Http(_) => None,
     };
     Outcome::Failed {
-        class: Class::of(&error),
+        class: FailureClass::of(&error),
         hint,
         error: Error::Cloud(error),
     }
@@ -143,7 +143,7 @@ impl Refusal {
     pub(super) fn of(outcome: &Outcome<Cloud>, job: &Job) -> Option<Self> {
         let Outcome::Failed {
             error,
-            class: Class::Definite,
+            class: FailureClass::Definite,
             ..
         } = outcome
         else {
@@ -159,7 +159,7 @@ impl Refusal {
     }
 }
 
-pub(super) fn failed(error: Error, class: Class) -> Outcome<Cloud> {
+pub(super) fn failed(error: Error, class: FailureClass) -> Outcome<Cloud> {
     Outcome::Failed {
         error,
         class,

@@ -18,7 +18,7 @@ mod volumes;
 use std::fmt;
 use std::sync::{Arc, Condvar, PoisonError};
 
-use self::core::{Core, Entered, Settled, Source, Want};
+use self::core::{Core, Entered, Origin, Settled, Want};
 pub use self::core::{LaneSettings, Settings};
 use call::Cloud;
 use pull::label;
@@ -163,12 +163,12 @@ impl fmt::Debug for Engine {
 
 /// Tells the metrics what came from where, and what a running pod could not be given anew.
 fn count(metrics: &Metrics, pulls: &[Pull<'_>], entered: &Entered, results: &[Result<Fetched, Error>]) {
-    for ((pull, source), result) in pulls.iter().zip(&entered.sources).zip(results) {
+    for ((pull, origin), result) in pulls.iter().zip(&entered.origins).zip(results) {
         let service = label(pull.service);
-        match source {
-            Source::Call | Source::Nobody => {}
-            Source::Copy => metrics.shared_copy(service, SharedCopy::Cached),
-            Source::Joined => metrics.shared_copy(service, SharedCopy::Coalesced),
+        match origin {
+            Origin::Call | Origin::Nobody => {}
+            Origin::Copy => metrics.shared_copy(service, SharedCopy::Cached),
+            Origin::Joined => metrics.shared_copy(service, SharedCopy::Coalesced),
         }
         let stale = result.as_ref().ok().and_then(|fetched| fetched.stale.as_ref());
         let error = match result {

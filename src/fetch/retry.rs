@@ -11,7 +11,7 @@ use crate::sync::{Rate, TokenBucket};
 
 /// What a failure says about another try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum FailureClass {
     /// The same call would fail the same way.
     Definite,
     /// The connection broke off before an answer: a kept one had gone stale, most likely.
@@ -22,7 +22,7 @@ pub enum Class {
     Unavailable,
 }
 
-impl Class {
+impl FailureClass {
     /// Classifies by the API's code before the HTTP status, as the cloud does not keep to the latter.
     pub fn of(error: &Error) -> Self {
         match error {
@@ -43,7 +43,7 @@ impl Class {
 #[derive(Clone, Copy, Debug)]
 pub struct Failure {
     /// Its kind.
-    pub class: Class,
+    pub class: FailureClass,
     /// How long the gateway said to wait.
     pub hint: Option<Duration>,
     /// Which try it was, from 1.
@@ -65,15 +65,15 @@ pub fn pause(failure: &Failure, fraction: f64) -> Option<Duration> {
         remaining,
     } = *failure;
     let tries = match class {
-        Class::Definite => return None,
-        Class::Interrupted | Class::Unavailable => limits::FETCH_ATTEMPTS,
-        Class::Throttled => limits::FETCH_ATTEMPTS_THROTTLED,
+        FailureClass::Definite => return None,
+        FailureClass::Interrupted | FailureClass::Unavailable => limits::FETCH_ATTEMPTS,
+        FailureClass::Throttled => limits::FETCH_ATTEMPTS_THROTTLED,
     };
     if attempt >= tries {
         return None;
     }
     let longest = match (class, attempt) {
-        (Class::Interrupted, 1) => Duration::ZERO,
+        (FailureClass::Interrupted, 1) => Duration::ZERO,
         _ => limits::FETCH_BACKOFF
             .saturating_mul(1 << attempt.saturating_sub(1).min(16))
             .min(limits::FETCH_BACKOFF_CAP),
@@ -86,9 +86,9 @@ pub fn pause(failure: &Failure, fraction: f64) -> Option<Duration> {
 /// How many retries the process can afford, so that an outage does not meet a multiple of the load. Every first try
 /// earns a part of a retry, and so does time, for a process with little to do.
 #[derive(Clone, Copy, Debug)]
-pub struct Budget(TokenBucket);
+pub struct RetryBudget(TokenBucket);
 
-impl Budget {
+impl RetryBudget {
     /// A full budget.
     pub const fn new(now: Instant) -> Self {
         Self(TokenBucket::new(limits::RETRY_BUDGET, now))
@@ -138,7 +138,7 @@ mod tests {
         })
     }
 
-    fn failure(class: Class, attempt: u32) -> Failure {
+    fn failure(class: FailureClass, attempt: u32) -> Failure {
         Failure {
             class,
             hint: None,
@@ -155,49 +155,52 @@ mod tests {
     #[test]
     fn classes() {
         for (error, class) in [
-            (api(400, "Throttling"), Class::Throttled),
-            (api(400, "Throttling.User"), Class::Throttled),
-            (api(400, "Throttling.Api"), Class::Throttled),
-            (api(200, "Rejected.Throttling"), Class::Throttled),
-            (api(429, "Rejected.Throttling"), Class::Throttled),
-            (api(429, ""), Class::Throttled),
-            (api(503, "Throttling.User"), Class::Throttled),
-            (api(500, "InternalFailure"), Class::Unavailable),
-            (api(500, ""), Class::Unavailable),
-            (api(502, ""), Class::Unavailable),
-            (api(503, "SerivceUnvailableTemporary"), Class::Unavailable),
-            (api(504, ""), Class::Unavailable),
-            (api(400, "SignatureNonceUsed"), Class::Unavailable),
-            (http(ErrorKind::Connect), Class::Unavailable),
-            (http(ErrorKind::Resolve), Class::Unavailable),
-            (http(ErrorKind::Timeout), Class::Unavailable),
-            (http(ErrorKind::Protocol), Class::Unavailable),
-            (http(ErrorKind::Interrupted), Class::Interrupted),
-            (http(ErrorKind::Tls), Class::Definite),
+            (api(400, "Throttling"), FailureClass::Throttled),
+            (api(400, "Throttling.User"), FailureClass::Throttled),
+            (api(400, "Throttling.Api"), FailureClass::Throttled),
+            (api(200, "Rejected.Throttling"), FailureClass::Throttled),
+            (api(429, "Rejected.Throttling"), FailureClass::Throttled),
+            (api(429, ""), FailureClass::Throttled),
+            (api(503, "Throttling.User"), FailureClass::Throttled),
+            (api(500, "InternalFailure"), FailureClass::Unavailable),
+            (api(500, ""), FailureClass::Unavailable),
+            (api(502, ""), FailureClass::Unavailable),
+            (api(503, "SerivceUnvailableTemporary"), FailureClass::Unavailable),
+            (api(504, ""), FailureClass::Unavailable),
+            (api(400, "SignatureNonceUsed"), FailureClass::Unavailable),
+            (http(ErrorKind::Connect), FailureClass::Unavailable),
+            (http(ErrorKind::Resolve), FailureClass::Unavailable),
+            (http(ErrorKind::Timeout), FailureClass::Unavailable),
+            (http(ErrorKind::Protocol), FailureClass::Unavailable),
+            (http(ErrorKind::Interrupted), FailureClass::Interrupted),
+            (http(ErrorKind::Tls), FailureClass::Definite),
             (
                 http(ErrorKind::Certificate(Certificate::Authority)),
-                Class::Definite,
+                FailureClass::Definite,
             ),
-            (http(ErrorKind::TooLarge), Class::Definite),
-            (http(ErrorKind::Request), Class::Definite),
-            (api(404, "Forbidden.ResourceNotFound"), Class::Definite),
-            (api(403, "Forbidden.NoPermission"), Class::Definite),
-            (api(400, "InvalidSecurityToken.Expired"), Class::Definite),
-            (api(400, "SignatureDoesNotMatch"), Class::Definite),
-            (api(400, "InvalidParameter"), Class::Definite),
-            (api(404, ""), Class::Definite),
+            (http(ErrorKind::TooLarge), FailureClass::Definite),
+            (http(ErrorKind::Request), FailureClass::Definite),
+            (api(404, "Forbidden.ResourceNotFound"), FailureClass::Definite),
+            (api(403, "Forbidden.NoPermission"), FailureClass::Definite),
+            (api(400, "InvalidSecurityToken.Expired"), FailureClass::Definite),
+            (api(400, "SignatureDoesNotMatch"), FailureClass::Definite),
+            (api(400, "InvalidParameter"), FailureClass::Definite),
+            (api(404, ""), FailureClass::Definite),
         ] {
-            assert_eq!(Class::of(&error), class, "{error}");
+            assert_eq!(FailureClass::of(&error), class, "{error}");
         }
     }
 
     #[test]
     fn pauses_double_and_end() {
         for (attempt, longest) in [(1, 250), (2, 500), (3, 1000)] {
-            assert_eq!(pause(&failure(Class::Unavailable, attempt), 1.0), millis(longest));
+            assert_eq!(
+                pause(&failure(FailureClass::Unavailable, attempt), 1.0),
+                millis(longest)
+            );
         }
         assert_eq!(
-            pause(&failure(Class::Unavailable, limits::FETCH_ATTEMPTS), 1.0),
+            pause(&failure(FailureClass::Unavailable, limits::FETCH_ATTEMPTS), 1.0),
             None
         );
     }
@@ -206,29 +209,29 @@ mod tests {
     fn throttled_calls_have_more_tries_and_longer_pauses() {
         let last = limits::FETCH_ATTEMPTS_THROTTLED - 1;
         assert_eq!(
-            pause(&failure(Class::Throttled, last), 1.0),
+            pause(&failure(FailureClass::Throttled, last), 1.0),
             Some(limits::FETCH_BACKOFF_CAP)
         );
-        assert_eq!(pause(&failure(Class::Throttled, last + 1), 1.0), None);
+        assert_eq!(pause(&failure(FailureClass::Throttled, last + 1), 1.0), None);
     }
 
     #[test]
     fn jitter_is_full() {
-        assert_eq!(pause(&failure(Class::Unavailable, 1), 0.0), millis(0));
-        assert_eq!(pause(&failure(Class::Unavailable, 1), 0.5), millis(125));
+        assert_eq!(pause(&failure(FailureClass::Unavailable, 1), 0.0), millis(0));
+        assert_eq!(pause(&failure(FailureClass::Unavailable, 1), 0.5), millis(125));
     }
 
     #[test]
     fn a_connection_that_broke_off_is_replaced_at_once_and_then_with_pauses() {
-        assert_eq!(pause(&failure(Class::Interrupted, 1), 1.0), millis(0));
-        assert_eq!(pause(&failure(Class::Interrupted, 2), 1.0), millis(500));
+        assert_eq!(pause(&failure(FailureClass::Interrupted, 1), 1.0), millis(0));
+        assert_eq!(pause(&failure(FailureClass::Interrupted, 2), 1.0), millis(500));
     }
 
     #[test]
     fn the_gateways_hint_is_the_least_pause() {
         let hinted = |hint| Failure {
             hint: Some(hint),
-            ..failure(Class::Throttled, 1)
+            ..failure(FailureClass::Throttled, 1)
         };
         assert_eq!(pause(&hinted(Duration::from_millis(700)), 0.0), millis(700));
         assert_eq!(pause(&hinted(Duration::from_millis(100)), 1.0), millis(250));
@@ -242,7 +245,7 @@ mod tests {
     fn never_past_the_deadline() {
         let within = |remaining| Failure {
             remaining,
-            ..failure(Class::Unavailable, 1)
+            ..failure(FailureClass::Unavailable, 1)
         };
         assert_eq!(pause(&within(Duration::from_millis(251)), 1.0), millis(250));
         assert_eq!(pause(&within(Duration::from_millis(250)), 1.0), None);
@@ -251,13 +254,13 @@ mod tests {
 
     #[test]
     fn what_cannot_change_is_not_tried_again() {
-        assert_eq!(pause(&failure(Class::Definite, 1), 0.0), None);
+        assert_eq!(pause(&failure(FailureClass::Definite, 1), 0.0), None);
     }
 
     #[test]
     fn retries_are_earned() {
         let start = SystemClock.now();
-        let mut budget = Budget::new(start);
+        let mut budget = RetryBudget::new(start);
         let mut spent = 0;
         while budget.spend(start) {
             spent += 1;

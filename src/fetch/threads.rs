@@ -9,7 +9,7 @@ use super::awake::Awake;
 use super::call::{Cloud, Key, Refusal, attempt, failed};
 use super::core::{Attempt, Core, Next, PartyId};
 use super::pull::{Error, label};
-use super::retry::Class;
+use super::retry::FailureClass;
 use crate::auth::IdentityKey;
 use crate::clock::Clock;
 use crate::cloud::Api;
@@ -176,7 +176,7 @@ impl Threads {
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| attempt(&self.api, &call.job, remaining)));
         let outcome = outcome.unwrap_or_else(|_payload| {
             log::error!("defect: a call to the cloud panicked");
-            failed(Error::Broken, Class::Definite)
+            failed(Error::Broken, FailureClass::Definite)
         });
         let refusal = Refusal::of(&outcome, &call.job);
         let fraction = self.fraction();

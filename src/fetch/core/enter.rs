@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::exchange::{Domain, Entered, FlightId, PartyId, Settled, Source, Want};
+use super::exchange::{Domain, Entered, FlightId, Origin, PartyId, Settled, Want};
 use super::flight::{Flight, State};
 use super::state::{Core, Party, Slot};
 use crate::fetch::volumes::Volume;
@@ -33,26 +33,26 @@ impl<D: Domain> Core<D> {
             Vec::new()
         };
         let mut slots = Vec::with_capacity(wants.len());
-        let mut sources = Vec::with_capacity(wants.len());
+        let mut origins = Vec::with_capacity(wants.len());
         for Want { service, key, job } in wants {
             let copy = copies.get_mut(slots.len()).and_then(Option::take);
-            let (slot, source) = match (copy, job) {
-                (Some(value), _) => (Slot::Settled(Settled::Value(value)), Source::Copy),
-                (None, Err(error)) => (Slot::Lost(Some(error)), Source::Nobody),
+            let (slot, origin) = match (copy, job) {
+                (Some(value), _) => (Slot::Settled(Settled::Value(value)), Origin::Copy),
+                (None, Err(error)) => (Slot::Lost(Some(error)), Origin::Nobody),
                 (None, Ok(job)) => {
                     let waiter = (party, slots.len());
-                    let (flight, source) =
+                    let (flight, origin) =
                         self.join_or_start(service, key, job, waiter, is_repeated, may_share);
-                    (Slot::Pending(flight), source)
+                    (Slot::Pending(flight), origin)
                 }
             };
             slots.push(slot);
-            sources.push(source);
+            origins.push(origin);
         }
-        let count = |wanted| sources.iter().filter(|source| **source == wanted).count();
-        self.counts.copies += count(Source::Copy) as u64;
-        self.counts.joined += count(Source::Joined) as u64;
-        let pending = count(Source::Call) + count(Source::Joined);
+        let count = |wanted| origins.iter().filter(|origin| **origin == wanted).count();
+        self.counts.copies += count(Origin::Copy) as u64;
+        self.counts.joined += count(Origin::Joined) as u64;
+        let pending = count(Origin::Call) + count(Origin::Joined);
         if pending == 0 {
             self.complete.push(party);
         }
@@ -70,7 +70,7 @@ impl<D: Domain> Core<D> {
         Entered {
             party,
             is_repeated,
-            sources,
+            origins,
         }
     }
 
@@ -109,7 +109,7 @@ impl<D: Domain> Core<D> {
         waiter: (PartyId, usize),
         is_repeated: bool,
         may_share: bool,
-    ) -> (FlightId, Source) {
+    ) -> (FlightId, Origin) {
         let open = self.open.get(&key).copied().unwrap_or_default();
         let joined = open.unsent.or(if may_share { open.sent } else { None });
         if let Some(id) = joined
@@ -117,7 +117,7 @@ impl<D: Domain> Core<D> {
         {
             flight.waiters.push(waiter);
             flight.is_first |= !is_repeated;
-            return (id, Source::Joined);
+            return (id, Origin::Joined);
         }
         let id = FlightId(self.id());
         let (home, _) = waiter;
@@ -135,6 +135,6 @@ impl<D: Domain> Core<D> {
             last_error: None,
         };
         self.flights.insert(id, flight);
-        (id, Source::Call)
+        (id, Origin::Call)
     }
 }

@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-use crate::fetch::retry::Class;
+use crate::fetch::retry::FailureClass;
 use crate::params::Service;
 
 /// What the engine moves about. The provider's own is about cloud calls; a simulation has a smaller one.
@@ -75,12 +75,12 @@ pub struct Entered {
     /// Whether its volume is known to have been mounted.
     pub is_repeated: bool,
     /// Where each value comes from, in the order of the wants.
-    pub sources: Vec<Source>,
+    pub origins: Vec<Origin>,
 }
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Origin {
     /// A call of its own.
     Call,
     /// A shared copy.
@@ -124,7 +124,7 @@ pub enum Outcome<D: Domain> {
         /// The error, for those who wait.
         error: D::Error,
         /// What it says about another try.
-        class: Class,
+        class: FailureClass,
         /// How long the gateway said to wait.
         hint: Option<Duration>,
     },

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::exchange::{Domain, FlightId, Outcome, PartyId, Settled};
 use super::flight::{Flight, State};
 use super::state::{Core, Slot, deadline};
-use crate::fetch::retry::{self, Class, Failure};
+use crate::fetch::retry::{self, Failure, FailureClass};
 use crate::limits;
 
 impl<D: Domain> Core<D> {
@@ -33,7 +33,7 @@ impl<D: Domain> Core<D> {
         let is_answered = !matches!(
             outcome,
             Outcome::Failed {
-                class: Class::Interrupted | Class::Unavailable,
+                class: FailureClass::Interrupted | FailureClass::Unavailable,
                 ..
             }
         );
@@ -75,14 +75,14 @@ impl<D: Domain> Core<D> {
                 self.again(id, flight, now);
             }
             Outcome::Failed { error, class, hint } => {
-                if class == Class::Throttled {
+                if class == FailureClass::Throttled {
                     self.counts.throttled += 1;
                     self.lane(flight.service).pace.throttled(sent, hint, now);
                 }
-                if class == Class::Unavailable {
+                if class == FailureClass::Unavailable {
                     self.lane(flight.service).unavailable(now);
                 }
-                if class == Class::Definite {
+                if class == FailureClass::Definite {
                     if let Some(copies) = &mut self.copies {
                         copies.refused(&flight.key, sent);
                     }
@@ -109,8 +109,8 @@ impl<D: Domain> Core<D> {
     }
 
     /// Whether the process can afford a retry. Throttled calls are held back by the pace instead.
-    fn affords(&mut self, class: Class, now: Instant) -> bool {
-        let affords = class == Class::Throttled || self.budget.spend(now);
+    fn affords(&mut self, class: FailureClass, now: Instant) -> bool {
+        let affords = class == FailureClass::Throttled || self.budget.spend(now);
         self.counts.unaffordable += u64::from(!affords);
         affords
     }
@@ -158,7 +158,7 @@ impl<D: Domain> Core<D> {
         }
     }
 
-    fn fail(&mut self, flight: &Flight<D>, error: &D::Error, class: Class) {
+    fn fail(&mut self, flight: &Flight<D>, error: &D::Error, class: FailureClass) {
         self.settle(flight, 0, || match class.is_outage() {
             true => Slot::Lost(Some(error.clone())),
             false => Settled::Failed(error.clone()).into(),

@@ -20,7 +20,7 @@ mod state;
 mod tests;
 
 pub use exchange::{
-    Attempt, Counts, Domain, Entered, FlightId, LaneSettings, Next, Outcome, PartyId, Settings, Settled,
-    Source, Want,
+    Attempt, Counts, Domain, Entered, FlightId, LaneSettings, Next, Origin, Outcome, PartyId, Settings,
+    Settled, Want,
 };
 pub use state::Core;

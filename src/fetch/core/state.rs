@@ -9,7 +9,7 @@ use super::flight::{Flight, Open};
 use crate::fetch::copies::Copies;
 use crate::fetch::lane::Lane;
 use crate::fetch::pace::Pace;
-use crate::fetch::retry::Budget;
+use crate::fetch::retry::RetryBudget;
 use crate::fetch::volumes::{Volume, Volumes};
 use crate::params::Service;
 
@@ -27,7 +27,7 @@ pub struct Core<D: Domain> {
     /// What is kept for outages.
     pub(super) stale: Option<Copies<D::Key, D::Value>>,
     pub(super) volumes: Volumes,
-    pub(super) budget: Budget,
+    pub(super) budget: RetryBudget,
     pub(super) counts: Counts,
     pub(super) last_id: u64,
 }
@@ -76,7 +76,7 @@ impl<D: Domain> Core<D> {
             copies: copies(settings.refresh_interval, settings.copies_bytes),
             stale: copies(settings.serve_stale_for, settings.stale_bytes),
             volumes: Volumes::new(),
-            budget: Budget::new(now),
+            budget: RetryBudget::new(now),
             counts: Counts::default(),
             last_id: 0,
         }

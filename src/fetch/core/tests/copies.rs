@@ -145,7 +145,7 @@ fn what_starts_together_spreads() {
     bench.mount(&["a"], Some(&known));
     // The same after an outage.
     let call = bench.call();
-    bench.fail(call, "out of order", Class::Unavailable);
+    bench.fail(call, "out of order", FailureClass::Unavailable);
     let call = bench.call();
     bench.core.finish(call, Outcome::Value(3, 10), 0.5, bench.now);
     bench.pass(30);
@@ -176,7 +176,7 @@ fn what_was_under_way_when_the_cloud_refused_is_not_shared() {
     bench.pass(1);
     let late = bench.mount(&["a"], None);
     let refused = bench.call();
-    bench.fail(refused, "denied", Class::Definite);
+    bench.fail(refused, "denied", FailureClass::Definite);
     bench.answer(slow, 1);
     assert_eq!(
         (bench.results(early), bench.results(late)),
@@ -234,7 +234,7 @@ fn a_definite_refusal_ends_the_copy() {
     bench.pass(1);
     bench.mount(&["a"], None);
     let call = bench.call();
-    bench.fail(call, "denied", Class::Definite);
+    bench.fail(call, "denied", FailureClass::Definite);
     bench.mount(&["a"], Some(&known));
     assert_eq!(bench.calls().len(), 1, "it asks the cloud again");
 }

@@ -32,7 +32,7 @@ fn a_refusal_cancels_nobody_and_all_refusals_are_told() {
         let call = bench.call();
         match outcome {
             Ok(value) => bench.answer(call, value),
-            Err(error) => bench.fail(call, error, Class::Definite),
+            Err(error) => bench.fail(call, error, FailureClass::Definite),
         }
     }
     assert_eq!(bench.results(party), [Err("denied"), Ok(1), Err("missing")]);
@@ -49,7 +49,7 @@ fn an_outage_cancels_what_has_not_started() {
     let (failing, running) = (calls[0].flight, calls[1].flight);
     let mut failing = failing;
     for attempt in 1..=limits::FETCH_ATTEMPTS {
-        bench.fail(failing, "out of order", Class::Unavailable);
+        bench.fail(failing, "out of order", FailureClass::Unavailable);
         if attempt < limits::FETCH_ATTEMPTS {
             failing = bench.call();
         }
@@ -77,7 +77,7 @@ fn after_an_outage_a_mount_asks_for_one_value_and_then_for_the_rest() {
     let first = bench.mount(&["a"], None);
     for _ in 0..limits::FETCH_ATTEMPTS {
         let call = bench.call();
-        bench.fail(call, "503", Class::Unavailable);
+        bench.fail(call, "503", FailureClass::Unavailable);
         bench.pass(1);
     }
     assert_eq!(bench.results(first), [Err("503")]);
@@ -88,7 +88,7 @@ fn after_an_outage_a_mount_asks_for_one_value_and_then_for_the_rest() {
     assert_eq!(calls.len(), 2, "one of each Mount, e and b");
     bench.core.leave(failing, bench.now);
     assert_eq!(bench.calls().len(), 0, "what has been sent was not answered yet");
-    bench.fail(calls[1].flight, "503", Class::Unavailable);
+    bench.fail(calls[1].flight, "503", FailureClass::Unavailable);
     let next = bench.calls();
     assert_eq!(next.len(), 1, "what the other has joined goes on, one at a time");
     bench.answer(next[0].flight, 3);
@@ -108,11 +108,11 @@ fn under_an_outage_a_try_that_fails_is_the_last() {
     let calls = bench.calls();
     let (mut failing, slow) = (calls[0].flight, calls[1].flight);
     for _ in 1..limits::FETCH_ATTEMPTS {
-        bench.fail(failing, "out of order", Class::Unavailable);
+        bench.fail(failing, "out of order", FailureClass::Unavailable);
         failing = bench.call();
     }
-    bench.fail(failing, "out of order", Class::Unavailable);
-    bench.fail(slow, "timed out", Class::Unavailable);
+    bench.fail(failing, "out of order", FailureClass::Unavailable);
+    bench.fail(slow, "timed out", FailureClass::Unavailable);
     assert_eq!(bench.results(party), [Err("out of order"), Err("timed out")]);
     assert!(bench.calls().is_empty());
     bench.assert_empty();
@@ -145,7 +145,7 @@ fn an_outage_is_not_amplified() {
         while !bench.core.is_complete(party) {
             let call = bench.call();
             calls += 1;
-            bench.fail(call, "out of order", Class::Unavailable);
+            bench.fail(call, "out of order", FailureClass::Unavailable);
         }
         bench.leave(party);
     }
@@ -164,7 +164,7 @@ fn throttles_slow_the_service_down_and_leave_the_other_alone() {
     let mut bench = Bench::wide();
     let party = bench.mount(&["a", "b", "c", "d"], None);
     for call in bench.calls() {
-        bench.fail(call.flight, "throttled", Class::Throttled);
+        bench.fail(call.flight, "throttled", FailureClass::Throttled);
     }
     assert!(!bench.core.is_complete(party));
     assert!(bench.calls().is_empty(), "four at once were too many");

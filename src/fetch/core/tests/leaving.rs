@@ -37,7 +37,7 @@ fn a_leader_that_leaves_during_the_call_and_its_retry() {
     let call = bench.call();
     bench.leave(leader);
     bench.pass(2);
-    bench.fail(call, "out of order", Class::Unavailable);
+    bench.fail(call, "out of order", FailureClass::Unavailable);
     assert!(!bench.core.is_complete(waiter), "there is time for a retry");
     let call = bench.call();
     bench.answer(call, 7);
@@ -56,7 +56,7 @@ fn the_end_of_one_mounts_time_is_not_the_end_of_anothers() {
     bench.pass(1);
     assert_eq!(bench.leave(hasty), [Err("unfinished"), Err("unfinished")]);
     for call in calls {
-        bench.fail(call.flight, "late", Class::Unavailable);
+        bench.fail(call.flight, "late", FailureClass::Unavailable);
     }
     let calls = bench.calls();
     assert_eq!(calls.iter().map(|call| call.number).collect::<Vec<_>>(), [1, 1]);
@@ -74,7 +74,7 @@ fn a_call_that_nobody_waits_for_any_more() {
     let party = bench.mount(&["a"], None);
     let call = bench.call();
     bench.leave(party);
-    bench.fail(call, "out of order", Class::Unavailable);
+    bench.fail(call, "out of order", FailureClass::Unavailable);
     assert!(bench.calls().is_empty(), "no retry for nobody");
     bench.assert_empty();
 
@@ -95,7 +95,7 @@ fn whoever_leaves_between_two_tries_learns_of_the_last_one() {
     let call = bench.call();
     let outcome = Outcome::Failed {
         error: "throttled",
-        class: Class::Throttled,
+        class: FailureClass::Throttled,
         hint: Some(Duration::from_secs(5)),
     };
     bench.core.finish(call, outcome, 0.0, bench.now);

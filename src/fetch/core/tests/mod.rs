@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::clock::{Clock as _, SystemClock};
-use crate::fetch::retry::Class;
+use crate::fetch::retry::FailureClass;
 use crate::fetch::volumes::Volume;
 use crate::limits;
 use crate::params::{Pod, Service};
@@ -131,7 +131,7 @@ impl Bench {
         self.core.finish(flight, Outcome::Value(value, 10), 0.0, self.now);
     }
 
-    fn fail(&mut self, flight: FlightId, error: &'static str, class: Class) {
+    fn fail(&mut self, flight: FlightId, error: &'static str, class: FailureClass) {
         let outcome = Outcome::Failed {
             error,
             class,

@@ -25,7 +25,7 @@ enum Event {
 enum How {
     Value,
     Renewed,
-    Failed(Class),
+    Failed(FailureClass),
 }
 
 const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
@@ -35,10 +35,10 @@ fn event() -> impl Strategy<Value = Event> {
     let how = prop_oneof![
         4 => Just(How::Value),
         1 => Just(How::Renewed),
-        1 => Just(How::Failed(Class::Definite)),
-        1 => Just(How::Failed(Class::Interrupted)),
-        1 => Just(How::Failed(Class::Throttled)),
-        4 => Just(How::Failed(Class::Unavailable)),
+        1 => Just(How::Failed(FailureClass::Definite)),
+        1 => Just(How::Failed(FailureClass::Interrupted)),
+        1 => Just(How::Failed(FailureClass::Throttled)),
+        4 => Just(How::Failed(FailureClass::Unavailable)),
     ];
     let mount = (vec(0..KEYS.len(), 1..6), proptest::option::of(0..3_usize));
     prop_oneof![

@@ -96,7 +96,7 @@ fn a_first_mount_may_join_a_call_between_two_tries() {
     let call = bench.call();
     let pause = Outcome::Failed {
         error: "throttled",
-        class: Class::Unavailable,
+        class: FailureClass::Unavailable,
         hint: None,
     };
     bench.core.finish(call, pause, 1.0, bench.now);
@@ -116,7 +116,7 @@ fn a_retry_joins_a_newer_call_of_the_same_key() {
     let early = bench.mount(&["a"], None);
     let old = bench.call();
     let late = bench.mount(&["a"], None);
-    bench.fail(old, "out of order", Class::Unavailable);
+    bench.fail(old, "out of order", FailureClass::Unavailable);
     let call = bench.call();
     bench.answer(call, 1);
     assert_eq!(bench.results(early), [Ok(1)]);
@@ -131,7 +131,7 @@ fn errors_are_shared_with_those_who_waited_and_not_remembered() {
     let first = bench.mount(&["a"], None);
     let second = bench.mount(&["a"], Some(&known));
     let call = bench.call();
-    bench.fail(call, "denied", Class::Definite);
+    bench.fail(call, "denied", FailureClass::Definite);
     assert_eq!(bench.results(first), [Err("denied")]);
     assert_eq!(bench.results(second), [Err("denied")]);
     let third = bench.mount(&["a"], Some(&known));
@@ -152,7 +152,7 @@ fn keys_share_nothing() {
     assert_eq!(calls.len(), 2);
     bench.answer(calls[0].flight, 1);
     assert!(!bench.core.is_complete(theirs));
-    bench.fail(calls[1].flight, "denied", Class::Definite);
+    bench.fail(calls[1].flight, "denied", FailureClass::Definite);
     assert_eq!(bench.results(ours), [Ok(1)]);
     assert_eq!(bench.results(theirs), [Err("denied")]);
     let theirs = bench.mount(&["bob/secret"], Some(&known));

@@ -27,7 +27,7 @@ impl Bench {
     }
 
     /// Every call that there is now and that comes of it fails.
-    fn fail_all(&mut self, class: Class) {
+    fn fail_all(&mut self, class: FailureClass) {
         loop {
             let calls = self.calls();
             if calls.is_empty() {
@@ -56,7 +56,7 @@ impl Bench {
     /// What a Mount of `keys` takes while everything is out of order.
     fn takes_in_an_outage(&mut self, keys: &[&'static str], volume: Option<&Volume>) -> Vec<Taken> {
         let party = self.mount(keys, volume);
-        self.fail_all(Class::Unavailable);
+        self.fail_all(FailureClass::Unavailable);
         assert!(self.core.is_complete(party));
         let taken = self.takes(party);
         self.assert_empty();
@@ -112,10 +112,10 @@ fn an_outage_serves_what_was_read_before_to_pods_that_start_and_to_those_that_ru
 #[test]
 fn every_kind_of_outage_and_nothing_else() {
     for (class, taken) in [
-        (Class::Unavailable, Old(1, 1)),
-        (Class::Interrupted, Old(1, 1)),
-        (Class::Throttled, Old(1, 1)),
-        (Class::Definite, Nothing("out of order")),
+        (FailureClass::Unavailable, Old(1, 1)),
+        (FailureClass::Interrupted, Old(1, 1)),
+        (FailureClass::Throttled, Old(1, 1)),
+        (FailureClass::Definite, Nothing("out of order")),
     ] {
         let mut bench = Bench::keeping();
         bench.has_read("a", 1);
@@ -163,7 +163,7 @@ fn a_refusal_is_never_covered_and_takes_the_value_along() {
     bench.has_read("a", 1);
     let party = bench.mount(&["a"], Some(&volume("new")));
     let call = bench.call();
-    bench.fail(call, "denied", Class::Definite);
+    bench.fail(call, "denied", FailureClass::Definite);
     assert_eq!(bench.takes(party), [Nothing("denied")]);
     assert_eq!(bench.core.stale(), (0, 0));
     assert_eq!(
@@ -180,7 +180,7 @@ fn what_was_under_way_when_the_cloud_refused_is_not_kept() {
     let slow = bench.call();
     let late = bench.mount(&["a"], Some(&volume("new")));
     let refused = bench.call();
-    bench.fail(refused, "denied", Class::Definite);
+    bench.fail(refused, "denied", FailureClass::Definite);
     bench.answer(slow, 1);
     assert_eq!(
         (bench.takes(early), bench.takes(late)),
@@ -213,7 +213,7 @@ fn never_past_the_duration() {
     );
     // The Mount came in time, and leaves too late.
     let party = bench.mount(&["a"], Some(&volume("new")));
-    bench.fail_all(Class::Unavailable);
+    bench.fail_all(FailureClass::Unavailable);
     bench.pass(1);
     assert_eq!(bench.takes(party), [Nothing("out of order")]);
     assert_eq!(bench.core.expiry(), Some(bench.now));
@@ -258,8 +258,8 @@ fn never_a_secret_that_is_named_in_several_ways() {
     let party = bench.mount(&["s", "s@previous"], Some(&volume("new")));
     let calls = bench.calls();
     bench.answer(calls[0].flight, 5);
-    bench.fail(calls[1].flight, "out of order", Class::Unavailable);
-    bench.fail_all(Class::Unavailable);
+    bench.fail(calls[1].flight, "out of order", FailureClass::Unavailable);
+    bench.fail_all(FailureClass::Unavailable);
     assert_eq!(bench.takes(party), [New(5), Nothing("out of order")]);
 }
 
@@ -286,7 +286,7 @@ fn never_to_whoever_fills_no_volume() {
         key: "a",
         job: Err("STS is out of reach"),
     };
-    bench.fail(under_way, "out of order", Class::Unavailable);
+    bench.fail(under_way, "out of order", FailureClass::Unavailable);
     let entered = bench.core.mount(vec![want], None, deadline, bench.now);
     assert_eq!(bench.takes(entered.party), [Nothing("STS is out of reach")]);
     assert_eq!(bench.core.counts().stale, 1);
@@ -304,9 +304,9 @@ fn old_values_beside_new_ones_and_beside_none() {
     let party = bench.mount(&["a", "b", "c"], Some(&volume("new")));
     let calls = bench.calls();
     bench.answer(calls[1].flight, 2);
-    bench.fail(calls[0].flight, "out of order", Class::Unavailable);
-    bench.fail(calls[2].flight, "out of order", Class::Unavailable);
-    bench.fail_all(Class::Unavailable);
+    bench.fail(calls[0].flight, "out of order", FailureClass::Unavailable);
+    bench.fail(calls[2].flight, "out of order", FailureClass::Unavailable);
+    bench.fail_all(FailureClass::Unavailable);
     let taken = bench.takes(party);
     assert_eq!(taken, [Old(1, 0), New(2), Nothing("out of order")]);
 }
@@ -324,7 +324,7 @@ fn whoever_has_no_credentials_gets_old_values_only() {
     let entered = bench
         .core
         .mount(wants.into(), Some(&volume("new")), deadline, bench.now);
-    assert_eq!(entered.sources, [Source::Nobody; 2]);
+    assert_eq!(entered.origins, [Origin::Nobody; 2]);
     assert!(bench.calls().is_empty() && bench.core.is_complete(entered.party));
     assert_eq!(
         bench.takes(entered.party),
@@ -402,7 +402,7 @@ fn what_waits_for_its_turn() {
     bench.now += limits::STALE_PATIENCE;
     let next_look = bench.now + limits::STALE_LOOK;
     assert_eq!(bench.core.wait(party, bench.now), Some(next_look));
-    bench.fail(blocking, "out of order", Class::Unavailable);
+    bench.fail(blocking, "out of order", FailureClass::Unavailable);
     bench.call();
     assert_eq!(bench.core.wait(party, bench.now), None);
     assert_eq!(bench.takes(party), [Old(1, 10)]);
@@ -417,7 +417,7 @@ fn a_slow_down_after_throttles_is_an_outage_for_those_in_line() {
     let call = bench.call();
     let held = Outcome::Failed {
         error: "throttled",
-        class: Class::Throttled,
+        class: FailureClass::Throttled,
         hint: Some(limits::THROTTLE_HINT_CAP),
     };
     bench.core.finish(call, held, 0.0, bench.now);
@@ -432,7 +432,7 @@ fn a_mount_that_was_taken_back_takes_nothing() {
     let mut bench = Bench::keeping();
     bench.has_read("a", 1);
     let party = bench.mount(&["a"], Some(&volume("new")));
-    bench.fail_all(Class::Unavailable);
+    bench.fail_all(FailureClass::Unavailable);
     assert!(matches!(
         bench.core.cancel(party)[..],
         [Settled::Failed("out of order")]

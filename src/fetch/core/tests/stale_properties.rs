@@ -40,20 +40,20 @@ enum Step {
 enum How {
     Value,
     Large,
-    Fails(Class),
+    Fails(FailureClass),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let outage = prop_oneof![
-        Just(Class::Unavailable),
-        Just(Class::Interrupted),
-        Just(Class::Throttled)
+        Just(FailureClass::Unavailable),
+        Just(FailureClass::Interrupted),
+        Just(FailureClass::Throttled)
     ];
     let how = prop_oneof![
         4 => Just(How::Value),
         1 => Just(How::Large),
         4 => outage.prop_map(How::Fails),
-        1 => Just(How::Fails(Class::Definite)),
+        1 => Just(How::Fails(FailureClass::Definite)),
     ];
     let mount = (
         prop::collection::vec(0..KEYS.len(), 1..4),
@@ -167,11 +167,11 @@ impl Model {
                 Outcome::Value(value, if matches!(how, How::Large) { ROOM } else { 10 })
             }
             How::Fails(class) => {
-                if class == Class::Definite {
+                if class == FailureClass::Definite {
                     self.refused.insert(key, self.event);
                 }
                 Outcome::Failed {
-                    error: if class == Class::Definite {
+                    error: if class == FailureClass::Definite {
                         "refused"
                     } else {
                         "outage"
