@@ -27,17 +27,18 @@ pub(super) enum Parameter {
 const ANY: Parameter = Parameter::Value("any value", |_| true);
 const NUMBER: Parameter = Parameter::Value("a number", is_number);
 const TEXT: Parameter = Parameter::Value("a string", is_text);
-const LIST: Parameter = Parameter::Value("an array", is_list);
-const OBJECT: Parameter = Parameter::Value("an object", is_object);
-const NUMBERS: Parameter = Parameter::Value("an array of numbers", |value| holds(value, is_number));
-const TEXTS: Parameter = Parameter::Value("an array of strings", |value| holds(value, is_text));
-const NUMBERS_OR_TEXTS: Parameter = Parameter::Value("an array of numbers or of strings", |value| {
-    holds(value, is_number) || holds(value, is_text)
+const LIST: Parameter = Parameter::Value("an array", |it| matches!(it, Value::List(_)));
+const OBJECT: Parameter = Parameter::Value("an object", |it| matches!(it, Value::Object(_)));
+const NUMBERS: Parameter = Parameter::Value("an array of numbers", |it| holds(it, is_number));
+const TEXTS: Parameter = Parameter::Value("an array of strings", |it| holds(it, is_text));
+const NUMBERS_OR_TEXTS: Parameter = Parameter::Value("an array of numbers or of strings", |it| {
+    holds(it, is_number) || holds(it, is_text)
 });
-const LIST_OR_TEXT: Parameter =
-    Parameter::Value("an array or a string", |value| is_list(value) || is_text(value));
-const SIZED: Parameter = Parameter::Value("an array, an object or a string", |value| {
-    is_list(value) || is_object(value) || is_text(value)
+const LIST_OR_TEXT: Parameter = Parameter::Value("an array or a string", |it| {
+    matches!(it, Value::List(_) | Value::Text(_))
+});
+const SIZED: Parameter = Parameter::Value("an array, an object or a string", |it| {
+    matches!(it, Value::List(_) | Value::Object(_) | Value::Text(_))
 });
 
 fn is_number(value: &Value) -> bool {
@@ -46,14 +47,6 @@ fn is_number(value: &Value) -> bool {
 
 fn is_text(value: &Value) -> bool {
     matches!(value, Value::Text(_))
-}
-
-fn is_list(value: &Value) -> bool {
-    matches!(value, Value::List(_))
-}
-
-fn is_object(value: &Value) -> bool {
-    matches!(value, Value::Object(_))
 }
 
 fn holds(list: &Value, what: fn(&Value) -> bool) -> bool {
