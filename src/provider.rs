@@ -123,19 +123,20 @@ pub fn mounter(
     let metadata = Arc::new(metadata.counting(metrics.clone()));
     let asked = config.identity.worker_role.then(|| Arc::clone(&metadata));
     let region = Arc::new(NodeRegion::new(config.region, asked, Arc::clone(clock)));
-    let sessions = Arc::new(Sessions {
-        api: api.clone(),
-        sts: match config.sts {
-            StsSetting::Fixed { endpoint, setting } => Sts::Fixed { endpoint, setting },
-            StsSetting::Regional { vpc } => Sts::Regional {
-                node: Arc::clone(&region),
-                vpc,
-            },
+    let sts = match config.sts {
+        StsSetting::Fixed { endpoint, setting } => Sts::Fixed { endpoint, setting },
+        StsSetting::Regional { vpc } => Sts::Regional {
+            node: Arc::clone(&region),
+            vpc,
         },
-        clock: Arc::clone(clock),
-        name: config.identity.session_name.clone(),
-        duration_seconds: config.identity.duration_seconds,
-    });
+    };
+    let sessions = Arc::new(Sessions::new(
+        api.clone(),
+        sts,
+        Arc::clone(clock),
+        config.identity.session_name.clone(),
+        config.identity.duration_seconds,
+    ));
     let kubernetes = Kubernetes::new(config.cluster.server, &config.cluster.credentials, config.proxies);
     let hasher = Arc::new(SecretHasher::new(&*entropy));
     Mounter {

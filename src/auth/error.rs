@@ -138,9 +138,6 @@ fn role_advice(
         (Kind::Unavailable, _) => f.write_str("; STS is out of order; kubelet tries again"),
         (Kind::Throttled, _) => f.write_str("; the account's quota of STS is used up; kubelet tries again"),
         (Kind::NotFound, _) => f.write_str("; check the ARN of the role"),
-        _ if code == "InvalidParameter.DurationSeconds" => f.write_str(
-            "; ALICLOUD_ROLE_SESSION_EXPIRATION is longer than the role's MaxSessionDuration",
-        ),
         (_, Some(federated)) if code.starts_with("AuthenticationFail.OIDCToken") => {
             token_advice(f, code, &federated.provider_arn)
         }

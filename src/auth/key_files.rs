@@ -82,20 +82,26 @@ impl KeyFiles {
         let mut pairs = Vec::new();
         for (id, secret) in NAMES {
             let (id_path, secret_path) = (self.directory.join(id), self.directory.join(secret));
-            match (id_path.exists(), secret_path.exists()) {
-                (true, true) => pairs.push((id_path, secret_path)),
-                _ if !pairs.is_empty() => {}
-                (false, false) => {}
-                (true, false) => {
-                    return Err(self.failed(format!(
-                        "there is {id} and no {secret}; put both there, or neither"
-                    )));
+            let halves = (self.is_there(&id_path), self.is_there(&secret_path));
+            let (there, missing, path) = match halves {
+                (true, true) => {
+                    pairs.push((id_path, secret_path));
+                    continue;
                 }
-                (false, true) => {
-                    return Err(self.failed(format!(
-                        "there is {secret} and no {id}; put both there, or neither"
-                    )));
-                }
+                (true, false) => (id, secret, secret_path),
+                (false, true) => (secret, id, id_path),
+                (false, false) => continue,
+            };
+            if pairs.is_empty() {
+                self.check_if_exists(&path)?;
+                return Err(self.failed(format!(
+                    "there is {there} and no {missing}; put both there, or neither"
+                )));
+            }
+        }
+        if pairs.is_empty() {
+            for name in NAMES.iter().flat_map(|(id, secret)| [id, secret]) {
+                self.check_if_exists(&self.directory.join(name))?;
             }
         }
         let mut pairs = pairs.into_iter();
@@ -106,6 +112,21 @@ impl KeyFiles {
                 Err(self.failed(problem.to_owned()))
             }
             _ => Ok(first),
+        }
+    }
+
+    /// Whether a file holds something; an empty one counts as absent.
+    fn is_there(&self, path: &Path) -> bool {
+        let is_blank = |bytes: Secret| bytes.expose().trim_ascii().is_empty();
+        path.exists() && !file::read(path, limits::ACCESS_KEY_FILE_BYTES).is_ok_and(is_blank)
+    }
+
+    /// Says why a file that exists holds no half of a pair.
+    fn check_if_exists(&self, path: &Path) -> Result<(), KeyFilesError> {
+        if path.exists() {
+            self.half(path).map(drop)
+        } else {
+            Ok(())
         }
     }
 
@@ -269,6 +290,21 @@ mod tests {
             put(name, same);
         }
         open().expect("the same pair twice");
+        // An empty file counts as absent beside a pair.
+        for (id, secret) in NAMES {
+            put(id, "");
+            put(secret, "\n");
+            open().expect("one pair, and an empty one");
+            put(id, "LTAI");
+            let error = open().map(drop);
+            assert_eq!(error.is_err(), (id, secret) == NAMES[0], "{error:?}");
+            put(secret, "canary");
+        }
+        for (name, _) in NAMES {
+            put(name, "");
+        }
+        let error = open().expect_err("empty halves");
+        assert!(error.contains("ACCESS_KEY_ID: it is empty"), "{error}");
         let gone = KeyFiles::open(directory.path().join("gone"))
             .expect_err("gone")
             .to_string();

@@ -144,8 +144,11 @@ impl Entries {
         };
         let text = Secret::from(text.trim().to_owned());
         match &value.text {
-            Some(other) => value.is_ambiguous |= other.expose() != text.expose(),
-            None => value.text = Some(text),
+            // Empty counts as absent.
+            Some(other) if !other.is_empty() => {
+                value.is_ambiguous |= !text.is_empty() && other.expose() != text.expose();
+            }
+            _ => value.text = Some(text),
         }
     }
 
@@ -269,6 +272,9 @@ mod tests {
             r#"{"ACCESS_KEY":"id\n","Access_Secret":" secret\n"}"#,
             r#"{"access_key":"id","access_secret":"secret","other":"","ak":null,"sk":"x"}"#,
             r#"{"access_key":"id","ACCESS_KEY":"id\n","access_secret":"secret"}"#,
+            // An empty second spelling counts as absent, whichever comes first.
+            r#"{"ACCESS_KEY":"","access_key":"id","access_secret":"secret","ACCESS_SECRET":" \n"}"#,
+            r#"{"access_key":"id","ACCESS_KEY":null,"ACCESS_SECRET":"","access_secret":"secret"}"#,
             r#"{"csi.storage.k8s.io/serviceAccount.tokens":"{}","access_key":"id","access_secret":"secret"}"#,
         ] {
             assert_eq!(told(secrets), "id secret", "{secrets}");

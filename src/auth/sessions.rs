@@ -1,7 +1,7 @@
 //! Sessions of roles: STS is asked for them here and nowhere else.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -14,20 +14,22 @@ use crate::cloud::sts::{AssumeRole, AssumeRoleWithOidc, CallerIdentity, Temporar
 use crate::cloud::{self, Api, Credentials, Endpoint, NodeRegion, Target};
 use crate::limits;
 use crate::secret::Secret;
+use crate::sync::BoundedMap;
 
 /// Opens sessions of roles at STS.
 pub struct Sessions {
-    /// Signs and sends.
-    pub api: Api,
-    /// Where STS is.
-    pub sts: Sts,
+    pub(super) api: Api,
+    pub(super) sts: Sts,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
-    /// `ALICLOUD_ROLE_SESSION_NAME`: the name of every session.
-    pub name: Option<String>,
-    /// `ALICLOUD_ROLE_SESSION_EXPIRATION`: how long every session shall live.
-    pub duration_seconds: u32,
+    name: Option<String>,
+    duration_seconds: u32,
+    /// Roles whose MaxSessionDuration is shorter than that.
+    limited: Mutex<BoundedMap<String, ()>>,
 }
+
+/// Every role allows it, and a role assumed with another role's credentials allows no more.
+const HOUR: u32 = 3600;
 
 /// Where STS is.
 #[derive(Clone)]
@@ -103,6 +105,25 @@ impl Sts {
 }
 
 impl Sessions {
+    /// Sessions of the environment's `name` and duration, `ALICLOUD_ROLE_SESSION_NAME` and
+    /// `ALICLOUD_ROLE_SESSION_EXPIRATION`.
+    pub fn new(
+        api: Api,
+        sts: Sts,
+        clock: Arc<dyn Clock>,
+        name: Option<String>,
+        duration_seconds: u32,
+    ) -> Self {
+        Self {
+            api,
+            sts,
+            clock,
+            name,
+            duration_seconds,
+            limited: Mutex::new(BoundedMap::new(limits::IDENTITIES)),
+        }
+    }
+
     /// The name of a session: the environment's, else `account@namespace` of who asks, else the provider's own.
     pub(super) fn name(&self, pod: Option<(&str, &str)>) -> String {
         match (&self.name, pod) {
@@ -121,14 +142,16 @@ impl Sessions {
         remaining: Duration,
     ) -> Result<Temporary, Error> {
         let (endpoint, why) = self.sts.endpoint();
-        AssumeRoleWithOidc {
-            provider_arn,
-            role_arn: &session.role_arn,
-            token,
-            session_name: &session.session_name,
-            duration_seconds: self.duration_seconds,
-        }
-        .call(&self.api, &endpoint, remaining)
+        self.within_limit(session, self.duration_seconds, |duration_seconds| {
+            AssumeRoleWithOidc {
+                provider_arn,
+                role_arn: &session.role_arn,
+                token,
+                session_name: &session.session_name,
+                duration_seconds,
+            }
+            .call(&self.api, &endpoint, remaining)
+        })
         .map_err(|error| {
             let federated = Federated {
                 provider_arn: provider_arn.to_owned(),
@@ -204,13 +227,46 @@ impl Sessions {
             credentials: base,
             remaining,
         };
-        AssumeRole {
-            role_arn: &session.role_arn,
-            session_name: &session.session_name,
-            duration_seconds: self.duration_seconds,
-            external_id,
+        let wanted = match base.security_token {
+            Some(_) => self.duration_seconds.min(HOUR),
+            None => self.duration_seconds,
+        };
+        self.within_limit(session, wanted, |duration_seconds| {
+            AssumeRole {
+                role_arn: &session.role_arn,
+                session_name: &session.session_name,
+                duration_seconds,
+                external_id,
+            }
+            .call(&self.api, &target)
+        })
+    }
+
+    /// Asks for a session of the `wanted` duration, and for an hour if STS refuses that. STS does not tell how long a
+    /// role's sessions may be.
+    fn within_limit(
+        &self,
+        RoleSession { role_arn, .. }: &RoleSession,
+        wanted: u32,
+        ask: impl Fn(u32) -> Result<Temporary, cloud::Error>,
+    ) -> Result<Temporary, cloud::Error> {
+        let limited = || self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        if wanted <= HOUR || limited().get(role_arn).is_some() {
+            return ask(wanted.min(HOUR));
         }
-        .call(&self.api, &target)
+        match ask(wanted) {
+            Err(cloud::Error::Api(error)) if error.code == "InvalidParameter.DurationSeconds" => {
+                let granted = ask(HOUR)?;
+                if limited().peek(role_arn).is_none() {
+                    log::warn!(
+                        "ALICLOUD_ROLE_SESSION_EXPIRATION is longer than the MaxSessionDuration of {role_arn}, using 3600 s for this role: {error}"
+                    );
+                    limited().insert(role_arn.clone(), ());
+                }
+                Ok(granted)
+            }
+            outcome => outcome,
+        }
     }
 }
 

@@ -72,13 +72,14 @@ impl Identity {
             }
             role_arn => role_arn.as_deref().map(checked_role).transpose()?,
         };
+        let no_other = access_key.is_none() && token.is_none();
         Ok(Self {
             access_key,
             role_arn,
             session_name: session_name(environment, warnings)?,
             duration_seconds: duration_seconds(environment, warnings)?,
             token,
-            worker_role: !switch(environment, "ALIBABA_CLOUD_ECS_METADATA_DISABLED", warnings)?,
+            worker_role: worker_role(environment, no_other, warnings)?,
             worker_role_name: worker_role_name(environment)?,
             fallback,
         })
@@ -173,6 +174,24 @@ fn duration_seconds(environment: &dyn Environment, warnings: &mut Vec<String>) -
         ));
     }
     Ok(seconds)
+}
+
+/// Whether the node's role may be used. The official provider uses it unless the variable is the word true; where there
+/// is no other identity, another word for yes may stand where the node's role reads.
+fn worker_role(
+    environment: &dyn Environment,
+    no_other: bool,
+    warnings: &mut Vec<String>,
+) -> Result<bool, ConfigError> {
+    const DISABLED: &str = "ALIBABA_CLOUD_ECS_METADATA_DISABLED";
+    let is_disabled = switch(environment, DISABLED, warnings)?;
+    let text = environment.variable(DISABLED)?.unwrap_or_default();
+    if is_disabled && no_other && !text.eq_ignore_ascii_case("true") {
+        return Err(ConfigError::new(
+            "ALIBABA_CLOUD_ECS_METADATA_DISABLED: expected true or false; the official provider reads this value as false, and no other identity is configured; remove the variable if the nodes' role reads your secrets, else write true",
+        ));
+    }
+    Ok(!is_disabled)
 }
 
 /// A role's name becomes part of a path.

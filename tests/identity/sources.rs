@@ -109,11 +109,6 @@ fn each_with_a_cross_account_role() {
         "- objectName: test\n  objectType: oos\n  crossAccountRoleArn: {TARGET}\n- objectName: test-kms\n  crossAccountRoleArn: {TARGET}\n"
     );
     for (source, setup, mut volume, _) in sources(&world) {
-        // A role that another role assumes lives an hour at most.
-        let mut setup = setup;
-        setup
-            .variables
-            .retain(|(name, _)| *name != "ALICLOUD_ROLE_SESSION_EXPIRATION");
         world.cloud.clear_requests();
         let provider = world.start(&setup);
         volume.parameters.insert("objects".to_owned(), objects.clone());
@@ -156,6 +151,47 @@ fn the_environment_names_sessions_and_their_length() {
             "on every path"
         );
     }
+}
+
+/// STS does not tell how long a role's sessions may be: it refuses what is longer, and an hour is taken from then on. A
+/// role that another role assumes lives an hour at most.
+#[test]
+fn sessions_live_as_long_as_the_role_allows() {
+    let world = World::new();
+    let setup = world
+        .for_pods()
+        .variable("ALICLOUD_ROLE_SESSION_EXPIRATION", "7200");
+    let provider = world.start(&setup);
+    let durations = || {
+        let calls = world.asked(Service::Sts);
+        world.cloud.clear_requests();
+        calls
+            .iter()
+            .map(|call| (call.status, call.parameters.get("DurationSeconds").cloned()))
+            .collect::<Vec<_>>()
+    };
+    let asked = |status, seconds: &str| (Some(status), Some(seconds.to_owned()));
+    let objects = format!("- objectName: test-kms\n  crossAccountRoleArn: {TARGET}\n");
+    provider.reads(&world.pod("rrsa-demo", "demo-sa", &objects));
+    assert_eq!(
+        durations(),
+        [asked(400, "7200"), asked(200, "3600"), asked(200, "3600")],
+        "refused once, an hour, and an hour for the chained role"
+    );
+    world.pass(3500);
+    provider.reads(&world.pod("rrsa-demo", "demo-sa", crate::world::BOTH));
+    assert_eq!(durations(), [asked(200, "3600")], "remembered");
+
+    // Two hours are what this role allows.
+    world.annotate("demo-sa", ADMIN_ROLE);
+    world.cloud.with_state(|state| {
+        let account = state.accounts.get_mut(crate::world::ACCOUNT).expect("account");
+        let trust = account.roles["demo-role-for-rrsa"].trust.clone();
+        account.roles.get_mut("adminrole").expect("role").trust = trust;
+    });
+    world.pass(120);
+    provider.reads(&world.pod("rrsa-demo", "demo-sa", crate::world::BOTH));
+    assert_eq!(durations(), [asked(200, "7200")], "another role");
 }
 
 /// Hardened mode where it is required, normal mode where nothing else is to be had, and neither if both are forbidden.

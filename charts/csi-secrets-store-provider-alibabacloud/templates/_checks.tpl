@@ -28,14 +28,16 @@
 {{- fail "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set rrsa.accountId and rrsa.clusterId, or ALICLOUD_OIDC_PROVIDER_ARN, ACCESS_KEY_ID and SECRET_ACCESS_KEY in envVarsFromSecret, or credentialsSecret" -}}
 {{- end -}}
 {{/* What the provider refuses, where the value stands here. What comes from a Secret it sees only when it starts. */}}
+{{- $isSwitch := `(?i)^\s*(true|1|t|yes|y|on|false|0|f|no|n|off)?\s*$` -}}
+{{- $identity := or (include "provider.hasOIDC" .) (include "provider.hasVariable" (list . "ACCESS_KEY_ID")) .Values.credentialsSecret $linux.envFrom -}}
 {{- $forms := dict
   "ALICLOUD_ROLE_ARN" `^\s*acs:ram::[0-9]{1,32}:role/[A-Za-z0-9._-]{1,64}\s*$`
   "ALICLOUD_OIDC_PROVIDER_ARN" `^\s*acs:ram::[0-9]+:oidc-provider/[!-~]+\s*$`
   "ALICLOUD_ACCOUNT_ID" `^\s*[0-9]+\s*$`
   "ALICLOUD_CLUSTER_ID" `^\s*[!-~]+\s*$`
   "ALIBABA_CLOUD_ECS_METADATA" `^\s*[A-Za-z0-9._-]{1,64}\s*$`
-  "ALIBABA_CLOUD_ECS_METADATA_DISABLED" `(?i)^\s*(true|1|t|yes|y|on|false|0|f|no|n|off)?\s*$`
-  "ALIBABA_CLOUD_IMDSV1_DISABLED" `(?i)^\s*(true|1|t|yes|y|on|false|0|f|no|n|off)?\s*$`
+  "ALIBABA_CLOUD_ECS_METADATA_DISABLED" (ternary $isSwitch `(?i)^(true|\s*(false|0|f|no|n|off)?\s*)$` (not (not $identity)))
+  "ALIBABA_CLOUD_IMDSV1_DISABLED" $isSwitch
   "ACCESS_KEY_ID" `^\s*[!-+\--~]+\s*$`
   "SECRET_ACCESS_KEY" `^\s*[!-+\--~]+\s*$`
 -}}

@@ -48,7 +48,12 @@ fn assume_role(world: &mut World, call: &Call<'_>) -> Result<Value, ApiError> {
     {
         return Err(no_permission(NOT_AUTHORIZED));
     }
-    let lifetime = request.lifetime(role)?;
+    // A role that another role assumes lives an hour at most.
+    let longest = match call.identity.principal {
+        Principal::Role { .. } => DEFAULT_DURATION_SECONDS,
+        Principal::Root | Principal::User { .. } => role.max_session_duration,
+    };
+    let lifetime = request.lifetime(longest)?;
     Ok(open(world, &request, lifetime, call.now, call.ids))
 }
 
@@ -80,7 +85,7 @@ pub fn assume_role_with_oidc(
     if !trusted {
         return Err(oidc_no_permission());
     }
-    let lifetime = request.lifetime(role)?;
+    let lifetime = request.lifetime(role.max_session_duration)?;
     let audiences: Vec<_> = claims.aud.iter().map(String::as_str).collect();
     let mut answer = open(world, &request, lifetime, now, ids);
     answer["OIDCTokenInfo"] = json!({
@@ -180,7 +185,7 @@ impl<'a> SessionRequest<'a> {
         })
     }
 
-    fn lifetime(&self, role: &Role) -> Result<SignedDuration, ApiError> {
+    fn lifetime(&self, longest: u32) -> Result<SignedDuration, ApiError> {
         let wrong = || {
             invalid(
                 "DurationSeconds",
@@ -191,7 +196,7 @@ impl<'a> SessionRequest<'a> {
             None => DEFAULT_DURATION_SECONDS,
             Some(text) => text.parse().map_err(|_| wrong())?,
         };
-        if (MIN_DURATION_SECONDS..=role.max_session_duration).contains(&seconds) {
+        if (MIN_DURATION_SECONDS..=longest).contains(&seconds) {
             Ok(SignedDuration::from_secs(seconds.into()))
         } else {
             Err(wrong())

@@ -59,6 +59,7 @@ const ROLE: Variables = &[
     ("ACCESS_KEY_ID", "id"),
     ("SECRET_ACCESS_KEY", "canary"),
 ];
+const OIDC: Variables = &[("ALICLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/p")];
 const ACCOUNT: Variables = &[("ALICLOUD_ACCOUNT_ID", "1234567890123456")];
 
 const KMS: &str = "--max-concurrent-kms-secret-pulls";
@@ -94,6 +95,9 @@ const NO_SECRET: Here =
     Refuses("SECRET_ACCESS_KEY is no AccessKey secret; it has blanks, commas or other bytes that none has");
 const NO_WORKER_ROLE: Here =
     Refuses("ALIBABA_CLOUD_ECS_METADATA: expected the name of the node's RAM role, without its ARN");
+const NO_IDENTITY: Here = Refuses(
+    "ALIBABA_CLOUD_ECS_METADATA_DISABLED: expected true or false; the official provider reads this value as false, and no other identity is configured; remove the variable",
+);
 const NO_REGION: Here = Refuses("expected a region such as cn-hangzhou");
 const LOWER_REGION: Here = Warns("--region: expected lower case without blanks, using cn-hangzhou");
 const NO_STS_REGION: Here =
@@ -243,9 +247,13 @@ const VALUES: &[(&str, Variables, &str, Here)] = &[
     ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ALONE, "TRUE", Starts),
     ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ALONE, "0", Starts),
     ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ALONE, " ", Starts),
-    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ALONE, "1", Warns(READ_AS_TRUE)),
-    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ALONE, "yes", Warns(READ_AS_TRUE)),
-    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ALONE, "TRUE ", Warns(READ_AS_TRUE)),
+    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ALONE, "1", NO_IDENTITY),
+    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ALONE, "yes", NO_IDENTITY),
+    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ALONE, "TRUE ", NO_IDENTITY),
+    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", PAIR, "1", Warns(READ_AS_TRUE)),
+    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", OIDC, "yes", Warns(READ_AS_TRUE)),
+    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", PAIR, "TRUE ", Warns(READ_AS_TRUE)),
+    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", PAIR, "disabled", Refuses("ALIBABA_CLOUD_ECS_METADATA_DISABLED: expected true or false")),
     ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ALONE, "disabled", Refuses("ALIBABA_CLOUD_ECS_METADATA_DISABLED: expected true or false")),
     ("ALIBABA_CLOUD_IMDSV1_DISABLED", ALONE, "true", Starts),
     ("ALIBABA_CLOUD_IMDSV1_DISABLED", ALONE, "On", Warns(READ_AS_TRUE)),
@@ -495,7 +503,7 @@ fn texts_become_what_they_can_mean() {
     assert_eq!(region(" CN-Hangzhou\n"), Region::new("cn-hangzhou"));
     assert_eq!(region(" "), None);
     for (given, is_used) in [("1", false), ("Yes", false), ("off", true), ("", true)] {
-        let config = tried("ALIBABA_CLOUD_ECS_METADATA_DISABLED", ALONE, given).expect(given);
+        let config = tried("ALIBABA_CLOUD_ECS_METADATA_DISABLED", PAIR, given).expect(given);
         assert_eq!(config.identity.worker_role, is_used, "{given}");
     }
     let sts = |name, given| tried(name, ALONE, given).expect(given).sts;
