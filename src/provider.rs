@@ -4,9 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::auth::{
-    AssumedRole, Chain, CrossAccounts, OidcRole, PodIdentity, SecretHasher, Sessions, Sts, WorkerRole,
-};
+use crate::auth::{Chain, CredentialSource, CrossAccounts, PodIdentity, SecretHasher, Sessions, Sts};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::endpoint::is_kms_instance;
 use crate::cloud::kubernetes::Kubernetes;
@@ -172,40 +170,47 @@ fn chain(
     metadata: &Arc<Metadata>,
     hasher: Arc<SecretHasher>,
 ) -> Chain {
-    let new = Arc::<Sessions>::clone;
+    let sessions = || Arc::clone(&sessions);
     let provider_arn = identity.token.as_ref().map(|token| token.provider_arn.clone());
     let oidc_role = match (&identity.role_arn, identity.token) {
-        (Some(role), Some(token)) => Ok(Arc::new(OidcRole::new(role.clone(), token, new(&sessions)))),
+        (Some(role), Some(token)) => Ok(CredentialSource::oidc_role(role.clone(), token, sessions())),
         (Some(_), None) => Err("ALICLOUD_OIDC_PROVIDER_ARN is not set"),
         (None, _) => Err("ALICLOUD_ROLE_ARN is not set"),
     };
-    let assumed_role = match (identity.role_arn, &identity.access_key) {
-        (Some(role), Some(pair)) => {
-            let role = AssumedRole::new(role, pair.clone(), new(&sessions), Arc::clone(&hasher));
-            Ok(Arc::new(role))
-        }
+    let access_key = identity
+        .access_key
+        .map(|pair| {
+            Arc::new(CredentialSource::access_key(
+                pair,
+                Arc::clone(&hasher),
+                sessions(),
+            ))
+        })
+        .ok_or("ACCESS_KEY_ID is not set");
+    let assumed_role = match (identity.role_arn, access_key.clone()) {
+        (Some(role), Ok(pair)) => Ok(CredentialSource::assumed_role(role, pair, sessions())),
         (None, _) => Err("ALICLOUD_ROLE_ARN is not set"),
-        (Some(_), None) => Err("ACCESS_KEY_ID is not set"),
+        (Some(_), Err(why)) => Err(why),
     };
     let worker_role = if identity.worker_role {
-        let role = WorkerRole::new(
+        let name = identity.worker_role_name;
+        Ok(CredentialSource::worker_role(
             Arc::clone(metadata),
-            identity.worker_role_name,
-            Arc::clone(&sessions.clock),
-        );
-        Ok(Arc::new(role))
+            name,
+            sessions(),
+        ))
     } else {
         Err("ALIBABA_CLOUD_ECS_METADATA_DISABLED is true")
     };
     Chain {
         hasher,
         fallback: identity.fallback,
-        pod: Arc::new(PodIdentity::new(provider_arn, kubernetes, new(&sessions))),
-        oidc_role,
-        assumed_role,
-        access_key: identity.access_key.ok_or("ACCESS_KEY_ID is not set"),
-        worker_role,
-        cross_accounts: CrossAccounts::new(sessions),
+        pod: PodIdentity::new(provider_arn, kubernetes, sessions()),
+        oidc_role: oidc_role.map(Arc::new),
+        assumed_role: assumed_role.map(Arc::new),
+        access_key,
+        worker_role: worker_role.map(Arc::new),
+        cross_accounts: CrossAccounts::new(sessions()),
     }
 }
 

@@ -1,10 +1,9 @@
-//! The long-lived AccessKey pair of a RAM user, from the environment or from files.
+//! The long-lived AccessKey pair of a RAM user.
 
 use std::sync::Arc;
 
-use super::Error;
-use super::key::{Identity, IdentityKey, SecretHasher};
-use super::key_files::KeyFiles;
+use super::identity_key::{IdentityKey, SecretHasher};
+use super::source::Source;
 use crate::cloud::Credentials;
 use crate::secret::Secret;
 
@@ -22,13 +21,10 @@ impl AccessKey {
         }))
     }
 
-    /// Whose it is.
+    /// Whose it is. The id alone is public: whoever knows it must not get what its owner may read.
     pub(super) fn identity(&self, hasher: &SecretHasher) -> IdentityKey {
-        Identity::Pair {
-            access_key_id: self.0.access_key_id.clone(),
-            secret: hasher.hash(&self.0.access_key_secret),
-        }
-        .into()
+        let secret = hasher.hash(&self.0.access_key_secret);
+        IdentityKey::new(Source::AccessKey, [self.0.access_key_id.clone(), secret])
     }
 
     /// What signs requests.
@@ -37,24 +33,7 @@ impl AccessKey {
     }
 }
 
-/// Where the provider's own pair comes from.
-#[derive(Clone, Debug)]
-pub enum Pair {
-    /// The environment, once.
-    Fixed(AccessKey),
-    /// Files, as they are now.
-    Files(Arc<KeyFiles>),
-}
-
-impl Pair {
-    /// The pair.
-    ///
-    /// # Errors
-    /// The files hold none.
-    pub(super) fn get(&self) -> Result<AccessKey, Error> {
-        match self {
-            Self::Fixed(pair) => Ok(pair.clone()),
-            Self::Files(files) => files.pair().map_err(Error::KeyFiles),
-        }
-    }
+/// Whether a text can be half of a pair. It becomes part of a header, in which a comma would end it.
+pub fn is_plausible(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }

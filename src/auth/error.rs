@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::key_files::KeyFilesError;
-use super::pod::{AUDIENCE, PodError};
+use super::pod_error::PodError;
 use super::publish_secret::PublishSecretError;
-use super::sessions::{Federated, RoleSession};
-use super::{Skipped, Source};
+use super::role_session::{Federated, RoleSession};
+use super::source::{AUDIENCE, Skipped, Source};
 use crate::cloud::metadata;
 use crate::cloud::{self, error::Kind};
 

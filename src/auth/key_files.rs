@@ -3,23 +3,49 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::AccessKey;
+use super::access_key::{AccessKey, is_plausible};
 use super::found_names::{FoundNames, Half};
-use super::publish_secret::is_plausible;
 use crate::limits;
-use crate::os::file::{self, Stamp};
+use crate::os::file::WatchedFile;
 use crate::secret::Secret;
 
 /// The names that the files may have: those of the variables, or those of the Secret in the product's documentation.
-const NAMES: [(&str, &str); 2] = [("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"), ("id", "secret")];
+const NAMES: [[&str; 2]; 2] = [["ACCESS_KEY_ID", "SECRET_ACCESS_KEY"], ["id", "secret"]];
+
+/// The provider's own pair.
+#[derive(Clone, Debug)]
+pub enum Pair {
+    /// From the environment, once.
+    Fixed(AccessKey),
+    /// From files, as they are now.
+    Files(Arc<KeyFiles>),
+}
+
+impl Pair {
+    /// The pair.
+    ///
+    /// # Errors
+    /// The files hold none.
+    pub(super) fn get(&self) -> Result<AccessKey, KeyFilesError> {
+        match self {
+            Self::Fixed(pair) => Ok(pair.clone()),
+            Self::Files(files) => files.pair().map_err(|problem| files.error(problem)),
+        }
+    }
+}
+
+/// What a file holds, without blanks around it; none if there is no such file.
+type Contents = Option<Arc<Secret>>;
 
 /// The pair in a directory, read again when a file changes.
 pub struct KeyFiles {
     directory: PathBuf,
-    kept: Mutex<Option<((Stamp, Stamp), AccessKey)>>,
+    files: [[WatchedFile<Contents>; 2]; 2],
+    kept: Mutex<Option<(Vec<Contents>, AccessKey)>>,
 }
 
 /// Why the files are no pair. Their contents are never quoted.
@@ -43,151 +69,127 @@ impl KeyFiles {
     /// # Errors
     /// There is none yet, or it is not one.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, KeyFilesError> {
+        let directory = directory.into();
         let files = Self {
-            directory: directory.into(),
+            files: NAMES.map(|pair| pair.map(|name| WatchedFile::new(directory.join(name)))),
+            directory,
             kept: Mutex::new(None),
         };
-        files.pair()?;
+        files.pair().map_err(|problem| files.error(problem))?;
         Ok(files)
     }
 
-    /// The pair as the files have it now.
-    pub(super) fn pair(&self) -> Result<AccessKey, KeyFilesError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (id, secret) = self.paths()?;
-        // A Secret is replaced as a whole between two looks at most; then the third look sees it whole.
-        for _ in 0..3 {
-            let stamps = (self.stamp(&id)?, self.stamp(&secret)?);
-            if let Some((known, pair)) = &*kept
-                && *known == stamps
-            {
-                return Ok(pair.clone());
-            }
-            let pair = AccessKey::new(
-                self.half(&id)?.expose_str().unwrap_or_default().to_owned(),
-                self.half(&secret)?,
-            );
-            if (self.stamp(&id)?, self.stamp(&secret)?) == stamps {
-                if kept.is_some() {
-                    log::info!("credentials in {}: read again", self.directory.display());
-                }
-                *kept = Some((stamps, pair.clone()));
-                return Ok(pair);
-            }
-        }
-        Err(self.failed("the files change all the time".to_owned()))
-    }
-
-    fn paths(&self) -> Result<(PathBuf, PathBuf), KeyFilesError> {
-        let mut pairs = Vec::new();
-        for (id, secret) in NAMES {
-            let (id_path, secret_path) = (self.directory.join(id), self.directory.join(secret));
-            let halves = (self.is_there(&id_path), self.is_there(&secret_path));
-            let (there, missing, path) = match halves {
-                (true, true) => {
-                    pairs.push((id_path, secret_path));
-                    continue;
-                }
-                (true, false) => (id, secret, secret_path),
-                (false, true) => (secret, id, id_path),
-                (false, false) => continue,
-            };
-            if pairs.is_empty() {
-                self.check_if_exists(&path)?;
-                return Err(self.failed(format!(
-                    "there is {there} and no {missing}; put both there, or neither"
-                )));
-            }
-        }
-        if pairs.is_empty() {
-            for name in NAMES.iter().flat_map(|(id, secret)| [id, secret]) {
-                self.check_if_exists(&self.directory.join(name))?;
-            }
-        }
-        let mut pairs = pairs.into_iter();
-        let first = pairs.next().ok_or_else(|| self.failed(self.unknown()))?;
-        match pairs.next() {
-            Some(other) if !self.is_same(&first, &other)? => {
-                let problem = "ACCESS_KEY_ID and SECRET_ACCESS_KEY are another pair than id and secret; remove one pair, so that it is plain which counts";
-                Err(self.failed(problem.to_owned()))
-            }
-            _ => Ok(first),
-        }
-    }
-
-    /// Whether a file holds something; an empty one counts as absent.
-    fn is_there(&self, path: &Path) -> bool {
-        let is_blank = |bytes: Secret| bytes.expose().trim_ascii().is_empty();
-        path.exists() && !file::read(path, limits::ACCESS_KEY_FILE_BYTES).is_ok_and(is_blank)
-    }
-
-    /// Says why a file that exists holds no half of a pair.
-    fn check_if_exists(&self, path: &Path) -> Result<(), KeyFilesError> {
-        if path.exists() {
-            self.half(path).map(drop)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Whether two pairs of files hold the same.
-    fn is_same(&self, one: &(PathBuf, PathBuf), other: &(PathBuf, PathBuf)) -> Result<bool, KeyFilesError> {
-        let same = |one: &Path, other: &Path| -> Result<bool, KeyFilesError> {
-            Ok(self.half(one)?.expose() == self.half(other)?.expose())
-        };
-        // Once more, as a Secret may be replaced between two looks.
-        for _ in 0..2 {
-            if same(&one.0, &other.0)? && same(&one.1, &other.1)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// What is wrong with a directory that has no file of a known name.
-    fn unknown(&self) -> String {
-        let mut found = FoundNames::default();
-        let entries = match fs::read_dir(&self.directory) {
-            Ok(entries) => entries,
-            Err(error) => return format!("the directory cannot be read: {error}"),
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            // kubelet's own, such as ..data.
-            if !name.starts_with("..") {
-                found.push(&name);
-            }
-        }
-        let [(id, secret), _] = NAMES;
-        format!(
-            "expected the files ACCESS_KEY_ID and SECRET_ACCESS_KEY, or id and secret, found {found}; {}",
-            found.remedy(&[(Half::Id, id), (Half::Secret, secret)])
-        )
-    }
-
-    fn stamp(&self, path: &Path) -> Result<Stamp, KeyFilesError> {
-        Stamp::of(path).map_err(|error| self.failed(format!("{}: {error}", name(path))))
-    }
-
-    fn half(&self, path: &Path) -> Result<Secret, KeyFilesError> {
-        let bytes = file::read(path, limits::ACCESS_KEY_FILE_BYTES)
-            .map_err(|error| self.failed(format!("{}: {error}", name(path))))?;
-        let text = bytes.expose_str().map(str::trim).unwrap_or_default();
-        if is_plausible(text) {
-            Ok(Secret::from(text.to_owned()))
-        } else {
-            let problem = "it is empty or has bytes that no AccessKey has";
-            Err(self.failed(format!("{}: {problem}", name(path))))
-        }
-    }
-
-    fn failed(&self, problem: String) -> KeyFilesError {
+    fn error(&self, problem: String) -> KeyFilesError {
         KeyFilesError {
             directory: self.directory.clone(),
             problem,
         }
     }
+
+    /// The pair as the files have it now.
+    fn pair(&self) -> Result<AccessKey, String> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = self.read()?;
+        // A Secret is replaced as a whole between two looks at most; then the third look sees it whole.
+        for _ in 0..3 {
+            let again = self.read()?;
+            if !is_same(&read, &again) {
+                read = again;
+                continue;
+            }
+            if let Some((known, pair)) = &*kept
+                && is_same(known, &read)
+            {
+                return Ok(pair.clone());
+            }
+            let pair = self.choose(&read)?;
+            if kept.is_some() {
+                log::info!("credentials in {}: read again", self.directory.display());
+            }
+            *kept = Some((read, pair.clone()));
+            return Ok(pair);
+        }
+        Err("the files change all the time".to_owned())
+    }
+
+    /// What the files hold, in the order of their names.
+    fn read(&self) -> Result<Vec<Contents>, String> {
+        let read = |file: &WatchedFile<Contents>| {
+            let seen = file.look(limits::ACCESS_KEY_FILE_BYTES, |bytes| match bytes {
+                Ok(bytes) => Ok(Some(Arc::new(Secret::new(bytes.expose().trim_ascii().to_vec())))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(format!("{}: {error}", name(file.path()))),
+            });
+            seen.problem.map_or_else(|| Ok(seen.value.flatten()), Err)
+        };
+        self.files.iter().flatten().map(read).collect()
+    }
+
+    /// The one pair among what the files hold. An empty file counts as absent.
+    fn choose(&self, read: &[Contents]) -> Result<AccessKey, String> {
+        let malformed = |name: &str| format!("{name}: it is empty or has bytes that no AccessKey has");
+        let half = |there: &str, missing: &str, contents: &Contents| match contents {
+            Some(_) => malformed(missing),
+            None => format!("there is {there} and no {missing}; put both there, or neither"),
+        };
+        let filled = |contents: &Contents| contents.clone().filter(|it| !it.is_empty());
+        let mut chosen: Option<[(&str, Arc<Secret>); 2]> = None;
+        for (names, contents) in NAMES.iter().zip(read.chunks(2)) {
+            let ([id, secret], [id_file, secret_file]) = (names, contents) else {
+                continue;
+            };
+            match (filled(id_file), filled(secret_file), &chosen) {
+                (Some(one), Some(other), None) => chosen = Some([(id, one), (secret, other)]),
+                (Some(one), Some(other), Some([(_, first), (_, second)])) => {
+                    if one.expose() != first.expose() || other.expose() != second.expose() {
+                        return Err("ACCESS_KEY_ID and SECRET_ACCESS_KEY are another pair than id and secret; remove one pair, so that it is plain which counts".to_owned());
+                    }
+                }
+                (Some(_), None, None) => return Err(half(id, secret, secret_file)),
+                (None, Some(_), None) => return Err(half(secret, id, id_file)),
+                _ => {}
+            }
+        }
+        let Some(chosen) = chosen else {
+            let mut named = NAMES.as_flattened().iter().zip(read);
+            let empty = named.find(|(_, contents)| contents.is_some());
+            return Err(empty.map_or_else(|| self.unknown(), |(name, _)| malformed(name)));
+        };
+        for (name, text) in &chosen {
+            if !text.expose_str().is_some_and(is_plausible) {
+                return Err(malformed(name));
+            }
+        }
+        let [(_, id), (_, secret)] = chosen;
+        let id = id.expose_str().unwrap_or_default().to_owned();
+        Ok(AccessKey::new(id, secret.duplicate()))
+    }
+
+    /// What is wrong with a directory that has no file of a known name.
+    fn unknown(&self) -> String {
+        let entries = match fs::read_dir(&self.directory) {
+            Ok(entries) => entries,
+            Err(error) => return format!("the directory cannot be read: {error}"),
+        };
+        let mut found = FoundNames::default();
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            // kubelet's own begin so, such as ..data.
+            if !name.as_encoded_bytes().starts_with(b"..") {
+                found.push(&name.to_string_lossy());
+            }
+        }
+        let remedy = found.remedy(&[(Half::Id, "ACCESS_KEY_ID"), (Half::Secret, "SECRET_ACCESS_KEY")]);
+        format!(
+            "expected the files ACCESS_KEY_ID and SECRET_ACCESS_KEY, or id and secret, found {found}; {remedy}"
+        )
+    }
+}
+
+/// Whether both were read from the same files in the same state.
+fn is_same(one: &[Contents], other: &[Contents]) -> bool {
+    let state = |contents: &Contents| contents.as_ref().map(Arc::as_ptr);
+    one.iter().map(state).eq(other.iter().map(state))
 }
 
 fn name(path: &Path) -> std::borrow::Cow<'_, str> {
@@ -224,7 +226,7 @@ mod tests {
         put("secret", "two\n");
         assert_eq!(read(), ("LTAI1".to_owned(), "two".to_owned()));
         fs::remove_file(directory.path().join("secret")).expect("remove");
-        let error = files.pair().expect_err("half").to_string();
+        let error = files.pair().expect_err("half");
         assert!(error.contains("there is id and no secret"), "{error}");
     }
 
@@ -291,16 +293,16 @@ mod tests {
         }
         open().expect("the same pair twice");
         // An empty file counts as absent beside a pair.
-        for (id, secret) in NAMES {
+        for [id, secret] in NAMES {
             put(id, "");
             put(secret, "\n");
             open().expect("one pair, and an empty one");
             put(id, "LTAI");
             let error = open().map(drop);
-            assert_eq!(error.is_err(), (id, secret) == NAMES[0], "{error:?}");
+            assert_eq!(error.is_err(), [id, secret] == NAMES[0], "{error:?}");
             put(secret, "canary");
         }
-        for (name, _) in NAMES {
+        for [name, _] in NAMES {
             put(name, "");
         }
         let error = open().expect_err("empty halves");

@@ -1,43 +1,44 @@
 //! Which identity reads the secrets: the credential sources in their order, one file each.
 
 mod access_key;
-mod cross_account;
+mod credential_cache;
+mod cross_accounts;
 mod error;
 mod found_names;
-mod kept;
-mod key;
+mod identity;
+mod identity_key;
 mod key_files;
 mod pod;
+mod pod_error;
 mod publish_secret;
-mod resolved;
-mod role;
+mod recent;
+mod role_session;
 mod sessions;
-mod table;
-mod worker;
+mod source;
+mod token;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use access_key::{AccessKey, Pair};
-pub use cross_account::CrossAccounts;
+pub use access_key::{AccessKey, is_plausible};
+pub use cross_accounts::CrossAccounts;
 pub use error::{Error, Failure};
-pub use key::{IdentityKey, SecretHasher};
-pub use key_files::{KeyFiles, KeyFilesError};
-pub use pod::{AUDIENCE, Claims, PodError, PodIdentity, TOKENS_KEY};
-pub use publish_secret::{PublishSecretError, brings_pair, is_plausible};
-pub use resolved::Resolved;
-pub use role::{AssumedRole, OidcRole, TokenFile};
-pub use sessions::{Federated, RoleSession, Sessions, Sts};
-pub use worker::WorkerRole;
-
-use resolved::Lender;
+pub use identity::{CredentialSource, ResolvedIdentity};
+pub use identity_key::{IdentityKey, SecretHasher};
+pub use key_files::{KeyFiles, KeyFilesError, Pair};
+pub use pod::PodIdentity;
+pub use pod_error::PodError;
+pub use publish_secret::{PublishSecretError, brings_pair};
+pub use role_session::{Federated, RoleSession};
+pub use sessions::{Sessions, Sts};
+pub use source::{AUDIENCE, Request, Skipped, Source, TOKENS_KEY};
+pub use token::{Claims, TokenFile};
 
 use crate::cloud::sts::CallerIdentity;
 use crate::cloud::{self, Credentials, Endpoint};
 use crate::params::{CrossAccount, Object, Pod};
-use crate::secret::Secret;
 
 /// The sources, asked in this order. What the pod brings comes first: its own identity when the class asks for it,
 /// else its `nodePublishSecretRef`. Then the first of the provider's own that is configured counts; the others say
@@ -49,83 +50,32 @@ pub struct Chain {
     /// `--allow-identity-fallback`: whether what the pod brings may be passed over when a piece of it is missing.
     pub fallback: bool,
     /// RRSA of the pod's ServiceAccount.
-    pub pod: Arc<PodIdentity>,
+    pub pod: PodIdentity,
     /// RRSA of the DaemonSet: `ALICLOUD_OIDC_PROVIDER_ARN` with `ALICLOUD_ROLE_ARN`.
-    pub oidc_role: Configured<Arc<OidcRole>>,
+    pub oidc_role: Configured,
     /// An AccessKey pair and `ALICLOUD_ROLE_ARN`.
-    pub assumed_role: Configured<Arc<AssumedRole>>,
+    pub assumed_role: Configured,
     /// `ACCESS_KEY_ID` and `SECRET_ACCESS_KEY`, or the files of `--credentials-dir`.
-    pub access_key: Configured<Pair>,
+    pub access_key: Configured,
     /// The worker RAM role, unless `ALIBABA_CLOUD_ECS_METADATA_DISABLED` is true.
-    pub worker_role: Configured<Arc<WorkerRole>>,
+    pub worker_role: Configured,
     /// Roles of other accounts, on top of any of these.
     pub cross_accounts: CrossAccounts,
 }
 
 /// A source, or why it is not configured.
-pub type Configured<T> = Result<T, &'static str>;
-
-/// What one Mount brings that bears on its identity.
-#[derive(Clone, Copy)]
-pub struct Request<'a> {
-    /// Who asks, as kubelet vouches for it.
-    pub pod: &'a Pod,
-    /// `usePodServiceAccountToken`
-    pub pod_identity: bool,
-    /// The ServiceAccount tokens of the attributes: JSON text, by audience.
-    pub tokens: Option<&'a Secret>,
-    /// The driver's secrets: JSON text of the `nodePublishSecretRef`.
-    pub secrets: &'a str,
-}
-
-/// Where credentials come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A long-lived AccessKey pair.
-    AccessKey,
-    /// A role, assumed with the AccessKey pair.
-    AssumedRole,
-    /// A role that an object names, assumed with one of the others.
-    CrossAccount,
-    /// The AccessKey pair of the pod's `nodePublishSecretRef`.
-    NodePublishSecret,
-    /// A role, assumed with the provider's own ServiceAccount token.
-    OidcRole,
-    /// A role, assumed with the token of the pod's ServiceAccount.
-    Pod,
-    /// The role of the node.
-    WorkerRole,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AccessKey => "AccessKey pair of the provider",
-            Self::AssumedRole => "role of the provider, assumed with its AccessKey pair",
-            Self::CrossAccount => "crossAccountRoleArn",
-            Self::NodePublishSecret => "AccessKey pair of the pod's nodePublishSecretRef",
-            Self::OidcRole => "role of the provider, assumed with its ServiceAccount token (RRSA)",
-            Self::Pod => "identity of the pod's ServiceAccount (RRSA)",
-            Self::WorkerRole => "worker RAM role of the node",
-        })
-    }
-}
-
-/// A source that was passed over, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
-    /// The source in short.
-    pub what: &'static str,
-    /// Why it does not count.
-    pub why: String,
-}
+pub type Configured = Result<Arc<CredentialSource>, &'static str>;
 
 impl Chain {
     /// The identity of one Mount, with its credentials.
     ///
     /// # Errors
     /// There is none, or it has none.
-    pub fn resolve(&self, request: &Request<'_>, remaining: Duration) -> Result<Resolved, Box<Failure>> {
+    pub fn resolve(
+        &self,
+        request: &Request<'_>,
+        remaining: Duration,
+    ) -> Result<ResolvedIdentity, Box<Failure>> {
         let found = self.identify(request, remaining)?;
         match found.failure() {
             Some(failure) => Err(failure),
@@ -139,7 +89,11 @@ impl Chain {
     ///
     /// # Errors
     /// There is none, or it is not known.
-    pub fn identify(&self, request: &Request<'_>, remaining: Duration) -> Result<Resolved, Box<Failure>> {
+    pub fn identify(
+        &self,
+        request: &Request<'_>,
+        remaining: Duration,
+    ) -> Result<ResolvedIdentity, Box<Failure>> {
         let mut skipped = Vec::new();
         let found = self.first(request, &mut skipped, remaining);
         match found {
@@ -159,11 +113,11 @@ impl Chain {
     /// present. Each role is assumed once, and all of them side by side.
     pub fn for_objects(
         &self,
-        base: &Resolved,
+        base: &ResolvedIdentity,
         objects: &[Object],
         pod: &Pod,
         remaining: &(dyn Fn() -> Duration + Sync),
-    ) -> Vec<Result<Resolved, Error>> {
+    ) -> Vec<Result<ResolvedIdentity, Error>> {
         let mut wanted: Vec<&CrossAccount> = Vec::new();
         for account in objects.iter().filter_map(|object| object.cross_account.as_ref()) {
             if !wanted.contains(&account) {
@@ -171,7 +125,8 @@ impl Chain {
             }
         }
         let roles = self.cross_accounts.resolve(base, &wanted, pod, remaining);
-        let roles: HashMap<&CrossAccount, Result<Resolved, Error>> = wanted.into_iter().zip(roles).collect();
+        let roles: HashMap<&CrossAccount, Result<ResolvedIdentity, Error>> =
+            wanted.into_iter().zip(roles).collect();
         let of_object = |object: &Object| match object.cross_account.as_ref() {
             None => Ok(base.clone()),
             Some(account) => roles.get(account).cloned().unwrap_or(Err(Error::NoSource)),
@@ -197,7 +152,7 @@ impl Chain {
         request: &Request<'_>,
         skipped: &mut Vec<Skipped>,
         remaining: Duration,
-    ) -> Result<Resolved, (Option<Source>, Error)> {
+    ) -> Result<ResolvedIdentity, (Option<Source>, Error)> {
         let mut skip = |what, why: String| skipped.push(Skipped { what, why });
         let of = |source| move |error| (Some(source), error);
         if request.pod_identity {
@@ -212,7 +167,13 @@ impl Chain {
             skip("pod identity", "usePodServiceAccountToken is not true".to_owned());
         }
         match publish_secret::read(request.secrets) {
-            Ok(Some(pair)) => return Ok(self.pair(Source::NodePublishSecret, &pair)),
+            Ok(Some(pair)) => {
+                return Ok(ResolvedIdentity::lasting(
+                    Source::NodePublishSecret,
+                    &pair,
+                    &self.hasher,
+                ));
+            }
             Ok(None) => skip("nodePublishSecretRef", "there is none, or it is empty".to_owned()),
             Err(error) if self.fallback && error.is_missing() => {
                 self.warn(request, &error);
@@ -220,41 +181,19 @@ impl Chain {
             }
             Err(error) => return Err((Some(Source::NodePublishSecret), Error::PublishSecret(error))),
         }
-        match &self.oidc_role {
-            Ok(role) => {
-                let session = Some(role.session.clone());
-                return Resolved::lent(Source::OidcRole, session, Arc::clone(role) as _, remaining)
-                    .map_err(of(Source::OidcRole));
+        let own = [
+            ("RRSA of the provider", &self.oidc_role),
+            ("AccessKey pair with role", &self.assumed_role),
+            ("AccessKey pair", &self.access_key),
+            ("worker RAM role", &self.worker_role),
+        ];
+        for (what, configured) in own {
+            match configured {
+                Ok(source) => return source.resolve(remaining).map_err(of(source.source())),
+                Err(why) => skip(what, (*why).to_owned()),
             }
-            Err(why) => skip("RRSA of the provider", (*why).to_owned()),
-        }
-        match &self.assumed_role {
-            Ok(role) => {
-                let session = Some(role.session.clone());
-                return Resolved::lent(Source::AssumedRole, session, Arc::clone(role) as _, remaining)
-                    .map_err(of(Source::AssumedRole));
-            }
-            Err(why) => skip("AccessKey pair with role", (*why).to_owned()),
-        }
-        match &self.access_key {
-            Ok(pair) => {
-                let pair = pair.get().map_err(of(Source::AccessKey))?;
-                return Ok(self.pair(Source::AccessKey, &pair));
-            }
-            Err(why) => skip("AccessKey pair", (*why).to_owned()),
-        }
-        match &self.worker_role {
-            Ok(role) => {
-                return Resolved::lent(Source::WorkerRole, None, Arc::clone(role) as _, remaining)
-                    .map_err(of(Source::WorkerRole));
-            }
-            Err(why) => skip("worker RAM role", (*why).to_owned()),
         }
         Err((None, Error::NoSource))
-    }
-
-    fn pair(&self, source: Source, pair: &AccessKey) -> Resolved {
-        Resolved::lasting(source, pair.credentials(), pair.identity(&self.hasher))
     }
 
     fn warn(&self, request: &Request<'_>, error: &dyn fmt::Display) {

@@ -6,11 +6,11 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
-use super::AccessKey;
+use super::access_key::{AccessKey, is_plausible};
 use super::found_names::{FoundNames, Half};
 use crate::secret::Secret;
 
-/// What the keys begin with that kubelet and the driver add, such as [`super::TOKENS_KEY`] from Kubernetes 1.35 on.
+/// What the keys begin with that kubelet and the driver add, such as [`super::source::TOKENS_KEY`] from Kubernetes 1.35 on.
 const DRIVERS: &str = "csi.storage.k8s.io/";
 
 /// Why a Secret that is there is not an AccessKey pair. Its keys are named, its values never.
@@ -36,44 +36,40 @@ enum Problem {
 
 impl fmt::Display for PublishSecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the Secret of the pod's nodePublishSecretRef cannot be used: ")?;
-        match &self.problem {
-            Problem::Ambiguous(half) => write!(
-                f,
-                "{} stands there in two spellings with different values; ",
-                half.key()
-            )?,
-            Problem::Empty(half) => write!(f, "{} is empty; ", half.key())?,
-            Problem::Malformed(half) => write!(f, "{} has bytes that no AccessKey has; ", half.key())?,
-            Problem::Missing(_) => {}
-            Problem::Unreadable => f.write_str("it is not a JSON object of texts; ")?,
-        }
+        const OR_REMOVE: &str = ", or remove nodePublishSecretRef from the pod's volume";
+        let (wrong, remedy) = match &self.problem {
+            Problem::Ambiguous(half) => (
+                format!(
+                    "{} stands there in two spellings with different values; ",
+                    half.key()
+                ),
+                format!("keep one {}", half.key()),
+            ),
+            Problem::Empty(half) => (
+                format!("{} is empty; ", half.key()),
+                format!("set {}{OR_REMOVE}", half.key()),
+            ),
+            Problem::Malformed(half) => (
+                format!("{} has bytes that no AccessKey has; ", half.key()),
+                format!(
+                    "set {} to the AccessKey as the RAM console shows it, without blanks, line breaks or a second base64",
+                    half.key()
+                ),
+            ),
+            Problem::Missing(missing) => (
+                String::new(),
+                format!("in that Secret, {}{OR_REMOVE}", self.found.remedy(missing)),
+            ),
+            Problem::Unreadable => (
+                "it is not a JSON object of texts; ".to_owned(),
+                "check that the Secrets Store CSI Driver is what calls the provider".to_owned(),
+            ),
+        };
         write!(
             f,
-            "expected the keys access_key and access_secret, found {}; ",
+            "the Secret of the pod's nodePublishSecretRef cannot be used: {wrong}expected the keys access_key and access_secret, found {}; {remedy}",
             self.found
-        )?;
-        match &self.problem {
-            Problem::Ambiguous(half) => write!(f, "keep one {}", half.key()),
-            Problem::Empty(half) => write!(
-                f,
-                "set {}, or remove nodePublishSecretRef from the pod's volume",
-                half.key()
-            ),
-            Problem::Malformed(half) => write!(
-                f,
-                "set {} to the AccessKey as the RAM console shows it, without blanks, line breaks or a second base64",
-                half.key()
-            ),
-            Problem::Missing(missing) => write!(
-                f,
-                "in that Secret, {}, or remove nodePublishSecretRef from the pod's volume",
-                self.found.remedy(missing)
-            ),
-            Problem::Unreadable => {
-                f.write_str("check that the Secrets Store CSI Driver is what calls the provider")
-            }
-        }
+        )
     }
 }
 
@@ -122,8 +118,7 @@ pub(super) fn read(secrets: &str) -> Result<Option<AccessKey>, PublishSecretErro
 struct Entries {
     found: FoundNames,
     is_any: bool,
-    id: Value,
-    secret: Value,
+    halves: [Value; 2],
 }
 
 /// What stands under one key, in any case of it.
@@ -135,12 +130,9 @@ struct Value {
 
 impl Entries {
     fn put(&mut self, key: &str, text: &str) {
-        let Some(half) = Half::ALL.iter().find(|half| key.eq_ignore_ascii_case(half.key())) else {
+        let mut halves = Half::ALL.iter().zip(&mut self.halves);
+        let Some((_, value)) = halves.find(|(half, _)| key.eq_ignore_ascii_case(half.key())) else {
             return;
-        };
-        let value = match half {
-            Half::Id => &mut self.id,
-            Half::Secret => &mut self.secret,
         };
         let text = Secret::from(text.trim().to_owned());
         match &value.text {
@@ -156,27 +148,22 @@ impl Entries {
         if !self.is_any {
             return Ok(None);
         }
-        let halves = [(Half::Id, &self.id), (Half::Secret, &self.secret)];
-        for (half, value) in halves {
-            if value.is_ambiguous {
-                return Err(Problem::Ambiguous(half));
-            }
+        let halves = || Half::ALL.into_iter().zip(&self.halves);
+        if let Some((half, _)) = halves().find(|(_, value)| value.is_ambiguous) {
+            return Err(Problem::Ambiguous(half));
         }
-        let (Some(id), Some(secret)) = (&self.id.text, &self.secret.text) else {
-            let missing = halves.iter().filter(|(_, value)| value.text.is_none());
+        let [Some(id), Some(secret)] = self.halves.each_ref().map(|value| value.text.as_ref()) else {
+            let missing = halves().filter(|(_, value)| value.text.is_none());
             return Err(Problem::Missing(
-                missing.map(|(half, _)| (*half, half.key())).collect(),
+                missing.map(|(half, _)| (half, half.key())).collect(),
             ));
         };
-        for (half, text) in [(Half::Id, id), (Half::Secret, secret)] {
-            if text.is_empty() {
-                return Err(Problem::Empty(half));
-            }
+        let texts = || Half::ALL.into_iter().zip([id, secret]);
+        if let Some((half, _)) = texts().find(|(_, text)| text.is_empty()) {
+            return Err(Problem::Empty(half));
         }
-        for (half, text) in [(Half::Id, id), (Half::Secret, secret)] {
-            if !text.expose_str().is_some_and(is_plausible) {
-                return Err(Problem::Malformed(half));
-            }
+        if let Some((half, _)) = texts().find(|(_, text)| !text.expose_str().is_some_and(is_plausible)) {
+            return Err(Problem::Malformed(half));
         }
         let id = id.expose_str().unwrap_or_default().to_owned();
         Ok(Some(AccessKey::new(id, secret.duplicate())))
@@ -224,11 +211,6 @@ impl<'de> Visitor<'de> for &mut Entries {
 /// They hold something that is none.
 pub fn brings_pair(secrets: &str) -> Result<bool, PublishSecretError> {
     read(secrets).map(|pair| pair.is_some())
-}
-
-/// Whether a text can be half of a pair. It becomes part of a header, in which a comma would end it.
-pub fn is_plausible(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
 #[cfg(test)]

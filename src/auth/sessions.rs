@@ -6,13 +6,18 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::pod::Claims;
-use super::{Error, Resolved};
+use super::credential_cache::CredentialCache;
+use super::error::Error;
+use super::identity_key::IdentityKey;
+use super::recent::Recent;
+use super::role_session::{Federated, RoleSession};
+use super::token::Claims;
 use crate::clock::Clock;
 use crate::cloud::region::has_sts_in_vpc;
 use crate::cloud::sts::{AssumeRole, AssumeRoleWithOidc, CallerIdentity, Temporary, caller_identity};
 use crate::cloud::{self, Api, Credentials, Endpoint, NodeRegion, Target};
 use crate::limits;
+use crate::params::Pod;
 use crate::secret::Secret;
 use crate::sync::BoundedMap;
 
@@ -26,6 +31,7 @@ pub struct Sessions {
     duration_seconds: u32,
     /// Roles whose MaxSessionDuration is shorter than that.
     limited: Mutex<BoundedMap<String, ()>>,
+    caches: Recent<IdentityKey, CredentialCache>,
 }
 
 /// Every role allows it, and a role assumed with another role's credentials allows no more.
@@ -50,32 +56,8 @@ pub enum Sts {
     },
 }
 
-/// A role and the name of its session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleSession {
-    /// `acs:ram::<account>:role/<name>`
-    pub role_arn: String,
-    /// As the audit trail shows it.
-    pub session_name: String,
-}
-
 /// Kubernetes' names make none that is longer.
 const SUBJECT_BYTES: usize = 600;
-
-/// Who asks for a role by a token: what the role's trust policy must let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Federated {
-    /// `acs:ram::<account>:oidc-provider/<name>`
-    pub provider_arn: String,
-    /// The token's subject, as it claims; none if it is not to be read.
-    pub subject: Option<String>,
-}
-
-impl fmt::Display for RoleSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "role {} session {}", self.role_arn, self.session_name)
-    }
-}
 
 impl Sts {
     /// The endpoint, and what decided for it.
@@ -117,6 +99,7 @@ impl Sessions {
         Self {
             api,
             sts,
+            caches: Recent::new(Arc::clone(&clock)),
             clock,
             name,
             duration_seconds,
@@ -124,13 +107,25 @@ impl Sessions {
         }
     }
 
-    /// The name of a session: the environment's, else `account@namespace` of who asks, else the provider's own.
-    pub(super) fn name(&self, pod: Option<(&str, &str)>) -> String {
-        match (&self.name, pod) {
+    /// The session of a role: named by the environment, else `account@namespace` of the pod that asks, else the
+    /// provider.
+    pub(super) fn session(&self, role_arn: String, pod: Option<&Pod>) -> RoleSession {
+        let pod = pod.filter(|pod| !pod.namespace.is_empty() && !pod.service_account.is_empty());
+        let session_name = match (&self.name, pod) {
             (Some(name), _) => name.clone(),
-            (None, Some((namespace, account))) => session_name(namespace, account),
+            (None, Some(pod)) => session_name(&pod.namespace, &pod.service_account),
             (None, None) => env!("CARGO_PKG_NAME").to_owned(),
+        };
+        RoleSession {
+            role_arn,
+            session_name,
         }
+    }
+
+    /// Where an identity's temporary credentials are kept, whoever asks for them.
+    pub(super) fn cache(&self, identity: &IdentityKey) -> Arc<CredentialCache> {
+        let clock = || Arc::clone(&self.clock);
+        self.caches.get(identity, || CredentialCache::new(clock()))
     }
 
     /// A role, by a token of a cluster's OIDC provider.
@@ -166,36 +161,30 @@ impl Sessions {
     /// A role, by other credentials.
     pub(super) fn with_credentials(
         &self,
-        base: &Credentials,
+        credentials: &Credentials,
         session: &RoleSession,
         external_id: Option<&str>,
         remaining: Duration,
     ) -> Result<Temporary, Error> {
         let (endpoint, why) = self.sts.endpoint();
-        self.assume(base, session, external_id, &endpoint, remaining)
-            .map_err(|error| refused(session, error, why, None))
-    }
-
-    /// The same by an identity, whose credentials are renewed once if STS no longer knows them.
-    pub(super) fn with_identity(
-        &self,
-        base: &Resolved,
-        session: &RoleSession,
-        external_id: Option<&str>,
-        remaining: Duration,
-    ) -> Result<Temporary, Error> {
-        let (endpoint, why) = self.sts.endpoint();
-        let assume = |base: &Credentials| self.assume(base, session, external_id, &endpoint, remaining);
-        match assume(base.credentials.as_ref().map_err(Error::clone)?) {
-            Err(error) => match base.renewed_after(&error, remaining) {
-                Some(fresh) => {
-                    let credentials = fresh?.credentials?;
-                    assume(&credentials)
-                }
-                None => Err(error),
-            },
-            done => done,
-        }
+        let target = Target {
+            endpoint: &endpoint,
+            credentials,
+            remaining,
+        };
+        let wanted = match credentials.security_token {
+            Some(_) => self.duration_seconds.min(HOUR),
+            None => self.duration_seconds,
+        };
+        self.within_limit(session, wanted, |duration_seconds| {
+            AssumeRole {
+                role_arn: &session.role_arn,
+                session_name: &session.session_name,
+                duration_seconds,
+                external_id,
+            }
+            .call(&self.api, &target)
+        })
         .map_err(|error| refused(session, error, why, None))
     }
 
@@ -212,34 +201,6 @@ impl Sessions {
             remaining,
         };
         caller_identity(&self.api, &target)
-    }
-
-    fn assume(
-        &self,
-        base: &Credentials,
-        session: &RoleSession,
-        external_id: Option<&str>,
-        endpoint: &Endpoint,
-        remaining: Duration,
-    ) -> Result<Temporary, cloud::Error> {
-        let target = Target {
-            endpoint,
-            credentials: base,
-            remaining,
-        };
-        let wanted = match base.security_token {
-            Some(_) => self.duration_seconds.min(HOUR),
-            None => self.duration_seconds,
-        };
-        self.within_limit(session, wanted, |duration_seconds| {
-            AssumeRole {
-                role_arn: &session.role_arn,
-                session_name: &session.session_name,
-                duration_seconds,
-                external_id,
-            }
-            .call(&self.api, &target)
-        })
     }
 
     /// Asks for a session of the `wanted` duration, and for an hour if STS refuses that. STS does not tell how long a

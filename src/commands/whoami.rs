@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::auth::{AUDIENCE, Request, Resolved, TOKENS_KEY};
+use crate::auth::{AUDIENCE, Request, ResolvedIdentity, TOKENS_KEY};
 use crate::commands::mount::class::{self, Class};
 use crate::commands::mount::hint;
 use crate::config::{ManifestSource, WhoAmIOptions};
@@ -156,7 +156,7 @@ fn policy(mounter: &Mounter, output: &mut dyn Write) -> io::Result<bool> {
 fn verdicts(
     mounter: &Mounter,
     plan: &Plan,
-    base: Option<&Resolved>,
+    base: Option<&ResolvedIdentity>,
     output: &mut dyn Write,
 ) -> io::Result<(bool, Option<Vec<Verdict>>)> {
     let Some(file) = mounter.policy.as_deref().map(PolicyFile::path) else {
@@ -189,7 +189,7 @@ fn verdicts(
 }
 
 /// What STS says of an identity; whether it says anything.
-fn tell(mounter: &Mounter, whom: &Resolved, output: &mut dyn Write) -> io::Result<bool> {
+fn tell(mounter: &Mounter, whom: &ResolvedIdentity, output: &mut dyn Write) -> io::Result<bool> {
     writeln!(output, "source:   {}", whom.source)?;
     if let Some(session) = &whom.session {
         writeln!(output, "role:     {}", session.role_arn)?;
@@ -224,7 +224,7 @@ fn tell(mounter: &Mounter, whom: &Resolved, output: &mut dyn Write) -> io::Resul
 fn objects(
     mounter: &Mounter,
     plan: &Plan,
-    base: Option<&Resolved>,
+    base: Option<&ResolvedIdentity>,
     verdicts: Option<&[Verdict]>,
     output: &mut dyn Write,
 ) -> io::Result<bool> {

@@ -104,8 +104,8 @@ const REASONS: &[(&str, &[&str])] = &[
             "policy::pattern::Pattern",
             "auth::found_names::FoundNames",
             "auth::found_names::Spelling",
-            "auth::sessions::Federated",
-            "auth::sessions::RoleSession",
+            "auth::role_session::Federated",
+            "auth::role_session::RoleSession",
             "config::args::Args",
             "cloud::endpoint::AllowedHosts",
             "cloud::endpoint::Endpoint",
@@ -141,7 +141,7 @@ const REASONS: &[(&str, &[&str])] = &[
         "our own sentences about a file or a manifest that is no place for secrets, and is not quoted beyond names",
         &[
             "diagnostic::Diagnostic",
-            "auth::Skipped",
+            "auth::source::Skipped",
             "cloud::endpoint::EndpointError",
             "grpc::proto::Error",
             "http::trust::RootError",
@@ -189,9 +189,7 @@ const REASONS: &[(&str, &[&str])] = &[
 
 /// Types that no sample reaches, printed as a field of a sample.
 const WITHIN: &[(&str, &str)] = &[
-    ("auth::cross_account::CrossAccounts", "auth::Chain"),
-    ("auth::kept::Kept", "auth::worker::WorkerRole"),
-    ("cloud::metadata::Metadata", "auth::worker::WorkerRole"),
+    ("auth::cross_accounts::CrossAccounts", "auth::Chain"),
     ("os::file::WatchedFile", "http::trust::CaFile"),
 ];
 

@@ -11,7 +11,7 @@ use prost::Message as _;
 use serde_json::json;
 
 use super::Texts;
-use crate::auth::{self, AUDIENCE, Resolved, TOKENS_KEY};
+use crate::auth::{self, AUDIENCE, ResolvedIdentity, TOKENS_KEY};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::sts::{AssumeRoleWithOidc, Temporary};
 use crate::cloud::{self, Credentials, Endpoint, Target, Value};
@@ -186,18 +186,15 @@ fn mounts(texts: &mut Texts, mounter: &Mounter, request: &MountRequest) {
     texts.add(&mounter.engine);
     texts.add(&mounter.chain);
     texts.add(&*mounter.chain.hasher);
-    texts.add(&*mounter.chain.pod);
-    if let Ok(role) = &mounter.chain.oidc_role {
-        texts.add(&**role);
-    }
-    if let Ok(role) = &mounter.chain.assumed_role {
-        texts.add(&**role);
-    }
-    if let Ok(role) = &mounter.chain.worker_role {
-        texts.add(&**role);
-    }
-    if let Ok(pair) = &mounter.chain.access_key {
-        texts.add(pair);
+    texts.add(&mounter.chain.pod);
+    let chain = &mounter.chain;
+    for source in [
+        &chain.oidc_role,
+        &chain.assumed_role,
+        &chain.access_key,
+        &chain.worker_role,
+    ] {
+        source.iter().for_each(|source| texts.add(&**source));
     }
     let plan = plan(request);
     texts.add(&plan);
@@ -233,7 +230,7 @@ fn mounts(texts: &mut Texts, mounter: &Mounter, request: &MountRequest) {
     }
 }
 
-fn pull<'a>(object: &'a Object, endpoint: &'a Endpoint, identity: &'a Resolved) -> Pull<'a> {
+fn pull<'a>(object: &'a Object, endpoint: &'a Endpoint, identity: &'a ResolvedIdentity) -> Pull<'a> {
     Pull {
         service: object.service,
         name: &object.name,

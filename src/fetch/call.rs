@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::core::{Domain, Outcome, Want};
 use super::pull::{Error, Pull};
 use super::retry::FailureClass;
-use crate::auth::{IdentityKey, Resolved};
+use crate::auth::{IdentityKey, ResolvedIdentity};
 use crate::cloud::error::Kind;
 use crate::cloud::kms::{GetSecretValue, bare_name};
 use crate::cloud::oos::GetSecretParameter;
@@ -44,7 +44,7 @@ pub(super) struct Key {
 #[derive(Clone)]
 pub(super) struct Job {
     pub(super) key: Arc<Key>,
-    identity: Resolved,
+    identity: ResolvedIdentity,
     credentials: Arc<Credentials>,
     is_class_endpoint: bool,
     /// Fresh credentials have been tried; there are no fresher ones.
@@ -53,7 +53,7 @@ pub(super) struct Job {
 
 impl Job {
     /// The call, if the identity has credentials for it.
-    fn new(key: Arc<Key>, identity: Resolved, is_class_endpoint: bool) -> Result<Self, Error> {
+    fn new(key: Arc<Key>, identity: ResolvedIdentity, is_class_endpoint: bool) -> Result<Self, Error> {
         let credentials = identity.credentials.clone().map_err(Error::Auth)?;
         Ok(Self {
             key,
@@ -65,7 +65,7 @@ impl Job {
     }
 
     /// The same with fresh credentials.
-    fn renewed(&self, identity: Resolved) -> Result<Self, Error> {
+    fn renewed(&self, identity: ResolvedIdentity) -> Result<Self, Error> {
         let fresh = Self::new(Arc::clone(&self.key), identity, self.is_class_endpoint)?;
         Ok(Self {
             is_renewed: true,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::{self, Resolved};
+use crate::auth::{self, ResolvedIdentity};
 use crate::cloud::{self, Endpoint, Value};
 use crate::metrics;
 use crate::params::Service;
@@ -24,7 +24,7 @@ pub struct Pull<'a> {
     /// Whether the class says so, rather than the provider's configuration.
     pub is_class_endpoint: bool,
     /// As whom.
-    pub identity: &'a Resolved,
+    pub identity: &'a ResolvedIdentity,
 }
 
 /// One value for a Mount.

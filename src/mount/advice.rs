@@ -1,6 +1,6 @@
 //! What the reader of a pod's events can do about a failed call, where the cloud's own words do not say.
 
-use crate::auth::{Resolved, Source};
+use crate::auth::{ResolvedIdentity, Source};
 use crate::cloud::endpoint::is_kms_instance;
 use crate::cloud::error::{ApiError, Error, Kind};
 use crate::http::{self, Certificate, ErrorKind};
@@ -18,7 +18,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(object: &Object, identity: &Resolved) -> Self {
+    pub(super) fn new(object: &Object, identity: &ResolvedIdentity) -> Self {
         Self {
             service: object.service,
             is_pinned: object.version.is_some() || object.stage.is_some(),

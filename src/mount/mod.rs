@@ -14,7 +14,7 @@ pub use advice::Asked;
 pub use error::{Error, Failed};
 pub use mount_log::MountLog;
 
-use crate::auth::{self, Resolved};
+use crate::auth::{self, ResolvedIdentity};
 use crate::clock::Clock;
 use crate::cloud::endpoint::AllowedHosts;
 use crate::cloud::{Endpoint, EndpointTemplate, NodeRegion};
@@ -253,7 +253,7 @@ impl Mounter {
             .chain
             .for_objects(&base, &plan.objects, &plan.pod, &remaining);
         for (object, identity) in plan.objects.iter().zip(resolved) {
-            let is_admitted = |it: &Resolved| object.cross_account.is_none() || self.admits(it);
+            let is_admitted = |it: &ResolvedIdentity| object.cross_account.is_none() || self.admits(it);
             match identity.and_then(|it| if is_admitted(&it) { Ok(it) } else { it.usable() }) {
                 Ok(identity) => of_objects.push(identity),
                 Err(error) => failures.push(Failed {
@@ -272,7 +272,7 @@ impl Mounter {
 
     /// Whether objects can be read as `whom`: with its credentials or, where values are kept for outages, without any
     /// while STS is out of reach. What was read as an identity that is refused is kept no longer.
-    fn admits(&self, whom: &Resolved) -> bool {
+    fn admits(&self, whom: &ResolvedIdentity) -> bool {
         if whom.is_refused {
             self.engine.refused(&whom.identity);
         }
@@ -309,7 +309,7 @@ impl Mounter {
     }
 
     /// As whom a plan is carried out that has no `nodePublishSecretRef`, given the identity that was had for it, if one was.
-    pub(crate) fn identity_for(plan: &Plan, base: Option<&Resolved>) -> Identity {
+    pub(crate) fn identity_for(plan: &Plan, base: Option<&ResolvedIdentity>) -> Identity {
         match base {
             Some(base) => identity_of(base.source),
             None if plan.pod_identity => Identity::Pod,
@@ -359,9 +359,9 @@ const BOTH_IDENTITIES: &str = "nodePublishSecretRef is not used because usePodSe
 /// As whom a volume is read.
 struct Identities {
     /// That of the pod or the provider.
-    base: Resolved,
+    base: ResolvedIdentity,
     /// That of each object: the same, or a role that the object names.
-    of_objects: Vec<Resolved>,
+    of_objects: Vec<ResolvedIdentity>,
 }
 
 /// As whom the plan will be carried out, told before anybody is asked for credentials. Nobody can say yet if what the
@@ -433,10 +433,10 @@ fn settle(
     }
 }
 
-fn not_obtained(failures: Vec<Failed>, base: &Resolved) -> Error {
+fn not_obtained(failures: Vec<Failed>, base: &ResolvedIdentity) -> Error {
     Error::Fetch {
         failures,
-        identity: base.whom().to_string(),
+        identity: base.whom(),
         skipped: base.skips().to_string(),
     }
 }

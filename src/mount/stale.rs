@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::advice::Asked;
 use super::error::Failed;
-use crate::auth::Resolved;
+use crate::auth::ResolvedIdentity;
 use crate::fetch::Fetched;
 use crate::params::{Plan, Service};
 
@@ -22,7 +22,7 @@ pub(super) struct OldValues {
 
 impl OldValues {
     /// Those among the values of a plan's objects, if there are any.
-    pub(super) fn among(plan: &Plan, values: &[Option<Fetched>], identities: &[Resolved]) -> Option<Self> {
+    pub(super) fn among(plan: &Plan, values: &[Option<Fetched>], identities: &[ResolvedIdentity]) -> Option<Self> {
         let objects = plan.objects.iter().zip(identities).zip(values);
         let old = objects.filter_map(|(object, value)| Some((object, value.as_ref()?.stale.as_ref()?)));
         let failed = old.clone().find_map(|((object, identity), stale)| {

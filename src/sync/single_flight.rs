@@ -2,7 +2,7 @@
 //! theirs as well. Each of them asking in turn would wait for the same silence after all who came before.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// A question with its last answer.
 pub struct SingleFlight<T, E> {
@@ -42,7 +42,34 @@ impl<T: Clone, E: Clone> SingleFlight<T, E> {
         ask: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         let before = self.asked.load(Ordering::Acquire);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        self.answer(last, before, is_good, is_common, ask)
+    }
+
+    /// The same without waiting; none while somebody else is asking.
+    pub fn try_put(
+        &self,
+        is_good: impl Fn(&T) -> bool,
+        is_common: impl Fn(&E) -> bool,
+        ask: impl FnOnce() -> Result<T, E>,
+    ) -> Option<Result<T, E>> {
+        let before = self.asked.load(Ordering::Acquire);
+        let last = match self.last.try_lock() {
+            Ok(last) => last,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(self.answer(last, before, is_good, is_common, ask))
+    }
+
+    fn answer(
+        &self,
+        mut last: MutexGuard<'_, Last<T, E>>,
+        before: u64,
+        is_good: impl Fn(&T) -> bool,
+        is_common: impl Fn(&E) -> bool,
+        ask: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         if let Some(answer) = last.answer.take_if(|answer| is_good(answer)) {
             last.answer = Some(answer.clone());
             return Ok(answer);

@@ -6,51 +6,52 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use super::role_session::RoleSession;
+use super::source::Source;
 use crate::entropy::Entropy;
 use crate::secret::Secret;
+use crate::sign::hex;
 
 /// An identity. Equal keys are the same identity with the same rights, so that what was read for one may be given
 /// to the other. Made of what kubelet and our own configuration vouch for, never of what a token claims.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct IdentityKey(Arc<Identity>);
+pub struct IdentityKey(Arc<Parts>);
 
 #[derive(PartialEq, Eq, Hash)]
-pub(super) enum Identity {
-    /// A role, assumed by another identity.
-    Assumed {
-        base: IdentityKey,
-        role_arn: String,
-        session_name: String,
-        external_id: Option<String>,
-    },
-    /// A role, assumed with the provider's own token.
-    Oidc { provider_arn: String, role_arn: String },
-    /// An AccessKey pair. The id alone is public: whoever knows it must not get what its owner may read.
-    Pair {
-        access_key_id: String,
-        secret: SecretHash,
-    },
-    /// The role of a pod's ServiceAccount, both as kubelet and the cluster vouch for them.
-    Pod {
-        namespace: String,
-        service_account: String,
-        provider_arn: String,
-        role_arn: String,
-    },
-    /// The role of the node.
-    Worker { role: String },
+struct Parts {
+    source: Source,
+    names: Vec<String>,
+    /// Who assumed the role.
+    base: Option<IdentityKey>,
 }
 
 impl IdentityKey {
+    /// The identity that a source gives under these names.
+    pub(super) fn new(source: Source, names: impl Into<Vec<String>>) -> Self {
+        Self(Arc::new(Parts {
+            source,
+            names: names.into(),
+            base: None,
+        }))
+    }
+
+    /// A role that this identity assumes.
+    pub(super) fn assuming(&self, session: &RoleSession, external_id: Option<&str>) -> Self {
+        let RoleSession {
+            role_arn,
+            session_name,
+        } = session.clone();
+        Self(Arc::new(Parts {
+            source: Source::AssumedRole,
+            // No external id is empty.
+            names: vec![role_arn, session_name, external_id.unwrap_or_default().to_owned()],
+            base: Some(self.clone()),
+        }))
+    }
+
     /// Whether it is `other`, or a role that was assumed by it.
     pub fn rests_on(&self, other: &Self) -> bool {
-        self == other || matches!(&*self.0, Identity::Assumed { base, .. } if base.rests_on(other))
-    }
-}
-
-impl From<Identity> for IdentityKey {
-    fn from(identity: Identity) -> Self {
-        Self(Arc::new(identity))
+        self == other || self.0.base.as_ref().is_some_and(|base| base.rests_on(other))
     }
 }
 
@@ -59,10 +60,6 @@ impl fmt::Debug for IdentityKey {
         f.write_str("IdentityKey(…)")
     }
 }
-
-/// What stands for a secret in a key.
-#[derive(PartialEq, Eq, Hash)]
-pub(super) struct SecretHash([u8; 32]);
 
 /// Hashes secrets with a random key of this process, so that no hash tells anything outside of it.
 pub struct SecretHasher(Secret);
@@ -75,12 +72,13 @@ impl SecretHasher {
         Self(Secret::new(key))
     }
 
-    pub(super) fn hash(&self, secret: &Secret) -> SecretHash {
+    /// What stands for a secret in a key.
+    pub(super) fn hash(&self, secret: &Secret) -> String {
         let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(self.0.expose()) else {
             unreachable!("HMAC takes keys of any length")
         };
         hmac.update(secret.expose());
-        SecretHash(hmac.finalize().into_bytes().into())
+        hex(&hmac.finalize().into_bytes())
     }
 }
 
@@ -93,6 +91,7 @@ impl fmt::Debug for SecretHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::AccessKey;
 
     struct Fixed(u8);
 
@@ -103,11 +102,7 @@ mod tests {
     }
 
     fn pair(hasher: &SecretHasher, id: &str, secret: &str) -> IdentityKey {
-        Identity::Pair {
-            access_key_id: id.to_owned(),
-            secret: hasher.hash(&Secret::from(secret.to_owned())),
-        }
-        .into()
+        AccessKey::new(id.to_owned(), Secret::from(secret.to_owned())).identity(hasher)
     }
 
     #[test]
@@ -122,15 +117,11 @@ mod tests {
     fn an_assumed_role_rests_on_whoever_assumed_it() {
         let hasher = SecretHasher::new(&Fixed(1));
         let (base, other) = (pair(&hasher, "id", "secret"), pair(&hasher, "other", "secret"));
-        let role = |base: &IdentityKey| -> IdentityKey {
-            Identity::Assumed {
-                base: base.clone(),
-                role_arn: "role".to_owned(),
-                session_name: "session".to_owned(),
-                external_id: None,
-            }
-            .into()
+        let session = RoleSession {
+            role_arn: "role".to_owned(),
+            session_name: "session".to_owned(),
         };
+        let role = |base: &IdentityKey| base.assuming(&session, None);
         let twice = role(&role(&base));
         assert!(base.rests_on(&base) && role(&base).rests_on(&base) && twice.rests_on(&base));
         assert!(!base.rests_on(&role(&base)) && !twice.rests_on(&other) && !base.rests_on(&other));

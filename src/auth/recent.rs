@@ -1,30 +1,25 @@
-//! A table of what is kept for each identity, bounded: what nobody asks for any more is dropped, and when it is full
-//! what has not been asked for the longest.
+//! What is kept for each identity, bounded: what nobody asks for any more is dropped, and when there is too much, what
+//! has not been asked for the longest.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::clock::Clock;
 use crate::limits;
+use crate::sync::BoundedMap;
 
-/// Values by key.
-pub(super) struct Table<K, V> {
+/// Values by key, each with the time of its last use.
+pub(super) struct Recent<K, V> {
     clock: Arc<dyn Clock>,
-    entries: Mutex<HashMap<K, Entry<V>>>,
+    entries: Mutex<BoundedMap<K, (Instant, Arc<V>)>>,
 }
 
-struct Entry<V> {
-    value: Arc<V>,
-    used: Instant,
-}
-
-impl<K: Clone + Eq + Hash, V> Table<K, V> {
+impl<K: Clone + Eq + Hash, V> Recent<K, V> {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            entries: Mutex::new(HashMap::new()),
+            entries: Mutex::new(BoundedMap::new(limits::IDENTITIES)),
         }
     }
 
@@ -32,31 +27,15 @@ impl<K: Clone + Eq + Hash, V> Table<K, V> {
     pub(super) fn get(&self, key: &K, make: impl FnOnce() -> V) -> Arc<V> {
         let now = self.clock.now();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.retain(|other, entry| {
-            other == key || now.saturating_duration_since(entry.used) < limits::IDENTITY_UNUSED
-        });
-        if let Some(entry) = entries.get_mut(key) {
-            entry.used = now;
-            return Arc::clone(&entry.value);
-        }
-        if entries.len() >= limits::IDENTITIES {
-            let oldest = entries.iter().min_by_key(|(_, entry)| entry.used);
-            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
-                entries.remove(&oldest);
-            }
+        let is_used = |used: &Instant| now.saturating_duration_since(*used) < limits::IDENTITY_UNUSED;
+        entries.retain(|other, (used, _)| other == key || is_used(used));
+        if let Some((used, value)) = entries.get(key) {
+            *used = now;
+            return Arc::clone(value);
         }
         let value = Arc::new(make());
-        let entry = Entry {
-            value: Arc::clone(&value),
-            used: now,
-        };
-        entries.insert(key.clone(), entry);
+        entries.insert(key.clone(), (now, Arc::clone(&value)));
         value
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.entries.lock().expect("entries").len()
     }
 }
 
@@ -83,7 +62,7 @@ mod tests {
     #[test]
     fn unused_ones_are_dropped_and_used_ones_stay() {
         let clock = Arc::new(Moving(SystemClock.now(), AtomicU64::new(0)));
-        let table: Table<u32, u32> = Table::new(Arc::clone(&clock) as _);
+        let table: Recent<u32, u32> = Recent::new(Arc::clone(&clock) as _);
         let unused = limits::IDENTITY_UNUSED.as_secs();
         table.get(&1, || 10);
         table.get(&2, || 20);
@@ -91,14 +70,18 @@ mod tests {
         assert_eq!(*table.get(&1, || unreachable!("kept")), 10);
         clock.1.store(unused, Ordering::SeqCst);
         assert_eq!(*table.get(&1, || unreachable!("kept")), 10);
-        assert_eq!(table.len(), 1, "the second is gone");
+        assert_eq!(
+            table.entries.lock().expect("entries").len(),
+            1,
+            "the second is gone"
+        );
         assert_eq!(*table.get(&2, || 21), 21);
     }
 
     #[test]
     fn a_full_table_drops_what_was_used_the_longest_ago() {
         let clock = Arc::new(Moving(SystemClock.now(), AtomicU64::new(0)));
-        let table: Table<usize, usize> = Table::new(Arc::clone(&clock) as _);
+        let table: Recent<usize, usize> = Recent::new(Arc::clone(&clock) as _);
         for key in 0..limits::IDENTITIES {
             table.get(&key, || key);
             clock.1.fetch_add(1, Ordering::SeqCst);
@@ -106,7 +89,7 @@ mod tests {
         table.get(&0, || unreachable!("kept"));
         clock.1.fetch_add(1, Ordering::SeqCst);
         table.get(&limits::IDENTITIES, || 0);
-        assert_eq!(table.len(), limits::IDENTITIES);
+        assert_eq!(table.entries.lock().expect("entries").len(), limits::IDENTITIES);
         assert_eq!(*table.get(&0, || unreachable!("used lately")), 0);
         assert_eq!(*table.get(&1, || 7), 7, "the oldest made room");
     }

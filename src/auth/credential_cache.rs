@@ -1,37 +1,35 @@
 //! Temporary credentials, kept until shortly before they end.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Error;
-use super::key::IdentityKey;
+use super::error::Error;
+use super::identity_key::IdentityKey;
 use crate::clock::Clock;
 use crate::cloud::Credentials;
 use crate::cloud::sts::Temporary;
 use crate::limits;
-use crate::metrics::{self, Metrics};
+use crate::sync::SingleFlight;
 
 /// One identity's temporary credentials. Whoever comes first when they are due renews them, while others go on
 /// with those that are still valid, or wait for the outcome if there are none: one life is one call.
-pub(super) struct Kept {
+pub(super) struct CredentialCache {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    renewing: Mutex<()>,
+    renewal: SingleFlight<Lease, Error>,
 }
 
 #[derive(Default)]
 struct State {
-    lent: Option<Lent>,
-    /// How many renewals there were.
-    renewals: u64,
-    /// When the last one failed, and why.
-    failed: Option<(Instant, Error)>,
+    lease: Option<Lease>,
+    /// When a renewal failed since.
+    failed: Option<Instant>,
 }
 
 /// Credentials on loan: whose they are, and until when.
 #[derive(Clone, Debug)]
-pub(super) struct Lent {
+pub(super) struct Lease {
     pub(super) credentials: Arc<Credentials>,
     pub(super) identity: IdentityKey,
     pub(super) expires: jiff::Timestamp,
@@ -39,7 +37,7 @@ pub(super) struct Lent {
     pub(super) is_refused: bool,
 }
 
-impl Lent {
+impl Lease {
     pub(super) fn new(temporary: Temporary, identity: IdentityKey) -> Self {
         Self {
             credentials: Arc::new(temporary.credentials),
@@ -50,140 +48,86 @@ impl Lent {
     }
 }
 
-/// What there is at one moment.
-struct Look {
-    valid: Option<Lent>,
-    due: bool,
-    renewals: u64,
-}
-
-impl Kept {
+impl CredentialCache {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
             state: Mutex::default(),
-            renewing: Mutex::new(()),
+            renewal: SingleFlight::default(),
         }
     }
 
-    /// As [`Kept::get`], with each renewal counted.
-    pub(super) fn get_counted(
-        &self,
-        metrics: &Metrics,
-        identity: metrics::Identity,
-        remaining: Duration,
-        renew: impl FnOnce(Duration) -> Result<Lent, Error>,
-    ) -> Result<Lent, Error> {
-        self.get(remaining, |time| {
-            let renewed = renew(time);
-            match &renewed {
-                Ok(lent) => metrics.credentials_renewed(identity, lent.expires.as_second()),
-                Err(_) => metrics.credentials_not_renewed(identity),
-            }
-            renewed
-        })
-    }
-
-    /// The kept credentials, or those that `renew` gives within the time it is told. That is half of what remains
+    /// The cached credentials, or those that `renew` gives within the time it is told. That is half of what remains
     /// while the old ones are valid, so that an STS that hangs leaves time to use them. A failed renewal is an error
     /// only once the old ones have ended; those who waited for it get the same error if STS was out of reach, rather
     /// than trying one by one.
     pub(super) fn get(
         &self,
         remaining: Duration,
-        renew: impl FnOnce(Duration) -> Result<Lent, Error>,
-    ) -> Result<Lent, Error> {
-        let before = self.look();
-        if let (Some(lent), false) = (&before.valid, before.due) {
-            return Ok(lent.clone());
-        }
-        let _renewing = match (self.renewing.try_lock(), before.valid) {
-            (Ok(guard), _) => guard,
-            (Err(TryLockError::Poisoned(poisoned)), _) => poisoned.into_inner(),
-            (Err(TryLockError::WouldBlock), Some(lent)) => return Ok(lent),
-            (Err(TryLockError::WouldBlock), None) => {
-                self.renewing.lock().unwrap_or_else(PoisonError::into_inner)
+        renew: impl FnOnce(Duration) -> Result<Lease, Error>,
+    ) -> Result<Lease, Error> {
+        let renew = |time| {
+            let renewed = renew(time);
+            let mut state = self.state();
+            match &renewed {
+                Ok(lease) => {
+                    state.lease = Some(lease.clone());
+                    state.failed = None;
+                }
+                Err(_) => state.failed = Some(self.clock.now()),
             }
+            renewed
         };
         // Somebody may have renewed them since.
-        let now = self.look();
-        if let (Some(lent), false) = (&now.valid, now.due) {
-            return Ok(lent.clone());
-        }
-        if now.valid.is_none()
-            && now.renewals != before.renewals
-            && let Some((_, error)) = &self.state().failed
-            && error.is_outage()
-        {
-            return Err(error.clone());
-        }
-        let renewed = renew(if now.valid.is_some() {
-            remaining / 2
-        } else {
-            remaining
-        });
-        let at = self.clock.now();
-        let mut state = self.state();
-        state.renewals = state.renewals.wrapping_add(1);
-        match renewed {
-            Ok(lent) => {
-                state.lent = Some(lent.clone());
-                state.failed = None;
-                Ok(lent)
-            }
-            Err(error) => {
-                state.failed = Some((at, error.clone()));
-                drop(state);
-                let Some(lent) = now.valid else { return Err(error) };
+        let is_fresh = |_: &Lease| !self.is_due();
+        let valid = match self.look() {
+            (Some(valid), false) => return Ok(valid),
+            (Some(valid), true) => valid,
+            (None, _) => return self.renewal.put(is_fresh, Error::is_outage, || renew(remaining)),
+        };
+        match self.renewal.try_put(is_fresh, |_| false, || renew(remaining / 2)) {
+            None => Ok(valid),
+            Some(Ok(renewed)) => Ok(renewed),
+            Some(Err(error)) => {
                 log::warn!("credentials were not renewed, and are used until they end: {error}");
-                Ok(Lent {
+                Ok(Lease {
                     is_refused: !error.is_outage(),
-                    ..lent
+                    ..valid
                 })
             }
         }
     }
 
-    /// Forgets `refused`, if they are what is kept: whoever comes next renews. Fresh ones, which somebody else got
+    /// Forgets `refused`, if they are what is cached: whoever comes next renews. Fresh ones, which somebody else got
     /// in the meantime, stay.
-    pub(super) fn forget(&self, refused: &Arc<Credentials>) -> Option<Lent> {
-        let is_refused = |lent: &mut Lent| Arc::ptr_eq(&lent.credentials, refused);
-        self.state().lent.take_if(is_refused)
+    pub(super) fn forget(&self, refused: &Arc<Credentials>) -> Option<Lease> {
+        let is_refused = |lease: &mut Lease| Arc::ptr_eq(&lease.credentials, refused);
+        self.state().lease.take_if(is_refused)
     }
 
     /// Keeps what was forgotten after all, unless somebody else got fresh ones in the meantime.
-    pub(super) fn restore(&self, forgotten: Lent) {
-        self.state().lent.get_or_insert(forgotten);
+    pub(super) fn restore(&self, forgotten: Lease) {
+        self.state().lease.get_or_insert(forgotten);
     }
 
     /// Whether getting them takes a renewal.
     pub(super) fn is_due(&self) -> bool {
-        self.look().due
+        self.look().1
     }
 
     /// The credentials if they are still valid, and whether it is time to renew them.
-    fn look(&self) -> Look {
+    fn look(&self) -> (Option<Lease>, bool) {
         let state = self.state();
-        let renewals = state.renewals;
-        let Some(lent) = &state.lent else {
-            return Look {
-                valid: None,
-                due: true,
-                renewals,
-            };
+        let Some(lease) = &state.lease else {
+            return (None, true);
         };
-        let left = lent
-            .expires
-            .as_second()
-            .saturating_sub(self.clock.wall().as_second());
-        let pausing = state.failed.as_ref().is_some_and(|(at, _)| {
-            self.clock.now().saturating_duration_since(*at) < limits::CREDENTIAL_RETRY_PAUSE
+        let now = self.clock.wall().as_second();
+        let left = lease.expires.as_second().saturating_sub(now);
+        let is_pausing = state.failed.is_some_and(|at| {
+            self.clock.now().saturating_duration_since(at) < limits::CREDENTIAL_RETRY_PAUSE
         });
-        Look {
-            valid: (left > 0).then(|| lent.clone()),
-            due: left <= 0 || (left <= limits::CREDENTIAL_RENEWAL_SECONDS && !pausing),
-            renewals,
-        }
+        let is_due = left <= 0 || (left <= limits::CREDENTIAL_RENEWAL_SECONDS && !is_pausing);
+        ((left > 0).then(|| lease.clone()), is_due)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -191,9 +135,9 @@ impl Kept {
     }
 }
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for CredentialCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Kept(…)")
+        f.write_str("CredentialCache(…)")
     }
 }
 
@@ -203,7 +147,7 @@ mod tests {
     use std::sync::{Barrier, mpsc};
 
     use super::*;
-    use crate::auth::key::Identity;
+    use crate::auth::Source;
     use crate::clock::SystemClock;
     use crate::cloud;
     use crate::secret::Secret;
@@ -226,7 +170,7 @@ mod tests {
         }
     }
 
-    fn ending_at(second: i64, id: &str) -> Lent {
+    fn ending_at(second: i64, id: &str) -> Lease {
         let credentials = Credentials {
             access_key_id: id.to_owned(),
             access_key_secret: Secret::default(),
@@ -236,8 +180,7 @@ mod tests {
             credentials,
             expires: jiff::Timestamp::from_second(second).expect("a time"),
         };
-        let role = String::new();
-        Lent::new(temporary, Identity::Worker { role }.into())
+        Lease::new(temporary, IdentityKey::new(Source::WorkerRole, []))
     }
 
     fn outage() -> Error {
@@ -257,52 +200,55 @@ mod tests {
         }
     }
 
-    fn id(result: Result<Lent, Error>) -> Result<String, Error> {
+    fn id(result: Result<Lease, Error>) -> Result<String, Error> {
         result.map(|it| it.credentials.access_key_id.clone())
     }
 
     const LONG: Duration = Duration::from_secs(60);
 
-    fn unasked(_: Duration) -> Result<Lent, Error> {
+    fn unasked(_: Duration) -> Result<Lease, Error> {
         panic!("nobody may ask")
     }
 
     #[test]
-    fn renewed_before_the_end_and_kept_when_that_fails() {
+    fn renewed_before_the_end_and_cache_when_that_fails() {
         let clock = Seconds::start();
-        let kept = Kept::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let cache = CredentialCache::new(Arc::clone(&clock) as Arc<dyn Clock>);
         let at = |second| clock.1.store(second, Ordering::SeqCst);
         let (margin, pause) = (limits::CREDENTIAL_RENEWAL_SECONDS, 10);
 
-        assert_eq!(id(kept.get(LONG, |_| Err(Error::NoSource))), Err(Error::NoSource));
         assert_eq!(
-            id(kept.get(LONG, |_| Ok(ending_at(3600, "a")))),
+            id(cache.get(LONG, |_| Err(Error::NoSource))),
+            Err(Error::NoSource)
+        );
+        assert_eq!(
+            id(cache.get(LONG, |_| Ok(ending_at(3600, "a")))),
             Ok("a".to_owned())
         );
         at(3600 - margin - 1);
-        assert_eq!(id(kept.get(LONG, unasked)), Ok("a".to_owned()));
+        assert_eq!(id(cache.get(LONG, unasked)), Ok("a".to_owned()));
         at(3600 - margin);
         assert_eq!(
-            id(kept.get(LONG, |_| Err(outage()))),
+            id(cache.get(LONG, |_| Err(outage()))),
             Ok("a".to_owned()),
             "still valid"
         );
         at(3600 - margin + pause - 1);
         assert_eq!(
-            id(kept.get(LONG, unasked)),
+            id(cache.get(LONG, unasked)),
             Ok("a".to_owned()),
             "not asked again at once"
         );
         at(3600 - margin + pause);
         assert_eq!(
-            id(kept.get(LONG, |_| Err(outage()))),
+            id(cache.get(LONG, |_| Err(outage()))),
             Ok("a".to_owned()),
             "but soon"
         );
         at(3600);
-        assert_eq!(id(kept.get(LONG, |_| Err(outage()))), Err(outage()), "ended");
+        assert_eq!(id(cache.get(LONG, |_| Err(outage()))), Err(outage()), "ended");
         assert_eq!(
-            id(kept.get(LONG, |_| Ok(ending_at(7200, "b")))),
+            id(cache.get(LONG, |_| Ok(ending_at(7200, "b")))),
             Ok("b".to_owned())
         );
     }
@@ -310,10 +256,10 @@ mod tests {
     #[test]
     fn a_renewal_leaves_time_for_those_that_are_valid() {
         let clock = Seconds::start();
-        let kept = Kept::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let cache = CredentialCache::new(Arc::clone(&clock) as Arc<dyn Clock>);
         let asked = |end| {
             let mut given = Duration::ZERO;
-            let renewed = kept.get(LONG, |time| {
+            let renewed = cache.get(LONG, |time| {
                 given = time;
                 Ok(ending_at(end, "a"))
             });
@@ -328,20 +274,20 @@ mod tests {
 
     #[test]
     fn only_the_refused_ones_are_forgotten() {
-        let kept = Kept::new(Seconds::start());
-        let old = kept.get(LONG, |_| Ok(ending_at(3600, "a"))).expect("a");
-        kept.forget(&old.credentials);
-        let new = kept.get(LONG, |_| Ok(ending_at(3600, "b"))).expect("b");
+        let cache = CredentialCache::new(Seconds::start());
+        let old = cache.get(LONG, |_| Ok(ending_at(3600, "a"))).expect("a");
+        cache.forget(&old.credentials);
+        let new = cache.get(LONG, |_| Ok(ending_at(3600, "b"))).expect("b");
         assert_eq!(new.credentials.access_key_id, "b");
-        kept.forget(&old.credentials);
-        let same = kept.get(LONG, unasked).expect("b again");
+        cache.forget(&old.credentials);
+        let same = cache.get(LONG, unasked).expect("b again");
         assert!(Arc::ptr_eq(&new.credentials, &same.credentials));
     }
 
     /// Many ask at once: one renews, the others wait for it. `outcome` is what that one gets.
     fn many(
-        kept: &Kept,
-        outcome: impl Fn() -> Result<Lent, Error> + Sync,
+        cache: &CredentialCache,
+        outcome: impl Fn() -> Result<Lease, Error> + Sync,
     ) -> (usize, Vec<Result<String, Error>>) {
         const MANY: usize = 16;
         let calls = AtomicUsize::new(0);
@@ -353,7 +299,7 @@ mod tests {
                 scope.spawn(|| {
                     let sender = sender;
                     waiting.wait();
-                    let result = kept.get(LONG, |_| {
+                    let result = cache.get(LONG, |_| {
                         calls.fetch_add(1, Ordering::SeqCst);
                         // Long enough for the others to come; if they do not, nothing is tested but nothing fails.
                         std::thread::sleep(Duration::from_millis(50));
@@ -369,8 +315,8 @@ mod tests {
 
     #[test]
     fn one_call_for_many_who_ask_at_once() {
-        let kept = Kept::new(Seconds::start());
-        let (calls, results) = many(&kept, || Ok(ending_at(3600, "a")));
+        let cache = CredentialCache::new(Seconds::start());
+        let (calls, results) = many(&cache, || Ok(ending_at(3600, "a")));
         assert_eq!(calls, 1);
         assert!(
             results.iter().all(|result| *result == Ok("a".to_owned())),
@@ -380,8 +326,8 @@ mod tests {
 
     #[test]
     fn an_outage_is_found_out_once() {
-        let kept = Kept::new(Seconds::start());
-        let (calls, results) = many(&kept, || Err(outage()));
+        let cache = CredentialCache::new(Seconds::start());
+        let (calls, results) = many(&cache, || Err(outage()));
         assert!(calls < results.len(), "{calls} calls");
         assert!(
             results.iter().all(|result| *result == Err(outage())),

@@ -1,0 +1,102 @@
+//! Roles of other accounts on top of any identity: `crossAccountRoleArn` of an object.
+//!
+//! The roles of one Mount are assumed side by side: the Mount's own thread takes one after the other, and so do as many
+//! helpers as the process has to spare. Without any the Mount goes on alone, so nobody waits for a thread.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::error::Error;
+use super::identity::{CredentialSource, ResolvedIdentity};
+use super::sessions::Sessions;
+use crate::limits;
+use crate::params::{CrossAccount, Pod};
+use crate::sync::Semaphore;
+
+/// Assumes roles.
+pub struct CrossAccounts {
+    sessions: Arc<Sessions>,
+    helpers: Arc<Semaphore>,
+}
+
+impl CrossAccounts {
+    /// None yet.
+    pub fn new(sessions: Arc<Sessions>) -> Self {
+        Self {
+            sessions,
+            helpers: Semaphore::new(limits::ROLE_HELPERS),
+        }
+    }
+
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// The roles, each assumed by `base` for a pod, in the order of `wanted`.
+    pub(super) fn resolve(
+        &self,
+        base: &ResolvedIdentity,
+        wanted: &[&CrossAccount],
+        pod: &Pod,
+        remaining: &(dyn Fn() -> Duration + Sync),
+    ) -> Vec<Result<ResolvedIdentity, Error>> {
+        let source = |wanted: &&CrossAccount| {
+            let session = self
+                .sessions
+                .session(wanted.role_arn.as_str().to_owned(), Some(pod));
+            let external_id = wanted.external_id.as_ref().map(|id| id.as_str().to_owned());
+            let sessions = Arc::clone(&self.sessions);
+            Arc::new(CredentialSource::cross_account(
+                session,
+                base.clone(),
+                external_id,
+                sessions,
+            ))
+        };
+        let sources: Vec<_> = wanted.iter().map(source).collect();
+        let calls = sources.iter().filter(|source| source.is_due()).count();
+        let next = AtomicUsize::new(0);
+        let results = Mutex::new(BTreeMap::new());
+        let work = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(source) = sources.get(at) else { return };
+                let result = source.resolve(remaining());
+                let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                results.insert(at, result);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..calls {
+                let Some(permit) = self.helpers.acquire(Duration::ZERO) else {
+                    break;
+                };
+                let builder = thread::Builder::new().name("assume".to_owned());
+                let helper = move || {
+                    work();
+                    drop(permit);
+                };
+                if let Err(error) = builder
+                    .stack_size(limits::PULLER_STACK)
+                    .spawn_scoped(scope, helper)
+                {
+                    log::warn!("cannot start a thread: {error}; roles are assumed one after the other");
+                    break;
+                }
+            }
+            work();
+        });
+        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.into_values().collect()
+    }
+}
+
+impl fmt::Debug for CrossAccounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CrossAccounts(…)")
+    }
+}
