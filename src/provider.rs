@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::auth::{Chain, CredentialSource, CrossAccounts, PodIdentity, SecretHasher, Sessions, Sts};
+use crate::auth::{
+    Chain, CredentialSource, CrossAccounts, OwnSource, PodIdentity, SecretHasher, Sessions, Sts,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::endpoint::is_kms_instance;
 use crate::cloud::kubernetes::Kubernetes;
@@ -170,34 +172,24 @@ fn chain(
     metadata: &Arc<Metadata>,
     hasher: Arc<SecretHasher>,
 ) -> Chain {
-    let sessions = || Arc::clone(&sessions);
     let provider_arn = identity.token.as_ref().map(|token| token.provider_arn.clone());
     let oidc_role = match (&identity.role_arn, identity.token) {
-        (Some(role), Some(token)) => Ok(CredentialSource::oidc_role(role.clone(), token, sessions())),
+        (Some(role), Some(token)) => Ok(CredentialSource::oidc_role(role.clone(), token, &sessions)),
         (Some(_), None) => Err("ALICLOUD_OIDC_PROVIDER_ARN is not set"),
         (None, _) => Err("ALICLOUD_ROLE_ARN is not set"),
     };
-    let access_key = identity
-        .access_key
-        .map(|pair| {
-            Arc::new(CredentialSource::access_key(
-                pair,
-                Arc::clone(&hasher),
-                sessions(),
-            ))
-        })
-        .ok_or("ACCESS_KEY_ID is not set");
-    let assumed_role = match (identity.role_arn, access_key.clone()) {
-        (Some(role), Ok(pair)) => Ok(CredentialSource::assumed_role(role, pair, sessions())),
+    let assumed_role = match (identity.role_arn, &identity.access_key) {
+        (Some(role), Some(pair)) => Ok(OwnSource::AssumedRole(role, pair.clone())),
         (None, _) => Err("ALICLOUD_ROLE_ARN is not set"),
-        (Some(_), Err(why)) => Err(why),
+        (Some(_), None) => Err("ACCESS_KEY_ID is not set"),
     };
+    let access_key = identity.access_key.map(OwnSource::AccessKey);
     let worker_role = if identity.worker_role {
         let name = identity.worker_role_name;
         Ok(CredentialSource::worker_role(
             Arc::clone(metadata),
             name,
-            sessions(),
+            &sessions,
         ))
     } else {
         Err("ALIBABA_CLOUD_ECS_METADATA_DISABLED is true")
@@ -205,12 +197,12 @@ fn chain(
     Chain {
         hasher,
         fallback: identity.fallback,
-        pod: PodIdentity::new(provider_arn, kubernetes, sessions()),
-        oidc_role: oidc_role.map(Arc::new),
-        assumed_role: assumed_role.map(Arc::new),
-        access_key,
-        worker_role: worker_role.map(Arc::new),
-        cross_accounts: CrossAccounts::new(sessions()),
+        pod: PodIdentity::new(provider_arn, kubernetes, Arc::clone(&sessions)),
+        oidc_role: oidc_role.map(OwnSource::Role),
+        assumed_role,
+        access_key: access_key.ok_or("ACCESS_KEY_ID is not set"),
+        worker_role: worker_role.map(OwnSource::Role),
+        cross_accounts: CrossAccounts::new(sessions),
     }
 }
 

@@ -11,8 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::Error;
-use super::identity::{CredentialSource, ResolvedIdentity};
+use super::identity::ResolvedIdentity;
 use super::sessions::Sessions;
+use super::source::Source;
 use crate::limits;
 use crate::params::{CrossAccount, Pod};
 use crate::sync::Semaphore;
@@ -32,7 +33,7 @@ impl CrossAccounts {
         }
     }
 
-    pub(super) fn sessions(&self) -> &Sessions {
+    pub(super) fn sessions(&self) -> &Arc<Sessions> {
         &self.sessions
     }
 
@@ -49,13 +50,8 @@ impl CrossAccounts {
                 .sessions
                 .session(wanted.role_arn.as_str().to_owned(), Some(pod));
             let external_id = wanted.external_id.as_ref().map(|id| id.as_str().to_owned());
-            let sessions = Arc::clone(&self.sessions);
-            Arc::new(CredentialSource::cross_account(
-                session,
-                base.clone(),
-                external_id,
-                sessions,
-            ))
+            base.clone()
+                .assuming(Source::CrossAccount, session, external_id, &self.sessions)
         };
         let sources: Vec<_> = wanted.iter().map(source).collect();
         let calls = sources.iter().filter(|source| source.is_due()).count();

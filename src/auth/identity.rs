@@ -8,7 +8,6 @@ use super::access_key::AccessKey;
 use super::credential_cache::{CredentialCache, Lease};
 use super::error::{Error, Failure, Skips};
 use super::identity_key::{IdentityKey, SecretHasher};
-use super::key_files::Pair;
 use super::role_session::RoleSession;
 use super::sessions::Sessions;
 use super::source::{Skipped, Source};
@@ -16,7 +15,7 @@ use super::token::TokenFile;
 use crate::cloud::metadata::Metadata;
 use crate::cloud::sts::Temporary;
 use crate::cloud::{self, Credentials};
-use crate::secret::Secret;
+use crate::metrics::Metrics;
 
 /// An identity, with its credentials if they are to be had.
 #[derive(Clone)]
@@ -39,136 +38,63 @@ pub struct ResolvedIdentity {
     renewed_by: Option<Arc<CredentialSource>>,
 }
 
-/// Gives credentials, and keeps those that end.
+/// Gives temporary credentials of one identity, and keeps them.
 pub struct CredentialSource {
     source: Source,
-    grant: Grant,
+    session: Option<RoleSession>,
+    /// Whose they are, if that is known without asking anybody.
+    identity: Option<IdentityKey>,
+    renew: Box<dyn Fn(Duration) -> Result<Lease, Error> + Send + Sync>,
     cache: Arc<CredentialCache>,
-    sessions: Arc<Sessions>,
-}
-
-/// How credentials are obtained.
-enum Grant {
-    /// They are there.
-    AccessKey { pair: Pair, hasher: Arc<SecretHasher> },
-    /// The instance metadata service gives those of a role; without a name, of whichever the node has.
-    Node {
-        metadata: Arc<Metadata>,
-        name: Option<String>,
-    },
-    /// STS, to an identity that may assume the role.
-    Role {
-        session: RoleSession,
-        base: Base,
-        external_id: Option<String>,
-    },
-    /// STS, to whoever has a token of the cluster.
-    Token {
-        session: RoleSession,
-        provider_arn: String,
-        token: Token,
-        identity: IdentityKey,
-    },
-}
-
-/// Who assumes a role.
-enum Base {
-    Source(Arc<CredentialSource>),
-    Identity(ResolvedIdentity),
-}
-
-enum Token {
-    /// kubelet renews it.
-    File(TokenFile),
-    /// It came with a Mount.
-    Given(Secret),
+    metrics: Metrics,
 }
 
 impl CredentialSource {
-    /// The AccessKey pair of the provider.
-    pub fn access_key(pair: Pair, hasher: Arc<SecretHasher>, sessions: Arc<Sessions>) -> Self {
-        Self::own(Source::AccessKey, Grant::AccessKey { pair, hasher }, sessions)
-    }
-
-    /// A role of the provider, assumed with its AccessKey pair.
-    pub fn assumed_role(role_arn: String, pair: Arc<Self>, sessions: Arc<Sessions>) -> Self {
-        let grant = Grant::Role {
-            session: sessions.session(role_arn, None),
-            base: Base::Source(pair),
-            external_id: None,
-        };
-        Self::own(Source::AssumedRole, grant, sessions)
+    /// A role that `assume` opens sessions of.
+    pub(super) fn role(
+        source: Source,
+        session: RoleSession,
+        identity: IdentityKey,
+        sessions: &Arc<Sessions>,
+        assume: impl Fn(&Sessions, &RoleSession, Duration) -> Result<Temporary, Error> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let (by, wanted, key) = (Arc::clone(sessions), session.clone(), identity.clone());
+        Arc::new(Self {
+            source,
+            session: Some(session),
+            cache: sessions.cache(&identity),
+            identity: Some(identity),
+            renew: Box::new(move |remaining| Ok(Lease::new(assume(&by, &wanted, remaining)?, key.clone()))),
+            metrics: sessions.api.metrics().clone(),
+        })
     }
 
     /// A role of the provider, assumed with its ServiceAccount token (RRSA).
-    pub fn oidc_role(role_arn: String, token: TokenFile, sessions: Arc<Sessions>) -> Self {
-        let names = [token.provider_arn.clone(), role_arn.clone()];
-        let grant = Grant::Token {
-            session: sessions.session(role_arn, None),
-            provider_arn: token.provider_arn.clone(),
-            token: Token::File(token),
-            identity: IdentityKey::new(Source::OidcRole, names),
+    pub fn oidc_role(role_arn: String, token: TokenFile, sessions: &Arc<Sessions>) -> Arc<Self> {
+        let identity = IdentityKey::new(Source::OidcRole, [token.provider_arn.clone(), role_arn.clone()]);
+        let session = sessions.session(role_arn, None);
+        let assume = move |sessions: &Sessions, session: &RoleSession, remaining| {
+            sessions.with_token(&token.provider_arn, session, &token.read()?, remaining)
         };
-        Self::own(Source::OidcRole, grant, sessions)
+        Self::role(Source::OidcRole, session, identity, sessions, assume)
     }
 
-    /// The role of the node: `name`, or whichever it has.
-    pub fn worker_role(metadata: Arc<Metadata>, name: Option<String>, sessions: Arc<Sessions>) -> Self {
-        Self::own(Source::WorkerRole, Grant::Node { metadata, name }, sessions)
-    }
-
-    fn own(source: Source, grant: Grant, sessions: Arc<Sessions>) -> Self {
-        Self {
-            source,
-            grant,
+    /// The role of the node: `name`, or whichever it has. The service is asked with time limits of its own.
+    pub fn worker_role(metadata: Arc<Metadata>, name: Option<String>, sessions: &Sessions) -> Arc<Self> {
+        let identity = |role| IdentityKey::new(Source::WorkerRole, [role]);
+        Arc::new(Self {
+            source: Source::WorkerRole,
+            session: None,
             cache: Arc::new(CredentialCache::new(Arc::clone(&sessions.clock))),
-            sessions,
-        }
-    }
-
-    /// The role of a pod, assumed with the token that came with it.
-    pub(super) fn pod(
-        session: RoleSession,
-        provider_arn: String,
-        token: Secret,
-        identity: IdentityKey,
-        sessions: Arc<Sessions>,
-    ) -> Self {
-        Self {
-            source: Source::Pod,
-            cache: sessions.cache(&identity),
-            grant: Grant::Token {
-                session,
-                provider_arn,
-                token: Token::Given(token),
-                identity,
-            },
-            sessions,
-        }
-    }
-
-    /// A role that an object names, assumed by `base`.
-    pub(super) fn cross_account(
-        session: RoleSession,
-        base: ResolvedIdentity,
-        external_id: Option<String>,
-        sessions: Arc<Sessions>,
-    ) -> Self {
-        Self {
-            source: Source::CrossAccount,
-            cache: sessions.cache(&base.identity.assuming(&session, external_id.as_deref())),
-            grant: Grant::Role {
-                session,
-                base: Base::Identity(base),
-                external_id,
-            },
-            sessions,
-        }
-    }
-
-    /// What gives these credentials.
-    pub(super) const fn source(&self) -> Source {
-        self.source
+            identity: name.clone().map(identity),
+            renew: Box::new(move |_| {
+                let role = name.clone().map_or_else(|| metadata.role(), Ok);
+                let role = role.map_err(Error::Metadata)?;
+                let temporary = metadata.credentials(&role).map_err(Error::Metadata)?;
+                Ok(Lease::new(temporary, identity(role)))
+            }),
+            metrics: sessions.api.metrics().clone(),
+        })
     }
 
     /// Whether getting them takes a call.
@@ -181,143 +107,38 @@ impl CredentialSource {
     /// # Errors
     /// There are none, and it is not even known whose they would be.
     pub(super) fn resolve(self: &Arc<Self>, remaining: Duration) -> Result<ResolvedIdentity, Error> {
-        if let Grant::AccessKey { pair, hasher } = &self.grant {
-            let pair = pair.get().map_err(Error::KeyFiles)?;
-            return Ok(ResolvedIdentity::lasting(self.source, &pair, hasher));
-        }
-        let lease = self.cache.get(remaining, |remaining| self.renew(remaining));
+        let lease = self.cache.get(remaining, |remaining| {
+            let renewed = (self.renew)(remaining);
+            match (&renewed, self.source.renewed()) {
+                (_, None) => {}
+                (Ok(lease), Some(identity)) => {
+                    self.metrics
+                        .credentials_renewed(identity, lease.expires.as_second());
+                }
+                (Err(_), Some(identity)) => self.metrics.credentials_not_renewed(identity),
+            }
+            renewed
+        });
         let is_refused = match &lease {
             Ok(lease) => lease.is_refused,
             Err(error) => !error.is_outage(),
         };
-        let (credentials, identity, expires) = match lease {
-            Ok(lease) => (Ok(lease.credentials), lease.identity, Some(lease.expires)),
-            Err(error) => match self.identity() {
-                Some(identity) => (Err(error), identity, None),
-                None => return Err(error),
-            },
+        let (credentials, identity, expires) = match (lease, &self.identity) {
+            (Ok(lease), _) => (Ok(lease.credentials), lease.identity, Some(lease.expires)),
+            (Err(error), Some(identity)) => (Err(error), identity.clone(), None),
+            (Err(error), None) => return Err(error),
         };
         Ok(ResolvedIdentity {
             source: self.source,
             credentials,
             identity,
-            session: self.session().cloned(),
+            session: self.session.clone(),
             expires,
             skipped: Vec::new(),
             is_refused,
             renewed_by: Some(Arc::clone(self)),
         })
     }
-
-    fn session(&self) -> Option<&RoleSession> {
-        match &self.grant {
-            Grant::Role { session, .. } | Grant::Token { session, .. } => Some(session),
-            Grant::AccessKey { .. } | Grant::Node { .. } => None,
-        }
-    }
-
-    /// Whose credentials these are, if that is known without asking anybody.
-    fn identity(&self) -> Option<IdentityKey> {
-        match &self.grant {
-            Grant::AccessKey { pair, hasher } => Some(pair.get().ok()?.identity(hasher)),
-            Grant::Node { name, .. } => Some(worker(name.clone()?)),
-            Grant::Role {
-                session,
-                base,
-                external_id,
-            } => {
-                let base = match base {
-                    Base::Source(source) => source.identity()?,
-                    Base::Identity(base) => base.identity.clone(),
-                };
-                Some(base.assuming(session, external_id.as_deref()))
-            }
-            Grant::Token { identity, .. } => Some(identity.clone()),
-        }
-    }
-
-    /// New credentials, counted.
-    fn renew(&self, remaining: Duration) -> Result<Lease, Error> {
-        let renewed = self.grant(remaining);
-        if let Some(identity) = self.source.renewed() {
-            let metrics = self.sessions.api.metrics();
-            match &renewed {
-                Ok(lease) => metrics.credentials_renewed(identity, lease.expires.as_second()),
-                Err(_) => metrics.credentials_not_renewed(identity),
-            }
-        }
-        renewed
-    }
-
-    fn grant(&self, remaining: Duration) -> Result<Lease, Error> {
-        let (temporary, identity) = match &self.grant {
-            Grant::AccessKey { .. } => unreachable!("a pair needs no renewal"),
-            // The service is asked with time limits of its own.
-            Grant::Node { metadata, name } => {
-                let role = match name {
-                    Some(name) => name.clone(),
-                    None => metadata.role().map_err(Error::Metadata)?,
-                };
-                let temporary = metadata.credentials(&role).map_err(Error::Metadata)?;
-                (temporary, worker(role))
-            }
-            Grant::Role {
-                session,
-                base,
-                external_id,
-            } => {
-                let base = match base {
-                    Base::Source(source) => &source.resolve(remaining)?,
-                    Base::Identity(base) => base,
-                };
-                let external_id = external_id.as_deref();
-                let temporary = self.assume(base, session, external_id, remaining)?;
-                (temporary, base.identity.assuming(session, external_id))
-            }
-            Grant::Token {
-                session,
-                provider_arn,
-                token,
-                identity,
-            } => {
-                let token = match token {
-                    Token::File(file) => &file.read()?,
-                    Token::Given(token) => token,
-                };
-                let temporary = self
-                    .sessions
-                    .with_token(provider_arn, session, token, remaining)?;
-                (temporary, identity.clone())
-            }
-        };
-        Ok(Lease::new(temporary, identity))
-    }
-
-    /// A role by an identity, whose credentials are renewed once if STS no longer knows them.
-    fn assume(
-        &self,
-        base: &ResolvedIdentity,
-        session: &RoleSession,
-        external_id: Option<&str>,
-        remaining: Duration,
-    ) -> Result<Temporary, Error> {
-        let assume = |base: &ResolvedIdentity| {
-            let credentials = base.credentials.as_ref().map_err(Error::clone)?;
-            self.sessions
-                .with_credentials(credentials, session, external_id, remaining)
-        };
-        let assumed = assume(base);
-        if let Err(Error::Role { error, .. }) = &assumed
-            && let Some(fresh) = base.renewed_after(error, remaining)
-        {
-            return assume(&fresh?);
-        }
-        assumed
-    }
-}
-
-fn worker(role: String) -> IdentityKey {
-    IdentityKey::new(Source::WorkerRole, [role])
 }
 
 impl ResolvedIdentity {
@@ -333,6 +154,31 @@ impl ResolvedIdentity {
             is_refused: false,
             renewed_by: None,
         }
+    }
+
+    /// A role that this identity assumes, whose own credentials are renewed once if STS no longer knows them.
+    pub(super) fn assuming(
+        self,
+        source: Source,
+        session: RoleSession,
+        external_id: Option<String>,
+        sessions: &Arc<Sessions>,
+    ) -> Arc<CredentialSource> {
+        let identity = self.identity.assuming(&session, external_id.as_deref());
+        let assume = move |sessions: &Sessions, session: &RoleSession, remaining| {
+            let assume = |base: &Self| {
+                let credentials = base.credentials.as_ref().map_err(Error::clone)?;
+                sessions.with_credentials(credentials, session, external_id.as_deref(), remaining)
+            };
+            let assumed = assume(&self);
+            if let Err(Error::Role { error, .. }) = &assumed
+                && let Some(fresh) = self.renewed_after(error, remaining)
+            {
+                return assume(&fresh?);
+            }
+            assumed
+        };
+        CredentialSource::role(source, session, identity, sessions, assume)
     }
 
     /// The same, if it has credentials.
@@ -422,7 +268,7 @@ impl fmt::Debug for CredentialSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CredentialSource")
             .field("source", &self.source)
-            .field("session", &self.session())
+            .field("session", &self.session)
             .finish_non_exhaustive()
     }
 }

@@ -63,8 +63,19 @@ pub struct Chain {
     pub cross_accounts: CrossAccounts,
 }
 
-/// A source, or why it is not configured.
-pub type Configured = Result<Arc<CredentialSource>, &'static str>;
+/// A source of the provider's own, or why it is not configured.
+pub type Configured = Result<OwnSource, &'static str>;
+
+/// A source of the provider's own.
+#[derive(Debug)]
+pub enum OwnSource {
+    /// An AccessKey pair.
+    AccessKey(Pair),
+    /// A role by its ARN, assumed with an AccessKey pair.
+    AssumedRole(String, Pair),
+    /// A role by other means.
+    Role(Arc<CredentialSource>),
+}
 
 impl Chain {
     /// The identity of one Mount, with its credentials.
@@ -182,18 +193,39 @@ impl Chain {
             Err(error) => return Err((Some(Source::NodePublishSecret), Error::PublishSecret(error))),
         }
         let own = [
-            ("RRSA of the provider", &self.oidc_role),
-            ("AccessKey pair with role", &self.assumed_role),
-            ("AccessKey pair", &self.access_key),
-            ("worker RAM role", &self.worker_role),
+            ("RRSA of the provider", Source::OidcRole, &self.oidc_role),
+            (
+                "AccessKey pair with role",
+                Source::AssumedRole,
+                &self.assumed_role,
+            ),
+            ("AccessKey pair", Source::AccessKey, &self.access_key),
+            ("worker RAM role", Source::WorkerRole, &self.worker_role),
         ];
-        for (what, configured) in own {
+        for (what, source, configured) in own {
             match configured {
-                Ok(source) => return source.resolve(remaining).map_err(of(source.source())),
+                Ok(own) => return self.own(own, remaining).map_err(of(source)),
                 Err(why) => skip(what, (*why).to_owned()),
             }
         }
         Err((None, Error::NoSource))
+    }
+
+    fn own(&self, source: &OwnSource, remaining: Duration) -> Result<ResolvedIdentity, Error> {
+        let pair = |pair: &Pair| {
+            let pair = pair.get().map_err(Error::KeyFiles)?;
+            Ok(ResolvedIdentity::lasting(Source::AccessKey, &pair, &self.hasher))
+        };
+        match source {
+            OwnSource::AccessKey(of_user) => pair(of_user),
+            OwnSource::AssumedRole(role_arn, of_user) => {
+                let sessions = self.cross_accounts.sessions();
+                let session = sessions.session(role_arn.clone(), None);
+                let role = pair(of_user)?.assuming(Source::AssumedRole, session, None, sessions);
+                role.resolve(remaining)
+            }
+            OwnSource::Role(role) => role.resolve(remaining),
+        }
     }
 
     fn warn(&self, request: &Request<'_>, error: &dyn fmt::Display) {

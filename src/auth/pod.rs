@@ -10,6 +10,7 @@ use super::identity::{CredentialSource, ResolvedIdentity};
 use super::identity_key::IdentityKey;
 use super::pod_error::PodError;
 use super::recent::Recent;
+use super::role_session::RoleSession;
 use super::sessions::Sessions;
 use super::source::{Request, Source};
 use super::token::{Claims, token};
@@ -52,12 +53,11 @@ impl PodIdentity {
         request: &Request<'_>,
         remaining: Duration,
     ) -> Result<ResolvedIdentity, Error> {
-        self.source(request, remaining)
-            .map_err(Error::Pod)
-            .and_then(|source| Arc::new(source).resolve(remaining))
+        let source = self.source(request, remaining).map_err(Error::Pod)?;
+        source.resolve(remaining)
     }
 
-    fn source(&self, request: &Request<'_>, remaining: Duration) -> Result<CredentialSource, PodError> {
+    fn source(&self, request: &Request<'_>, remaining: Duration) -> Result<Arc<CredentialSource>, PodError> {
         let (namespace, account) = (&request.pod.namespace, &request.pod.service_account);
         if namespace.is_empty() || account.is_empty() {
             return Err(PodError::NoAccount);
@@ -70,14 +70,17 @@ impl PodIdentity {
         let provider_arn = self.provider_arn.clone().ok_or(PodError::Provider)?;
         let role_arn = self.role(namespace, account, remaining)?;
         let names = [namespace, account, &provider_arn, &role_arn].map(Clone::clone);
-        let identity = IdentityKey::new(Source::Pod, names);
         let session = self.sessions.session(role_arn, Some(request.pod));
-        Ok(CredentialSource::pod(
+        let assume = move |sessions: &Sessions, session: &RoleSession, remaining| {
+            sessions.with_token(&provider_arn, session, &token, remaining)
+        };
+        let identity = IdentityKey::new(Source::Pod, names);
+        Ok(CredentialSource::role(
+            Source::Pod,
             session,
-            provider_arn,
-            token,
             identity,
-            Arc::clone(&self.sessions),
+            &self.sessions,
+            assume,
         ))
     }
 

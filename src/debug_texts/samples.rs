@@ -194,7 +194,13 @@ fn mounts(texts: &mut Texts, mounter: &Mounter, request: &MountRequest) {
         &chain.access_key,
         &chain.worker_role,
     ] {
-        source.iter().for_each(|source| texts.add(&**source));
+        let Ok(source) = source else { continue };
+        texts.add(source);
+        match source {
+            auth::OwnSource::AccessKey(pair) => texts.add(pair),
+            auth::OwnSource::AssumedRole(..) => {}
+            auth::OwnSource::Role(role) => texts.add(&**role),
+        }
     }
     let plan = plan(request);
     texts.add(&plan);
