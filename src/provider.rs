@@ -117,10 +117,21 @@ pub fn mounter(
         trust = trust.with_private(file, is_kms_instance);
     }
     let client = Client::new(trust, config.proxies.clone(), pulls);
-    let api = Api::new(client.clone(), Arc::clone(clock), Arc::clone(&entropy)).counting(metrics.clone());
+    let api = Api::new(
+        client.clone(),
+        Arc::clone(clock),
+        Arc::clone(&entropy),
+        metrics.clone(),
+    );
     let hardened_only = config.hardened_metadata_only;
-    let metadata = Metadata::new(client, config.metadata, Arc::clone(clock), hardened_only);
-    let metadata = Arc::new(metadata.counting(metrics.clone()));
+    let (clocked, counted) = (Arc::clone(clock), metrics.clone());
+    let metadata = Arc::new(Metadata::new(
+        client,
+        config.metadata,
+        clocked,
+        hardened_only,
+        counted,
+    ));
     let asked = config.identity.worker_role.then(|| Arc::clone(&metadata));
     let region = Arc::new(NodeRegion::new(config.region, asked, Arc::clone(clock)));
     let sts = match config.sts {

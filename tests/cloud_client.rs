@@ -13,6 +13,7 @@ use csi_provider::cloud::{Api, Credentials, Endpoint, Error, Target, Value};
 use csi_provider::entropy::Entropy;
 use csi_provider::http::{Client, ErrorKind, Proxies, Roots, Trust};
 use csi_provider::limits;
+use csi_provider::metrics::Metrics;
 use csi_provider::secret::Secret;
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
@@ -295,6 +296,7 @@ fn ask(url: &str, service: &str, name: &str, remaining: Duration) -> Result<Valu
         Client::new(Trust::roots(&Roots::built_in()), Proxies::default(), 4),
         Arc::new(SystemClock),
         Arc::new(Counter),
+        Metrics::new(),
     );
     let target = Target {
         endpoint: &endpoint,

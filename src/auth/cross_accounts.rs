@@ -3,7 +3,7 @@
 //! The roles of one Mount are assumed side by side: the Mount's own thread takes one after the other, and so do as many
 //! helpers as the process has to spare. Without any the Mount goes on alone, so nobody waits for a thread.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,33 +37,40 @@ impl CrossAccounts {
         &self.sessions
     }
 
-    /// The roles, each assumed by `base` for a pod, in the order of `wanted`.
-    pub(super) fn resolve(
+    /// The roles, each assumed once by `base` for a pod.
+    pub(super) fn resolve<'a>(
         &self,
         base: &ResolvedIdentity,
-        wanted: &[&CrossAccount],
+        wanted: impl Iterator<Item = &'a CrossAccount>,
         pod: &Pod,
         remaining: &(dyn Fn() -> Duration + Sync),
-    ) -> Vec<Result<ResolvedIdentity, Error>> {
-        let source = |wanted: &&CrossAccount| {
+    ) -> HashMap<&'a CrossAccount, Result<ResolvedIdentity, Error>> {
+        let mut sources = Vec::new();
+        for wanted in wanted {
+            if sources.iter().any(|(known, _)| *known == wanted) {
+                continue;
+            }
             let session = self
                 .sessions
                 .session(wanted.role_arn.as_str().to_owned(), Some(pod));
             let external_id = wanted.external_id.as_ref().map(|id| id.as_str().to_owned());
-            base.clone()
-                .assuming(Source::CrossAccount, session, external_id, &self.sessions)
-        };
-        let sources: Vec<_> = wanted.iter().map(source).collect();
-        let calls = sources.iter().filter(|source| source.is_due()).count();
+            let source = base
+                .clone()
+                .assuming(Source::CrossAccount, session, external_id, &self.sessions);
+            sources.push((wanted, source));
+        }
+        let calls = sources.iter().filter(|(_, source)| source.is_due()).count();
         let next = AtomicUsize::new(0);
-        let results = Mutex::new(BTreeMap::new());
+        let results = Mutex::new(HashMap::new());
         let work = || {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(source) = sources.get(at) else { return };
+                let Some((wanted, source)) = sources.get(at) else {
+                    return;
+                };
                 let result = source.resolve(remaining());
                 let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                results.insert(at, result);
+                results.insert(*wanted, result);
             }
         };
         thread::scope(|scope| {
@@ -86,8 +93,7 @@ impl CrossAccounts {
             }
             work();
         });
-        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        results.into_values().collect()
+        results.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

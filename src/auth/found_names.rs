@@ -19,32 +19,17 @@ pub(super) enum Half {
 pub(super) struct FoundNames {
     shown: Vec<String>,
     more: usize,
-    id: Spelling,
-    secret: Spelling,
-}
-
-/// Which name may be a half of a pair in the spelling of another tool.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Spelling {
-    #[default]
-    None,
-    One(String),
-    Several,
+    /// Names that may be a half of a pair in the spelling of another tool.
+    spellings: Vec<(Half, String)>,
 }
 
 impl FoundNames {
     /// Adds a name.
     pub(super) fn push(&mut self, name: &str) {
-        let spelling = match half_meant(name) {
-            Some(Half::Id) => Some(&mut self.id),
-            Some(Half::Secret) => Some(&mut self.secret),
-            None => None,
-        };
-        if let Some(spelling) = spelling {
-            *spelling = match spelling {
-                Spelling::None => Spelling::One(shown(name)),
-                _ => Spelling::Several,
-            };
+        if let Some(half) = half_meant(name)
+            && self.spellings_of(half).count() < 2
+        {
+            self.spellings.push((half, shown(name)));
         }
         if self.shown.len() < limits::NAMES_SHOWN {
             self.shown.push(shown(name));
@@ -53,16 +38,18 @@ impl FoundNames {
         }
     }
 
+    fn spellings_of(&self, half: Half) -> impl Iterator<Item = &String> {
+        let of_half = self.spellings.iter().filter(move |(meant, _)| *meant == half);
+        of_half.map(|(_, spelling)| spelling)
+    }
+
     /// What to do about the halves of a pair that are missing under these names.
     pub(super) fn remedy(&self, missing: &[(Half, &str)]) -> String {
         let steps = missing.iter().map(|(half, name)| {
-            let spelling = match half {
-                Half::Id => &self.id,
-                Half::Secret => &self.secret,
-            };
-            match spelling {
-                Spelling::One(found) => format!("rename {found} to {name}"),
-                Spelling::None | Spelling::Several => format!("add {name}"),
+            let mut spellings = self.spellings_of(*half);
+            match (spellings.next(), spellings.next()) {
+                (Some(found), None) => format!("rename {found} to {name}"),
+                _ => format!("add {name}"),
             }
         });
         steps.collect::<Vec<_>>().join(" and ")

@@ -17,7 +17,6 @@ mod sessions;
 mod source;
 mod token;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,9 +35,9 @@ pub use sessions::{Sessions, Sts};
 pub use source::{AUDIENCE, Request, Skipped, Source, TOKENS_KEY};
 pub use token::{Claims, TokenFile};
 
-use crate::cloud::sts::CallerIdentity;
-use crate::cloud::{self, Credentials, Endpoint};
-use crate::params::{CrossAccount, Object, Pod};
+use crate::cloud::sts::{CallerIdentity, caller_identity};
+use crate::cloud::{self, Credentials, Endpoint, Target};
+use crate::params::{Object, Pod};
 
 /// The sources, asked in this order. What the pod brings comes first: its own identity when the class asks for it,
 /// else its `nodePublishSecretRef`. Then the first of the provider's own that is configured counts; the others say
@@ -129,16 +128,9 @@ impl Chain {
         pod: &Pod,
         remaining: &(dyn Fn() -> Duration + Sync),
     ) -> Vec<Result<ResolvedIdentity, Error>> {
-        let mut wanted: Vec<&CrossAccount> = Vec::new();
-        for account in objects.iter().filter_map(|object| object.cross_account.as_ref()) {
-            if !wanted.contains(&account) {
-                wanted.push(account);
-            }
-        }
-        let roles = self.cross_accounts.resolve(base, &wanted, pod, remaining);
-        let roles: HashMap<&CrossAccount, Result<ResolvedIdentity, Error>> =
-            wanted.into_iter().zip(roles).collect();
-        let of_object = |object: &Object| match object.cross_account.as_ref() {
+        let wanted = objects.iter().filter_map(|object| object.cross_account.as_ref());
+        let roles = self.cross_accounts.resolve(base, wanted, pod, remaining);
+        let of_object = |object: &Object| match &object.cross_account {
             None => Ok(base.clone()),
             Some(account) => roles.get(account).cloned().unwrap_or(Err(Error::NoSource)),
         };
@@ -150,7 +142,14 @@ impl Chain {
     /// # Errors
     /// See [`cloud::Error`].
     pub fn caller(&self, whom: &Credentials, remaining: Duration) -> Result<CallerIdentity, cloud::Error> {
-        self.cross_accounts.sessions().caller(whom, remaining)
+        let sessions = self.cross_accounts.sessions();
+        let (endpoint, _) = sessions.sts.endpoint();
+        let target = Target {
+            endpoint: &endpoint,
+            credentials: whom,
+            remaining,
+        };
+        caller_identity(&sessions.api, &target)
     }
 
     /// Where STS is, and what decided for it.
@@ -164,33 +163,32 @@ impl Chain {
         skipped: &mut Vec<Skipped>,
         remaining: Duration,
     ) -> Result<ResolvedIdentity, (Option<Source>, Error)> {
-        let mut skip = |what, why: String| skipped.push(Skipped { what, why });
         let of = |source| move |error| (Some(source), error);
+        let mut skip = |what, why: String| skipped.push(Skipped { what, why });
+        // What the pod brings in part, passed over by the flag.
+        let warned = |error: &dyn fmt::Display| {
+            let Pod { namespace, name, .. } = request.pod;
+            log::warn!(
+                "pod {namespace}/{name}: reads with another identity than it asks for, as --allow-identity-fallback says: {error}"
+            );
+            error.to_string()
+        };
         if request.pod_identity {
             match self.pod.resolve(request, remaining) {
                 Err(Error::Pod(error)) if self.fallback && error.is_missing() => {
-                    self.warn(request, &error);
-                    skip("pod identity", error.to_string());
+                    skip("pod identity", warned(&error));
                 }
                 done => return done.map_err(of(Source::Pod)),
             }
         } else {
             skip("pod identity", "usePodServiceAccountToken is not true".to_owned());
         }
+        let source = Source::NodePublishSecret;
         match publish_secret::read(request.secrets) {
-            Ok(Some(pair)) => {
-                return Ok(ResolvedIdentity::lasting(
-                    Source::NodePublishSecret,
-                    &pair,
-                    &self.hasher,
-                ));
-            }
+            Ok(Some(pair)) => return Ok(ResolvedIdentity::lasting(source, &pair, &self.hasher)),
             Ok(None) => skip("nodePublishSecretRef", "there is none, or it is empty".to_owned()),
-            Err(error) if self.fallback && error.is_missing() => {
-                self.warn(request, &error);
-                skip("nodePublishSecretRef", error.to_string());
-            }
-            Err(error) => return Err((Some(Source::NodePublishSecret), Error::PublishSecret(error))),
+            Err(error) if self.fallback && error.is_missing() => skip("nodePublishSecretRef", warned(&error)),
+            Err(error) => return Err((Some(source), Error::PublishSecret(error))),
         }
         let own = [
             ("RRSA of the provider", Source::OidcRole, &self.oidc_role),
@@ -226,12 +224,5 @@ impl Chain {
             }
             OwnSource::Role(role) => role.resolve(remaining),
         }
-    }
-
-    fn warn(&self, request: &Request<'_>, error: &dyn fmt::Display) {
-        let Pod { namespace, name, .. } = request.pod;
-        log::warn!(
-            "pod {namespace}/{name}: reads with another identity than it asks for, as --allow-identity-fallback says: {error}"
-        );
     }
 }

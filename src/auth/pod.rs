@@ -14,7 +14,8 @@ use super::role_session::RoleSession;
 use super::sessions::Sessions;
 use super::source::{Request, Source};
 use super::token::{Claims, token};
-use crate::cloud::kubernetes::Kubernetes;
+use crate::cloud::counted;
+use crate::cloud::kubernetes::{self, Kubernetes};
 use crate::limits;
 use crate::metrics::Outcome;
 use crate::params::RoleArn;
@@ -99,17 +100,15 @@ impl PodIdentity {
 
     fn annotation(&self, namespace: &str, name: &str, remaining: Duration) -> Result<Annotation, PodError> {
         let account = format!("{namespace}/{name}");
-        let clock = &self.sessions.clock;
+        let Sessions { api, clock, .. } = &*self.sessions;
         let read = clock.now();
-        let answer = self.kubernetes.role_annotation(namespace, name, remaining);
-        let outcome = answer
-            .as_ref()
-            .map_or_else(|error| error.outcome(), |_| Some(Outcome::Ok));
-        if let Some(outcome) = outcome {
-            let elapsed = clock.now().saturating_duration_since(read);
-            let metrics = self.sessions.api.metrics();
-            metrics.backend_call("GetServiceAccount", outcome, elapsed, clock.wall().as_second());
-        }
+        let outcome = |answer: &Result<_, kubernetes::Error>| match answer {
+            Ok(_) => Some(Outcome::Ok),
+            Err(error) => error.outcome(),
+        };
+        let answer = counted(api.metrics(), &**clock, "GetServiceAccount", outcome, || {
+            self.kubernetes.role_annotation(namespace, name, remaining)
+        });
         match answer {
             Ok(Some(role_arn)) if RoleArn::new(&role_arn).is_some() => Ok(Annotation { read, role_arn }),
             Ok(Some(_)) => Err(PodError::AnnotationMalformed(account)),

@@ -14,7 +14,7 @@ use super::role_session::{Federated, RoleSession};
 use super::token::Claims;
 use crate::clock::Clock;
 use crate::cloud::region::has_sts_in_vpc;
-use crate::cloud::sts::{AssumeRole, AssumeRoleWithOidc, CallerIdentity, Temporary, caller_identity};
+use crate::cloud::sts::{AssumeRole, Temporary};
 use crate::cloud::{self, Api, Credentials, Endpoint, NodeRegion, Target};
 use crate::limits;
 use crate::params::Pod;
@@ -62,22 +62,18 @@ const SUBJECT_BYTES: usize = 600;
 impl Sts {
     /// The endpoint, and what decided for it.
     pub fn endpoint(&self) -> (Endpoint, String) {
-        let (host, why) = match self {
+        let (region, vpc) = match self {
             Self::Fixed { endpoint, setting } => return (endpoint.clone(), format!("set by {setting}")),
-            Self::Regional { node, vpc } => match node.guess() {
-                Some(region) if *vpc || has_sts_in_vpc(&region) => (
-                    format!("sts-vpc.{region}.aliyuncs.com"),
-                    format!("the VPC endpoint of the node's region {region}"),
-                ),
-                Some(region) => (
-                    "sts.aliyuncs.com".to_owned(),
-                    format!("the global one, as no VPC endpoint is known for region {region}"),
-                ),
-                None => (
-                    "sts.aliyuncs.com".to_owned(),
-                    "the global one, as the node's region is unknown (--region)".to_owned(),
-                ),
-            },
+            Self::Regional { node, vpc } => (node.guess(), *vpc),
+        };
+        let mut host = "sts.aliyuncs.com".to_owned();
+        let why = match region {
+            Some(region) if vpc || has_sts_in_vpc(&region) => {
+                host = format!("sts-vpc.{region}.aliyuncs.com");
+                format!("the VPC endpoint of the node's region {region}")
+            }
+            Some(region) => format!("the global one, as no VPC endpoint is known for region {region}"),
+            None => "the global one, as the node's region is unknown (--region)".to_owned(),
         };
         match host.parse() {
             Ok(endpoint) => (endpoint, why),
@@ -136,26 +132,19 @@ impl Sessions {
         token: &Secret,
         remaining: Duration,
     ) -> Result<Temporary, Error> {
-        let (endpoint, why) = self.sts.endpoint();
-        self.within_limit(session, self.duration_seconds, |duration_seconds| {
-            AssumeRoleWithOidc {
-                provider_arn,
-                role_arn: &session.role_arn,
-                token,
-                session_name: &session.session_name,
-                duration_seconds,
-            }
-            .call(&self.api, &endpoint, remaining)
-        })
-        .map_err(|error| {
-            let federated = Federated {
-                provider_arn: provider_arn.to_owned(),
-                subject: Claims::of(token).map(|claims| claims.subject).filter(|subject| {
-                    subject.len() <= SUBJECT_BYTES && subject.bytes().all(|it| it.is_ascii_graphic())
-                }),
-            };
-            refused(session, error, why, Some(Box::new(federated)))
-        })
+        let is_plain = |subject: &String| {
+            subject.len() <= SUBJECT_BYTES && subject.bytes().all(|it| it.is_ascii_graphic())
+        };
+        let federated = Federated {
+            provider_arn: provider_arn.to_owned(),
+            subject: Claims::of(token).map(|claims| claims.subject).filter(is_plain),
+        };
+        self.open(
+            session,
+            self.duration_seconds,
+            Some(federated),
+            |role, endpoint| role.with_token(&self.api, endpoint, provider_arn, token, remaining),
+        )
     }
 
     /// A role, by other credentials.
@@ -166,82 +155,65 @@ impl Sessions {
         external_id: Option<&str>,
         remaining: Duration,
     ) -> Result<Temporary, Error> {
-        let (endpoint, why) = self.sts.endpoint();
-        let target = Target {
-            endpoint: &endpoint,
-            credentials,
-            remaining,
-        };
         let wanted = match credentials.security_token {
             Some(_) => self.duration_seconds.min(HOUR),
             None => self.duration_seconds,
         };
-        self.within_limit(session, wanted, |duration_seconds| {
-            AssumeRole {
-                role_arn: &session.role_arn,
-                session_name: &session.session_name,
-                duration_seconds,
-                external_id,
-            }
-            .call(&self.api, &target)
+        self.open(session, wanted, None, |role, endpoint| {
+            let target = Target {
+                endpoint,
+                credentials,
+                remaining,
+            };
+            role.with_credentials(&self.api, &target, external_id)
         })
-        .map_err(|error| refused(session, error, why, None))
-    }
-
-    /// Who signs with `credentials`.
-    pub(super) fn caller(
-        &self,
-        credentials: &Credentials,
-        remaining: Duration,
-    ) -> Result<CallerIdentity, cloud::Error> {
-        let (endpoint, _) = self.sts.endpoint();
-        let target = Target {
-            endpoint: &endpoint,
-            credentials,
-            remaining,
-        };
-        caller_identity(&self.api, &target)
     }
 
     /// Asks for a session of the `wanted` duration, and for an hour if STS refuses that. STS does not tell how long a
     /// role's sessions may be.
-    fn within_limit(
+    fn open(
         &self,
-        RoleSession { role_arn, .. }: &RoleSession,
+        session: &RoleSession,
         wanted: u32,
-        ask: impl Fn(u32) -> Result<Temporary, cloud::Error>,
-    ) -> Result<Temporary, cloud::Error> {
+        federated: Option<Federated>,
+        ask: impl Fn(&AssumeRole<'_>, &Endpoint) -> Result<Temporary, cloud::Error>,
+    ) -> Result<Temporary, Error> {
+        let RoleSession {
+            role_arn,
+            session_name,
+        } = session;
+        let (endpoint, sts) = self.sts.endpoint();
+        let ask = |duration_seconds| {
+            let role = AssumeRole {
+                role_arn,
+                session_name,
+                duration_seconds,
+            };
+            ask(&role, &endpoint)
+        };
         let limited = || self.limited.lock().unwrap_or_else(PoisonError::into_inner);
-        if wanted <= HOUR || limited().get(role_arn).is_some() {
-            return ask(wanted.min(HOUR));
-        }
-        match ask(wanted) {
-            Err(cloud::Error::Api(error)) if error.code == "InvalidParameter.DurationSeconds" => {
-                let granted = ask(HOUR)?;
-                if limited().peek(role_arn).is_none() {
-                    log::warn!(
-                        "ALICLOUD_ROLE_SESSION_EXPIRATION is longer than the MaxSessionDuration of {role_arn}, using 3600 s for this role: {error}"
-                    );
-                    limited().insert(role_arn.clone(), ());
-                }
-                Ok(granted)
+        let is_limited = limited().get(role_arn).is_some();
+        let mut asked = ask(if is_limited { wanted.min(HOUR) } else { wanted });
+        if let Err(cloud::Error::Api(error)) = &asked
+            && error.code == "InvalidParameter.DurationSeconds"
+            && wanted > HOUR
+            && !is_limited
+        {
+            let why = error.to_string();
+            asked = ask(HOUR);
+            if asked.is_ok() && limited().peek(role_arn).is_none() {
+                log::warn!(
+                    "ALICLOUD_ROLE_SESSION_EXPIRATION is longer than the MaxSessionDuration of {role_arn}, using 3600 s for this role: {why}"
+                );
+                limited().insert(role_arn.clone(), ());
             }
-            outcome => outcome,
         }
-    }
-}
-
-fn refused(
-    session: &RoleSession,
-    error: cloud::Error,
-    sts: String,
-    federated: Option<Box<Federated>>,
-) -> Error {
-    Error::Role {
-        session: session.clone(),
-        error: Box::new(error),
-        sts,
-        federated,
+        asked.map_err(|error| Error::Role {
+            session: session.clone(),
+            error: Box::new(error),
+            sts,
+            federated: federated.map(Box::new),
+        })
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Credentials, Endpoint};
+use super::credentials::Credentials;
+use super::endpoint::Endpoint;
 use crate::http;
 use crate::metrics::Outcome;
 use crate::secret::Secret;
@@ -22,8 +23,6 @@ pub enum Error {
     Answer {
         /// Host that answered.
         host: String,
-        /// Status of the answer.
-        status: u16,
         /// What is wrong with it.
         problem: String,
     },
@@ -90,7 +89,6 @@ impl Error {
         if error.code.is_empty() {
             Self::Answer {
                 host: host.to_owned(),
-                status: 200,
                 problem: problem.to_owned(),
             }
         } else {
@@ -245,14 +243,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Api(error) => error.fmt(f),
-            Self::Answer {
-                host,
-                status,
-                problem,
-            } => {
+            Self::Answer { host, problem } => {
                 write!(
                     f,
-                    "{host} answered {status} with a body that cannot be used: {problem}"
+                    "{host} answered 200 with a body that cannot be used: {problem}"
                 )
             }
             Self::Http(error) => error.fmt(f),

@@ -9,10 +9,10 @@ use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::api::{Api, Operation, Target};
-use super::oos::TextOrNumber;
-use super::{Error, Value};
+use super::error::Error;
+use super::value::{TextOrNumber, Value};
 use crate::secret::Secret;
-use crate::sign::Parameter;
+use crate::sign::{Parameter, parameter};
 
 /// Which version of which secret.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,8 @@ pub struct GetSecretValue<'a> {
     pub version_stage: Option<&'a str>,
 }
 
+const OPERATION: Operation = ("GetSecretValue", "2016-01-20");
+
 impl GetSecretValue<'_> {
     /// Asks KMS.
     ///
@@ -32,23 +34,18 @@ impl GetSecretValue<'_> {
     /// See [`Error`]; also an answer without `SecretData` or `VersionId`, one about something else than was asked for, or
     /// binary data that is not base64.
     pub fn call(&self, api: &Api, target: &Target<'_>) -> Result<Value, Error> {
-        let operation = Operation {
-            action: "GetSecretValue",
-            version: "2016-01-20",
-        };
-        let body = api.call(target, operation, &self.parameters())?;
+        let body = api.call(target, OPERATION, &self.parameters())?;
         self.parse(&body)
             .map_err(|problem| Error::unusable(target.endpoint, &body, problem))
     }
 
     fn parameters(&self) -> Vec<Parameter> {
-        let mut parameters = vec![("SecretName".to_owned(), self.secret_name.to_owned())];
-        parameters.extend(self.version_id.map(|id| ("VersionId".to_owned(), id.to_owned())));
-        parameters.extend(
-            self.version_stage
-                .map(|stage| ("VersionStage".to_owned(), stage.to_owned())),
-        );
-        parameters
+        let parameters = [
+            Some(parameter("SecretName", self.secret_name)),
+            self.version_id.map(|id| parameter("VersionId", id)),
+            self.version_stage.map(|stage| parameter("VersionStage", stage)),
+        ];
+        parameters.into_iter().flatten().collect()
     }
 
     fn parse(&self, body: &Secret) -> Result<Value, &'static str> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::cloud::Endpoint;
+use super::endpoint::Endpoint;
 use crate::http::{self, CaFile, Client, Method, Proxies, Request, Timeouts, Trust};
 use crate::limits;
 use crate::metrics::Outcome;
@@ -87,8 +87,7 @@ impl Error {
         match self {
             Self::Answer(_) => Some(Outcome::Broken),
             Self::Forbidden => Some(Outcome::Denied),
-            Self::Http(error) if error.is_transient() => Some(Outcome::Unavailable),
-            Self::Http(_) => Some(Outcome::Broken),
+            Self::Http(error) => Some(error.outcome()),
             Self::NotFound => Some(Outcome::NotFound),
             Self::Status(429) => Some(Outcome::Throttled),
             Self::Status(500..) => Some(Outcome::Unavailable),
@@ -130,7 +129,6 @@ impl Kubernetes {
             "{}/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}",
             server.url()
         );
-        let step = limits::KUBERNETES_TIMEOUT.min(remaining);
         let response = self.client.send(&Request {
             method: Method::Get,
             url: &url,
@@ -139,11 +137,7 @@ impl Kubernetes {
                 ("accept", "application/json"),
             ],
             body: b"",
-            timeouts: Timeouts {
-                connect: step,
-                response: step,
-                total: step,
-            },
+            timeouts: Timeouts::all(limits::KUBERNETES_TIMEOUT.min(remaining)),
         });
         let response = response.map_err(Error::Http)?;
         match response.status {

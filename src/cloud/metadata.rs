@@ -6,12 +6,11 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serde::Deserialize;
-
+use super::counted::counted;
 use super::endpoint::Endpoint;
-use super::sts::{Temporary, complete};
+use super::sts::{Parts, Temporary};
 use crate::clock::Clock;
 use crate::http::{self, Client, Method, Request, Response, Timeouts};
 use crate::limits;
@@ -84,27 +83,23 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Metadata {
-    /// A client that asks `endpoint`; `hardened_only` forbids questions without a session token.
-    pub fn new(client: Client, endpoint: Endpoint, clock: Arc<dyn Clock>, hardened_only: bool) -> Self {
+    /// A client that asks `endpoint` and counts into `metrics`; `hardened_only` forbids questions without a session
+    /// token.
+    pub fn new(
+        client: Client,
+        endpoint: Endpoint,
+        clock: Arc<dyn Clock>,
+        hardened_only: bool,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             client,
             endpoint,
             clock,
             hardened_only,
             tokens: Mutex::default(),
-            metrics: Metrics::new(),
+            metrics,
         }
-    }
-
-    /// The same, counting into `metrics`.
-    #[must_use]
-    pub fn counting(self, metrics: Metrics) -> Self {
-        Self { metrics, ..self }
-    }
-
-    /// Where questions are counted.
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
     }
 
     /// The region the node is in, as the service writes it.
@@ -112,10 +107,7 @@ impl Metadata {
     /// # Errors
     /// See [`Error`].
     pub fn region(&self) -> Result<String, Error> {
-        self.text("region", "/latest/meta-data/region-id", |status| Error::Status {
-            what: "region",
-            status,
-        })
+        self.text("region", "/latest/meta-data/region-id", |_| true)
     }
 
     /// The name of the instance's RAM role.
@@ -123,21 +115,10 @@ impl Metadata {
     /// # Errors
     /// See [`Error`].
     pub fn role(&self) -> Result<String, Error> {
-        let role = self.text("role", ROLES, |status| match status {
-            404 => Error::NoRole,
-            status => Error::Status { what: "role", status },
-        })?;
-        let plain = role
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-        if plain {
-            Ok(role)
-        } else {
-            Err(Error::Unusable {
-                what: "role",
-                problem: "it is not the name of one role",
-            })
-        }
+        self.text("role", ROLES, |role| {
+            role.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        })
     }
 
     /// The role's credentials.
@@ -145,60 +126,38 @@ impl Metadata {
     /// # Errors
     /// See [`Error`].
     pub fn credentials(&self, role: &str) -> Result<Temporary, Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Answer {
-            code: Option<String>,
-            access_key_id: Option<String>,
-            access_key_secret: Option<String>,
-            security_token: Option<String>,
-            expiration: Option<String>,
-        }
-        const WHAT: &str = "credentials of the role";
-        let unusable = |problem| Error::Unusable { what: WHAT, problem };
-        let response = self.read(&format!("{ROLES}{role}"))?;
-        match response.status {
-            200 => {}
-            404 => return Err(Error::NoRole),
-            status => return Err(Error::Status { what: WHAT, status }),
-        }
-        let answer: Answer = serde_json::from_slice(response.body.expose())
-            .map_err(|_| unusable("it is not a JSON object"))?;
-        if answer.code.as_deref() != Some("Success") {
-            return Err(unusable("its Code is not Success"));
-        }
-        let Answer {
-            access_key_id,
-            access_key_secret,
-            security_token,
-            expiration,
-            ..
-        } = answer;
-        complete(
-            access_key_id,
-            access_key_secret,
-            security_token,
-            expiration.as_deref(),
-        )
-        .map_err(unusable)
+        let what = "credentials of the role";
+        let body = self.read(what, &format!("{ROLES}{role}"))?;
+        serde_json::from_slice(body.expose())
+            .map_err(|_| "it is not a JSON object")
+            .and_then(|parts: Parts| match parts.code.as_deref() {
+                Some("Success") => parts.complete(),
+                _ => Err("its Code is not Success"),
+            })
+            .map_err(|problem| Error::Unusable { what, problem })
     }
 
-    fn text(&self, what: &'static str, path: &str, refused: impl Fn(u16) -> Error) -> Result<String, Error> {
-        let response = self.read(path)?;
-        if response.status != 200 {
-            return Err(refused(response.status));
-        }
-        match response.body.expose_str().map(str::trim) {
-            Some(text) if !text.is_empty() => Ok(text.to_owned()),
-            _ => Err(Error::Unusable {
-                what,
-                problem: "it is empty or not text",
-            }),
-        }
+    fn text(&self, what: &'static str, path: &str, is_one: impl Fn(&str) -> bool) -> Result<String, Error> {
+        let body = self.read(what, path)?;
+        let problem = match body.expose_str().map(str::trim) {
+            Some(text) if !text.is_empty() && is_one(text) => return Ok(text.to_owned()),
+            Some(text) if !text.is_empty() => "it is not the name of one role",
+            _ => "it is empty or not text",
+        };
+        Err(Error::Unusable { what, problem })
     }
 
     /// One question; a second time with a new token if the kept one is refused.
-    fn read(&self, path: &str) -> Result<Response, Error> {
+    fn read(&self, what: &'static str, path: &str) -> Result<Secret, Error> {
+        let response = self.answer(path)?;
+        match response.status {
+            200 => Ok(response.body),
+            404 if path.starts_with(ROLES) => Err(Error::NoRole),
+            status => Err(Error::Status { what, status }),
+        }
+    }
+
+    fn answer(&self, path: &str) -> Result<Response, Error> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = tokens.kept.take_if(|token| self.clock.now() < token.renew);
         if let Some(kept) = kept {
@@ -226,23 +185,14 @@ impl Metadata {
         if is_silent {
             return Ok(None);
         }
-        let url = format!("{}/latest/api/token", self.endpoint.url());
         let seconds = limits::METADATA_TOKEN_TTL.as_secs().to_string();
         let headers = [("X-aliyun-ecs-metadata-token-ttl-seconds", seconds.as_str())];
-        let answer = self.send("Token", Method::Put, &url, &headers);
-        match answer {
-            Ok(response)
-                if response.status == 200
-                    && response
-                        .body
-                        .expose_str()
-                        .is_some_and(|text| !text.trim().is_empty()) =>
-            {
+        let is_filled = |body: &Secret| body.expose_str().is_some_and(|text| !text.trim().is_empty());
+        match self.send("Token", Method::Put, "/latest/api/token", &headers) {
+            Ok(response) if response.status == 200 && is_filled(&response.body) => {
                 let renew = now + limits::METADATA_TOKEN_TTL.saturating_sub(limits::METADATA_TOKEN_MARGIN);
-                Ok(Some(Token {
-                    text: response.body,
-                    renew,
-                }))
+                let text = response.body;
+                Ok(Some(Token { text, renew }))
             }
             Ok(_) if self.hardened_only => Err(Error::TokenRefused),
             Ok(_) => Ok(None),
@@ -257,17 +207,15 @@ impl Metadata {
     }
 
     fn ask(&self, path: &str, token: Option<&Secret>) -> Result<Response, Error> {
-        let url = format!("{}{path}", self.endpoint.url());
         let token = token
             .and_then(Secret::expose_str)
             .map(|token| ("X-aliyun-ecs-metadata-token", token.trim()));
-        let headers: Vec<(&str, &str)> = token.into_iter().collect();
         let action = match path.strip_prefix(ROLES) {
             None => "Region",
             Some("") => "Role",
             Some(_) => "RoleCredentials",
         };
-        self.send(action, Method::Get, &url, &headers)
+        self.send(action, Method::Get, path, token.as_slice())
             .map_err(Error::Http)
     }
 
@@ -275,38 +223,38 @@ impl Metadata {
         &self,
         action: &str,
         method: Method,
-        url: &str,
+        path: &str,
         headers: &[(&str, &str)],
     ) -> Result<Response, http::Error> {
-        const STEP: Duration = limits::METADATA_TIMEOUT;
-        let timeouts = Timeouts {
-            connect: STEP,
-            response: STEP,
-            total: STEP,
-        };
-        let began = self.clock.now();
-        let result = self.client.send(&Request {
+        let request = Request {
             method,
-            url,
+            url: &format!("{}{path}", self.endpoint.url()),
             headers,
             body: b"",
-            timeouts,
-        });
-        let outcome = match &result {
-            Ok(response) => match response.status {
-                200 => Outcome::Ok,
-                401 | 403 => Outcome::Denied,
-                404 => Outcome::NotFound,
-                500.. => Outcome::Unavailable,
-                _ => Outcome::Broken,
-            },
-            Err(error) if error.is_transient() => Outcome::Unavailable,
-            Err(_) => Outcome::Broken,
+            timeouts: Timeouts::all(limits::METADATA_TIMEOUT),
         };
-        let elapsed = self.clock.now().saturating_duration_since(began);
-        let now = self.clock.wall().as_second();
-        self.metrics.backend_call(action, outcome, elapsed, now);
-        result
+        let outcome = |result: &Result<Response, http::Error>| {
+            Some(match result {
+                Ok(response) => match response.status {
+                    200 => Outcome::Ok,
+                    401 | 403 => Outcome::Denied,
+                    404 => Outcome::NotFound,
+                    500.. => Outcome::Unavailable,
+                    _ => Outcome::Broken,
+                },
+                Err(error) => error.outcome(),
+            })
+        };
+        let ask = || {
+            counted(&self.metrics, &*self.clock, action, outcome, || {
+                self.client.send(&request)
+            })
+        };
+        match ask() {
+            // The service may close a kept connection just when it is used again.
+            Err(error) if error.kind == http::ErrorKind::Interrupted => ask(),
+            answer => answer,
+        }
     }
 }
 

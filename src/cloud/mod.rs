@@ -2,6 +2,8 @@
 //! parsing its answer. [`api`] signs and sends for those behind the OpenAPI gateway.
 
 pub mod api;
+mod counted;
+mod credentials;
 pub mod endpoint;
 pub mod error;
 mod hint;
@@ -11,19 +13,12 @@ pub mod metadata;
 pub mod oos;
 pub mod region;
 pub mod sts;
+mod value;
 
-pub use api::{Api, Credentials, Target};
+pub use api::{Api, Target};
+pub use counted::counted;
+pub use credentials::Credentials;
 pub use endpoint::{Endpoint, EndpointError, EndpointTemplate};
 pub use error::{ApiError, Error};
 pub use region::NodeRegion;
-
-use crate::secret::Secret;
-
-/// What a backend holds under a name.
-#[derive(Debug)]
-pub struct Value {
-    /// The bytes to mount, decoded where the backend transports binary as base64.
-    pub contents: Secret,
-    /// The backend's own revision: KMS `VersionId`, OOS `ParameterVersion`.
-    pub version: String,
-}
+pub use value::Value;

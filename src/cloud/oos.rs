@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::api::{Api, Operation, Target};
-use super::{Error, Value};
+use super::error::Error;
+use super::value::{TextOrNumber, Value};
 use crate::secret::Secret;
-use crate::sign::Parameter;
+use crate::sign::{Parameter, parameter};
 
 /// Which version of which encrypted parameter.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,8 @@ pub struct GetSecretParameter<'a> {
     pub parameter_version: Option<&'a str>,
 }
 
+const OPERATION: Operation = ("GetSecretParameter", "2019-06-01");
+
 impl GetSecretParameter<'_> {
     /// Asks OOS for the decrypted value.
     ///
@@ -25,25 +28,19 @@ impl GetSecretParameter<'_> {
     /// See [`Error`]; also an answer without `Parameter.Value` or `Parameter.ParameterVersion`, or one about something
     /// else than was asked for.
     pub fn call(&self, api: &Api, target: &Target<'_>) -> Result<Value, Error> {
-        let operation = Operation {
-            action: "GetSecretParameter",
-            version: "2019-06-01",
-        };
-        let body = api.call(target, operation, &self.parameters())?;
+        let body = api.call(target, OPERATION, &self.parameters())?;
         self.parse(&body)
             .map_err(|problem| Error::unusable(target.endpoint, &body, problem))
     }
 
     fn parameters(&self) -> Vec<Parameter> {
-        let mut parameters = vec![
-            ("Name".to_owned(), self.name.to_owned()),
-            ("WithDecryption".to_owned(), "true".to_owned()),
+        let version = self.parameter_version;
+        let parameters = [
+            Some(parameter("Name", self.name)),
+            Some(parameter("WithDecryption", "true")),
+            version.map(|version| parameter("ParameterVersion", version)),
         ];
-        parameters.extend(
-            self.parameter_version
-                .map(|version| ("ParameterVersion".to_owned(), version.to_owned())),
-        );
-        parameters
+        parameters.into_iter().flatten().collect()
     }
 
     fn parse(&self, body: &Secret) -> Result<Value, &'static str> {
@@ -85,23 +82,6 @@ struct Parameters<'a> {
     value: Option<Cow<'a, str>>,
     #[serde(rename = "ParameterVersion")]
     parameter_version: Option<TextOrNumber>,
-}
-
-/// The gateway is known to write numbers as texts and the reverse.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum TextOrNumber {
-    Number(u64),
-    Text(String),
-}
-
-impl TextOrNumber {
-    pub(super) fn text(&self) -> Cow<'_, str> {
-        match self {
-            Self::Number(number) => number.to_string().into(),
-            Self::Text(text) => text.into(),
-        }
-    }
 }
 
 fn value(parameter: Parameters<'_>) -> Result<Value, &'static str> {

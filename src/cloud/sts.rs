@@ -8,10 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::api::{Api, Credentials, Target};
-use super::{Endpoint, Error};
+use super::api::{Api, Target};
+use super::credentials::Credentials;
+use super::endpoint::Endpoint;
+use super::error::Error;
 use crate::secret::Secret;
-use crate::sign::Parameter;
+use crate::sign::{Parameter, parameter};
 
 /// Credentials that end.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ pub struct Temporary {
     pub expires: Timestamp,
 }
 
-/// A role, assumed with credentials.
+/// A session of a role.
 #[derive(Clone, Copy, Debug)]
 pub struct AssumeRole<'a> {
     /// `acs:ram::<account>:role/<name>`
@@ -31,57 +33,50 @@ pub struct AssumeRole<'a> {
     pub session_name: &'a str,
     /// How long the credentials shall live, 900 seconds at least.
     pub duration_seconds: u32,
-    /// What the role's trust policy may ask for.
-    pub external_id: Option<&'a str>,
 }
 
 impl AssumeRole<'_> {
-    /// Asks STS.
+    /// Asks STS with credentials; the role's trust policy may ask for an external id.
     ///
     /// # Errors
     /// See [`Error`]; also an answer without complete credentials.
-    pub fn call(&self, api: &Api, target: &Target<'_>) -> Result<Temporary, Error> {
-        let mut form = vec![
-            parameter("DurationSeconds", &self.duration_seconds.to_string()),
-            parameter("RoleArn", self.role_arn),
-            parameter("RoleSessionName", self.session_name),
-        ];
-        form.extend(self.external_id.map(|id| parameter("ExternalId", id)));
-        let body = api.call_rpc(target, "AssumeRole", VERSION, &form)?;
+    pub fn with_credentials(
+        &self,
+        api: &Api,
+        target: &Target<'_>,
+        external_id: Option<&str>,
+    ) -> Result<Temporary, Error> {
+        let mut form = self.form();
+        form.extend(external_id.map(|id| parameter("ExternalId", id)));
+        let body = api.call_rpc(target, ("AssumeRole", VERSION), &form)?;
         temporary(&body, target.endpoint)
     }
-}
 
-/// A role, assumed with a token of a cluster's OIDC provider.
-#[derive(Clone, Copy, Debug)]
-pub struct AssumeRoleWithOidc<'a> {
-    /// `acs:ram::<account>:oidc-provider/<name>`
-    pub provider_arn: &'a str,
-    /// `acs:ram::<account>:role/<name>`
-    pub role_arn: &'a str,
-    /// The ServiceAccount token.
-    pub token: &'a Secret,
-    /// Name in the audit trail, 2 to 64 characters.
-    pub session_name: &'a str,
-    /// How long the credentials shall live, 900 seconds at least.
-    pub duration_seconds: u32,
-}
-
-impl AssumeRoleWithOidc<'_> {
-    /// Asks STS.
+    /// Asks STS with a ServiceAccount token of a cluster's OIDC provider, `acs:ram::<account>:oidc-provider/<name>`.
     ///
     /// # Errors
     /// See [`Error`]; also an answer without complete credentials.
-    pub fn call(&self, api: &Api, endpoint: &Endpoint, remaining: Duration) -> Result<Temporary, Error> {
-        let form = [
+    pub fn with_token(
+        &self,
+        api: &Api,
+        endpoint: &Endpoint,
+        provider_arn: &str,
+        token: &Secret,
+        remaining: Duration,
+    ) -> Result<Temporary, Error> {
+        let mut form = self.form();
+        form.push(parameter("OIDCProviderArn", provider_arn));
+        form.push(parameter("OIDCToken", token.expose_str().unwrap_or_default()));
+        let body = api.call_anonymous(endpoint, ("AssumeRoleWithOIDC", VERSION), &form, remaining)?;
+        temporary(&body, endpoint)
+    }
+
+    fn form(&self) -> Vec<Parameter> {
+        vec![
             parameter("DurationSeconds", &self.duration_seconds.to_string()),
-            parameter("OIDCProviderArn", self.provider_arn),
-            parameter("OIDCToken", self.token.expose_str().unwrap_or_default()),
             parameter("RoleArn", self.role_arn),
             parameter("RoleSessionName", self.session_name),
-        ];
-        let body = api.call_anonymous(endpoint, "AssumeRoleWithOIDC", VERSION, &form, remaining)?;
-        temporary(&body, endpoint)
+        ]
     }
 }
 
@@ -104,16 +99,12 @@ pub struct CallerIdentity {
 /// # Errors
 /// See [`Error`]; also an answer that does not say.
 pub fn caller_identity(api: &Api, target: &Target<'_>) -> Result<CallerIdentity, Error> {
-    let body = api.call_rpc(target, "GetCallerIdentity", VERSION, &[])?;
+    let body = api.call_rpc(target, ("GetCallerIdentity", VERSION), &[])?;
     serde_json::from_slice(body.expose())
-        .map_err(|_| unusable(target.endpoint, "it does not say who the caller is"))
+        .map_err(|_| Error::unusable(target.endpoint, &body, "it does not say who the caller is"))
 }
 
 const VERSION: &str = "2015-04-01";
-
-fn parameter(name: &str, value: &str) -> Parameter {
-    (name.to_owned(), value.to_owned())
-}
 
 #[derive(Deserialize)]
 struct Answer {
@@ -121,64 +112,42 @@ struct Answer {
     credentials: Option<Parts>,
 }
 
+/// Credentials as STS and the instance metadata service write them.
 #[derive(Deserialize)]
-struct Parts {
-    #[serde(rename = "AccessKeyId")]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Parts {
+    /// `Success`; of the metadata service only.
+    pub(super) code: Option<String>,
     access_key_id: Option<String>,
-    #[serde(rename = "AccessKeySecret")]
     access_key_secret: Option<String>,
-    #[serde(rename = "SecurityToken")]
     security_token: Option<String>,
-    #[serde(rename = "Expiration")]
     expiration: Option<String>,
 }
 
 fn temporary(body: &Secret, endpoint: &Endpoint) -> Result<Temporary, Error> {
-    let answer: Answer = serde_json::from_slice(body.expose())
-        .map_err(|_| unusable(endpoint, "it is not the JSON object of STS"))?;
-    let parts = answer
-        .credentials
-        .ok_or_else(|| unusable(endpoint, "it has no Credentials"))?;
-    complete(
-        parts.access_key_id,
-        parts.access_key_secret,
-        parts.security_token,
-        parts.expiration.as_deref(),
-    )
-    .map_err(|problem| unusable(endpoint, problem))
+    serde_json::from_slice(body.expose())
+        .map_err(|_| "it is not the JSON object of STS")
+        .and_then(|answer: Answer| answer.credentials.ok_or("it has no Credentials"))
+        .and_then(Parts::complete)
+        .map_err(|problem| Error::unusable(endpoint, body, problem))
 }
 
-/// Credentials of which nothing is missing; STS and the instance metadata service use the same four fields.
-pub(super) fn complete(
-    access_key_id: Option<String>,
-    access_key_secret: Option<String>,
-    security_token: Option<String>,
-    expiration: Option<&str>,
-) -> Result<Temporary, &'static str> {
-    let present = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let access_key_secret = present(access_key_secret).map(Secret::from);
-    let security_token = present(security_token).map(Secret::from);
-    let access_key_id = present(access_key_id).ok_or("its credentials have no AccessKeyId")?;
-    let access_key_secret = access_key_secret.ok_or("its credentials have no AccessKeySecret")?;
-    let security_token = security_token.ok_or("its credentials have no SecurityToken")?;
-    let expires = expiration
-        .ok_or("its credentials have no Expiration")?
-        .parse()
-        .map_err(|_| "the Expiration of its credentials is not a time")?;
-    Ok(Temporary {
-        credentials: Credentials {
-            access_key_id,
-            access_key_secret,
-            security_token: Some(security_token),
-        },
-        expires,
-    })
-}
-
-fn unusable(endpoint: &Endpoint, problem: &str) -> Error {
-    Error::Answer {
-        host: endpoint.authority().to_owned(),
-        status: 200,
-        problem: problem.to_owned(),
+impl Parts {
+    /// Credentials of which nothing is missing.
+    pub(super) fn complete(self) -> Result<Temporary, &'static str> {
+        let present = |text: Option<String>| text.filter(|text| !text.is_empty());
+        // Wiped, whatever is missing.
+        let secret = present(self.access_key_secret).map(Secret::from);
+        let token = present(self.security_token).map(Secret::from);
+        let credentials = Credentials {
+            access_key_id: present(self.access_key_id).ok_or("its credentials have no AccessKeyId")?,
+            access_key_secret: secret.ok_or("its credentials have no AccessKeySecret")?,
+            security_token: Some(token.ok_or("its credentials have no SecurityToken")?),
+        };
+        let expires = self.expiration.ok_or("its credentials have no Expiration")?;
+        let expires = expires
+            .parse()
+            .map_err(|_| "the Expiration of its credentials is not a time")?;
+        Ok(Temporary { credentials, expires })
     }
 }

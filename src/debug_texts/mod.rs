@@ -103,7 +103,6 @@ const REASONS: &[(&str, &[&str])] = &[
             "policy::decide::Wish",
             "policy::pattern::Pattern",
             "auth::found_names::FoundNames",
-            "auth::found_names::Spelling",
             "auth::role_session::Federated",
             "auth::role_session::RoleSession",
             "config::args::Args",

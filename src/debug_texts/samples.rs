@@ -13,7 +13,7 @@ use serde_json::json;
 use super::Texts;
 use crate::auth::{self, AUDIENCE, ResolvedIdentity, TOKENS_KEY};
 use crate::clock::{Clock, SystemClock};
-use crate::cloud::sts::{AssumeRoleWithOidc, Temporary};
+use crate::cloud::sts::Temporary;
 use crate::cloud::{self, Credentials, Endpoint, Target, Value};
 use crate::config::{self, Command};
 use crate::fetch::{self, Pull, Stale};
@@ -359,13 +359,6 @@ pub(super) fn made(texts: &mut Texts) {
     texts.add(&Temporary {
         credentials: credentials(),
         expires: jiff::Timestamp::UNIX_EPOCH,
-    });
-    texts.add(&AssumeRoleWithOidc {
-        provider_arn: OIDC_PROVIDER,
-        role_arn: "acs:ram::1234567890120000:role/r",
-        token: &secret(),
-        session_name: "s",
-        duration_seconds: 900,
     });
     let endpoint: Endpoint = "sts.aliyuncs.com".parse().expect("an endpoint");
     texts.add(&Target {

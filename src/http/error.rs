@@ -6,6 +6,7 @@ use rustls::pki_types::UnixTime;
 
 use super::lookup::LookupError;
 use super::{Request, RootError, proxy};
+use crate::metrics::Outcome;
 
 /// A request that got no complete answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,15 @@ impl Error {
             host: host_of(request.url).to_owned(),
             proxy: proxy.map(proxy::name),
             detail,
+        }
+    }
+
+    /// As metrics count it.
+    pub const fn outcome(&self) -> Outcome {
+        if self.is_transient() {
+            Outcome::Unavailable
+        } else {
+            Outcome::Broken
         }
     }
 

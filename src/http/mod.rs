@@ -80,6 +80,17 @@ pub struct Timeouts {
     pub total: Duration,
 }
 
+impl Timeouts {
+    /// Each step, and the whole of it, within the same time.
+    pub const fn all(time: Duration) -> Self {
+        Self {
+            connect: time,
+            response: time,
+            total: time,
+        }
+    }
+}
+
 /// One answer.
 pub struct Response {
     /// The status code.

@@ -3,6 +3,11 @@
 /// The name and value of one request parameter, decoded.
 pub type Parameter = (String, String);
 
+/// A parameter of these texts.
+pub fn parameter(name: &str, value: &str) -> Parameter {
+    (name.to_owned(), value.to_owned())
+}
+
 /// Percent-encodes as both signatures require: UTF-8 bytes, `A-Z a-z 0-9 - _ . ~` stay, all else `%XX` in upper
 /// case. The same text is valid in a request target, so that what is signed is what is sent.
 pub fn percent_encode(text: &str) -> String {

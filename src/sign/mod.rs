@@ -8,4 +8,4 @@ mod canonical;
 pub mod rpc;
 pub mod v3;
 
-pub use canonical::{Parameter, canonical_query, hex, percent_encode};
+pub use canonical::{Parameter, canonical_query, hex, parameter, percent_encode};

@@ -244,6 +244,36 @@ fn modes_of_the_metadata_service() {
     assert!(world.asked(Service::Metadata).is_empty());
 }
 
+/// The metadata service may close a kept connection just when it is used again: it is asked once more, and no more.
+#[test]
+fn metadata_is_asked_once_more_on_a_connection_that_closes() {
+    let world = World::new();
+    let volume = volume("default", "web", crate::world::BOTH);
+    let provider = world.start(&world.nobody());
+    for point in [harness::CutPoint::BeforeHead, harness::CutPoint::InsideBody] {
+        provider.reads(&volume);
+        // Token, role and credentials are due.
+        world.pass(21_600);
+        world.cloud.clear_requests();
+        let cut = harness::FaultRule::new(harness::Fault::Cut(point))
+            .service(Service::Metadata)
+            .times(1);
+        world.cloud.inject(cut);
+        provider.reads(&volume);
+        assert_eq!(
+            world.asked(Service::Metadata).len(),
+            4,
+            "{point:?}: one of three twice"
+        );
+    }
+    world.pass(21_600);
+    world.cloud.clear_requests();
+    let cut = harness::FaultRule::new(harness::Fault::Cut(harness::CutPoint::BeforeHead));
+    world.cloud.inject(cut.service(Service::Metadata));
+    provider.mount(&volume).expect_err("no answer");
+    assert_eq!(world.asked(Service::Metadata).len(), 2, "one of them, twice");
+}
+
 /// Where session tokens never arrive, as a hop too far away, one question in a minute waits for them.
 #[test]
 fn a_silence_about_session_tokens_is_remembered() {
