@@ -23,10 +23,10 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)?;
+        let (error, skips) = (&self.error, Skips(&self.skipped).to_string());
         match self.source {
-            Some(source) => write!(f, " (source: {source}{})", Skips(&self.skipped)),
-            None => write!(f, " ({})", Skips(&self.skipped).alone()),
+            Some(source) => write!(f, "{error} (source: {source}{skips})"),
+            None => write!(f, "{error} ({})", skips.trim_start_matches("; ")),
         }
     }
 }
@@ -35,12 +35,6 @@ impl std::error::Error for Failure {}
 
 /// The skipped sources as a part of a sentence; nothing for none.
 pub(super) struct Skips<'a>(pub(super) &'a [Skipped]);
-
-impl Skips<'_> {
-    fn alone(&self) -> String {
-        self.to_string().trim_start_matches("; ").to_owned()
-    }
-}
 
 impl fmt::Display for Skips<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -156,6 +156,11 @@ impl ResolvedIdentity {
         }
     }
 
+    /// The same, found after these sources.
+    pub(super) fn after(self, skipped: Vec<Skipped>) -> Self {
+        Self { skipped, ..self }
+    }
+
     /// A role that this identity assumes, whose own credentials are renewed once if STS no longer knows them.
     pub(super) fn assuming(
         self,
@@ -240,10 +245,7 @@ impl ResolvedIdentity {
         {
             source.cache.restore(forgotten);
         }
-        Some(fresh.map(|fresh| Self {
-            skipped: self.skipped.clone(),
-            ..fresh
-        }))
+        Some(fresh.map(|fresh| fresh.after(self.skipped.clone())))
     }
 }
 

@@ -140,10 +140,10 @@ impl KeyFiles {
             };
             match (filled(id_file), filled(secret_file), &chosen) {
                 (Some(one), Some(other), None) => chosen = Some([(id, one), (secret, other)]),
-                (Some(one), Some(other), Some([(_, first), (_, second)])) => {
-                    if one.expose() != first.expose() || other.expose() != second.expose() {
-                        return Err("ACCESS_KEY_ID and SECRET_ACCESS_KEY are another pair than id and secret; remove one pair, so that it is plain which counts".to_owned());
-                    }
+                (Some(one), Some(other), Some([(_, first), (_, second)]))
+                    if one.expose() != first.expose() || other.expose() != second.expose() =>
+                {
+                    return Err("ACCESS_KEY_ID and SECRET_ACCESS_KEY are another pair than id and secret; remove one pair, so that it is plain which counts".to_owned());
                 }
                 (Some(_), None, None) => return Err(half(id, secret, secret_file)),
                 (None, Some(_), None) => return Err(half(secret, id, id_file)),

@@ -105,12 +105,8 @@ impl Chain {
         remaining: Duration,
     ) -> Result<ResolvedIdentity, Box<Failure>> {
         let mut skipped = Vec::new();
-        let found = self.first(request, &mut skipped, remaining);
-        match found {
-            Ok(mut resolved) => {
-                resolved.skipped = skipped;
-                Ok(resolved)
-            }
+        match self.first(request, &mut skipped, remaining) {
+            Ok(found) => Ok(found.after(skipped)),
             Err((source, error)) => Err(Box::new(Failure {
                 error,
                 source,

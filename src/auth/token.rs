@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer as _};
 use super::error::Error;
 use super::pod_error::PodError;
 use super::source::{AUDIENCE, Request};
+use crate::cloud::kubernetes::read_token;
 use crate::limits;
-use crate::os::file;
 use crate::secret::Secret;
 
 /// Where the provider's own token is, and whom it belongs to.
@@ -34,52 +34,40 @@ impl TokenFile {
     }
 
     pub(super) fn read(&self) -> Result<Secret, Error> {
-        let failed = |problem: &str| Error::TokenFile {
+        read_token(&self.path).map_err(|problem| Error::TokenFile {
             path: self.path.display().to_string(),
-            problem: problem.to_owned(),
-        };
-        let bytes =
-            file::read(&self.path, limits::TOKEN_BYTES).map_err(|error| failed(&error.to_string()))?;
-        let token = bytes
-            .expose_str()
-            .map(str::trim)
-            .ok_or_else(|| failed("it is not text"))?;
-        if token.is_empty() {
-            return Err(failed("it is empty"));
-        }
-        Ok(Secret::from(token.to_owned()))
+            problem,
+        })
     }
 }
 
 /// The token for STS: from the attributes, where every driver puts it, else from the driver's secrets, where clusters
 /// with `serviceAccountTokenInSecrets` have it too.
 pub(super) fn token(request: &Request<'_>) -> Result<Secret, PodError> {
-    let in_secrets = || -> Result<Secret, PodError> {
-        if request.secrets.is_empty() {
-            return Err(PodError::NoTokens);
-        }
-        let secrets: Option<Secrets> = serde_json::from_str(request.secrets)
-            .map_err(|_| PodError::Token("the driver's secrets are not a JSON object of texts"))?;
-        let tokens = secrets.and_then(|it| it.tokens).filter(|text| !text.is_empty());
-        tokens.map(Secret::from).ok_or(PodError::NoTokens)
-    };
-    let from_secrets;
     let text = match request.tokens {
         Some(tokens) => tokens,
-        None => {
-            from_secrets = in_secrets()?;
-            &from_secrets
-        }
+        None => &in_secrets(request.secrets)?,
     };
     let (token, present) =
         pick(text).map_err(|_| PodError::Token("they are not the JSON object that kubelet writes"))?;
     let token = token.ok_or(PodError::Audience(present))?;
-    let fits = token.expose().iter().all(u8::is_ascii_graphic) && !token.is_empty();
-    match token.len() {
-        _ if !fits => Err(PodError::Token("the token is empty or not text")),
-        length if length > limits::TOKEN_BYTES => Err(PodError::Token("the token is longer than STS takes")),
-        _ => Ok(token),
+    if token.is_empty() || !token.expose().iter().all(u8::is_ascii_graphic) {
+        return Err(PodError::Token("the token is empty or not text"));
     }
+    if token.len() > limits::TOKEN_BYTES {
+        return Err(PodError::Token("the token is longer than STS takes"));
+    }
+    Ok(token)
+}
+
+fn in_secrets(secrets: &str) -> Result<Secret, PodError> {
+    if secrets.is_empty() {
+        return Err(PodError::NoTokens);
+    }
+    let secrets: Option<Secrets> = serde_json::from_str(secrets)
+        .map_err(|_| PodError::Token("the driver's secrets are not a JSON object of texts"))?;
+    let tokens = secrets.and_then(|it| it.tokens).filter(|text| !text.is_empty());
+    tokens.map(Secret::from).ok_or(PodError::NoTokens)
 }
 
 /// The token for STS, and some of the other audiences there are.

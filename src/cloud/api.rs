@@ -181,7 +181,7 @@ impl Api {
         // The canonical query is also sent: what is signed is what travels.
         let url = format!("{}/?{}", endpoint.url(), canonical_query(query));
         let request = Request {
-            method: Method::Post,
+            method: Method::POST,
             url: &url,
             headers,
             body,

@@ -1,7 +1,8 @@
 //! Where a service is: scheme, host and port, and templates of them with a `{region}` in the host.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use crate::params::is_storage_gateway;
@@ -69,11 +70,12 @@ impl FromStr for Endpoint {
             Some(_) => return Err(EndpointError::Scheme(text.to_owned())),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = split_authority(authority).ok_or_else(malformed)?;
-        if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
-            return Err(malformed());
-        }
-        if !is_host(host) {
+        // The colons of an IPv6 address stand within brackets.
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, Some(port)),
+            _ => (authority, None),
+        };
+        if !is_host(host) || port.is_some_and(|port| port.parse::<NonZeroU16>().is_err()) {
             return Err(malformed());
         }
         if !tls && !may_be_plain(host) {
@@ -95,25 +97,9 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Splits `host:port` and `[v6]:port`; the host of the latter keeps its brackets.
-fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
-    if authority.starts_with('[') {
-        let end = authority.find(']')? + 1;
-        let (host, rest) = authority.split_at_checked(end)?;
-        return match rest.strip_prefix(':') {
-            Some(port) => Some((host, Some(port))),
-            None => rest.is_empty().then_some((host, None)),
-        };
-    }
-    match authority.split_once(':') {
-        Some((host, port)) => Some((host, Some(port))),
-        None => Some((authority, None)),
-    }
-}
-
 fn is_host(host: &str) -> bool {
     if let Some(v6) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return v6.parse::<std::net::Ipv6Addr>().is_ok();
+        return v6.parse::<Ipv6Addr>().is_ok();
     }
     !host.is_empty()
         && host.len() <= 253
@@ -186,7 +172,7 @@ impl FromStr for EndpointTemplate {
             EndpointError::Malformed(_) => EndpointError::Malformed(text.to_owned()),
             EndpointError::PlainText(_) => EndpointError::PlainText(text.to_owned()),
             EndpointError::Scheme(_) => EndpointError::Scheme(text.to_owned()),
-            error @ (EndpointError::NotAllowed { .. } | EndpointError::Pattern(_)) => error,
+            other => other,
         })?;
         Ok(template)
     }
@@ -224,15 +210,10 @@ impl AllowedHosts {
 /// `*` stands for one whole label that is no [gateway of object storage](is_storage_gateway), nothing else for anything
 /// but itself.
 fn matches_by_label(pattern: &str, host: &str) -> bool {
-    let (mut pattern, mut host) = (pattern.split('.'), host.split('.'));
-    loop {
-        match (pattern.next(), host.next()) {
-            (None, None) => return true,
-            (Some("*"), Some(label)) if !label.is_empty() && !is_storage_gateway(label) => {}
-            (Some(wanted), Some(label)) if wanted == label => {}
-            _ => return false,
-        }
-    }
+    let is_any = |label: &str| !label.is_empty() && !is_storage_gateway(label);
+    let mut labels = pattern.split('.').zip(host.split('.'));
+    pattern.split('.').count() == host.split('.').count()
+        && labels.all(|(wanted, label)| wanted == label || wanted == "*" && is_any(label))
 }
 
 impl FromStr for AllowedHosts {
@@ -244,12 +225,10 @@ impl FromStr for AllowedHosts {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let patterns = entries.map(|entry| {
             let pattern = entry.to_ascii_lowercase();
-            let labels: Vec<&str> = pattern.split('.').collect();
-            let named = labels.iter().rev().take(2).filter(|label| **label != "*").count();
-            if named == 2
-                && is_host(&pattern.replace('*', "x"))
-                && labels.iter().all(|l| *l == "*" || !l.contains('*'))
-            {
+            let stars = pattern.split('.').rev().map(|label| label.contains('*')).take(2);
+            let is_whole = |label: &str| label == "*" || !label.contains('*');
+            let is_named = stars.filter(|is_star| !is_star).count() == 2;
+            if is_named && is_host(&pattern.replace('*', "x")) && pattern.split('.').all(is_whole) {
                 Ok(pattern)
             } else {
                 Err(EndpointError::Pattern(entry.to_owned()))

@@ -125,9 +125,7 @@ impl Error {
             Kind::Denied | Kind::Broken | Kind::NotFound | Kind::Refused => false,
         }
     }
-}
 
-impl Error {
     /// Whether these are temporary credentials that the cloud no longer knows, so that new ones may pass. An
     /// unknown id is such a case too: some services say so of those that have ended.
     pub fn is_about_ended(&self, credentials: &Credentials) -> bool {
@@ -197,28 +195,23 @@ impl ApiError {
             #[serde(rename = "RequestId", alias = "requestId")]
             request_id: Option<String>,
         }
-        let parsed: Option<Body> = serde_json::from_slice(body.expose()).ok();
-        let described = parsed.is_some();
+        let parsed: Result<Body, _> = serde_json::from_slice(body.expose());
+        let missing = match &parsed {
+            Ok(_) => "the answer holds no message",
+            Err(_) => "the answer is not JSON",
+        };
         let body = parsed.unwrap_or_default();
-        let code = body
-            .code
-            .as_ref()
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or_default();
-        let message = match body.message {
-            Some(message) => message,
-            None if described => "the answer holds no message".to_owned(),
-            None => "the answer is not JSON".to_owned(),
-        };
+        let code = body.code.as_ref().and_then(serde_json::Value::as_str);
+        let message = body.message.as_deref().unwrap_or(missing);
         // The gateway quotes the server's own string to sign here, which is of no use to whoever reads a pod event.
-        let message = match message.find(" server string to sign is:") {
-            Some(end) => message.get(..end).unwrap_or_default().to_owned(),
-            None => message,
-        };
+        let message = message
+            .split(" server string to sign is:")
+            .next()
+            .unwrap_or_default();
         Self {
             status,
-            code: one_line(code, 128),
-            message: one_line(&message, 300),
+            code: one_line(code.unwrap_or_default(), 128),
+            message: one_line(message, 300),
             request_id: one_line(&body.request_id.unwrap_or_default(), 64),
             host: host.to_owned(),
             retry_after,
@@ -228,11 +221,8 @@ impl ApiError {
 
 /// At most `limit` characters, control characters as blanks, trimmed.
 fn one_line(text: &str, limit: usize) -> String {
-    let mut line: String = text
-        .chars()
-        .take(limit)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect::<String>();
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let mut line: String = text.chars().take(limit).map(plain).collect();
     if text.chars().nth(limit).is_some() {
         line.push('…');
     }
@@ -264,11 +254,12 @@ impl fmt::Display for ApiError {
             host,
             retry_after: _,
         } = self;
-        if code.is_empty() {
-            write!(f, "{host} answered {status}: {message}")?;
+        let code = if code.is_empty() {
+            code
         } else {
-            write!(f, "{host} answered {status} {code}: {message}")?;
-        }
+            &format!(" {code}")
+        };
+        write!(f, "{host} answered {status}{code}: {message}")?;
         if !request_id.is_empty() {
             write!(f, " (request id {request_id})")?;
         }

@@ -123,14 +123,17 @@ impl Kubernetes {
             return Err(Error::Name);
         }
         let server = self.server.as_ref().ok_or(Error::NotInCluster)?;
-        let token = self.token()?;
+        let token = read_token(&self.token).map_err(|problem| Error::Token {
+            path: self.token.display().to_string(),
+            problem,
+        })?;
         let bearer = Secret::from(format!("Bearer {}", token.expose_str().unwrap_or_default()));
         let url = format!(
             "{}/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}",
             server.url()
         );
         let response = self.client.send(&Request {
-            method: Method::Get,
+            method: Method::GET,
             url: &url,
             headers: &[
                 ("authorization", bearer.expose_str().unwrap_or_default()),
@@ -148,20 +151,20 @@ impl Kubernetes {
             status => Err(Error::Status(status)),
         }
     }
+}
 
-    fn token(&self) -> Result<Secret, Error> {
-        let failed = |problem: &str| Error::Token {
-            path: self.token.display().to_string(),
-            problem: problem.to_owned(),
-        };
-        let bytes =
-            file::read(&self.token, limits::TOKEN_BYTES).map_err(|error| failed(&error.to_string()))?;
-        let token = bytes.expose_str().map(str::trim).unwrap_or_default();
-        // It becomes a header.
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(failed("it is not a token"));
+/// A ServiceAccount token in a file; the problem, if there is none.
+///
+/// # Errors
+/// It cannot be read, or is not what can be sent as a token.
+pub fn read_token(path: &Path) -> Result<Secret, String> {
+    let bytes = file::read(path, limits::TOKEN_BYTES).map_err(|error| error.to_string())?;
+    match bytes.expose_str().map(str::trim) {
+        Some("") => Err("it is empty".to_owned()),
+        Some(token) if token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(Secret::from(token.to_owned()))
         }
-        Ok(Secret::from(token.to_owned()))
+        _ => Err("it is not a token".to_owned()),
     }
 }
 

@@ -188,7 +188,7 @@ impl Metadata {
         let seconds = limits::METADATA_TOKEN_TTL.as_secs().to_string();
         let headers = [("X-aliyun-ecs-metadata-token-ttl-seconds", seconds.as_str())];
         let is_filled = |body: &Secret| body.expose_str().is_some_and(|text| !text.trim().is_empty());
-        match self.send("Token", Method::Put, "/latest/api/token", &headers) {
+        match self.send("Token", Method::PUT, "/latest/api/token", &headers) {
             Ok(response) if response.status == 200 && is_filled(&response.body) => {
                 let renew = now + limits::METADATA_TOKEN_TTL.saturating_sub(limits::METADATA_TOKEN_MARGIN);
                 let text = response.body;
@@ -215,7 +215,7 @@ impl Metadata {
             Some("") => "Role",
             Some(_) => "RoleCredentials",
         };
-        self.send(action, Method::Get, path, token.as_slice())
+        self.send(action, Method::GET, path, token.as_slice())
             .map_err(Error::Http)
     }
 

@@ -463,7 +463,7 @@ pub(super) fn refused(texts: &mut Texts) {
     let nowhere = "http://127.0.0.1:1";
     let client = Client::new(Trust::roots(&Roots::built_in()), Proxies::default(), 1);
     let error = client.send(&Request {
-        method: Method::Post,
+        method: Method::POST,
         url: &format!("{nowhere}/?OIDCToken={}", crate::sign::percent_encode(&canary)),
         headers: &[("authorization", &canary)],
         body: canary.as_bytes(),
@@ -487,5 +487,5 @@ pub(super) fn refused(texts: &mut Texts) {
             .expect_err("nobody listens there"),
     );
     texts.add(&CaFile::alone(keys.path().join("token")));
-    texts.add(&Trust::only(CaFile::alone(keys.path().join("token"))));
+    texts.add(&CaFile::alone(keys.path().join("token")));
 }

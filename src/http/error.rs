@@ -5,7 +5,8 @@ use std::{fmt, io};
 use rustls::pki_types::UnixTime;
 
 use super::lookup::LookupError;
-use super::{Request, RootError, proxy};
+use super::proxy;
+use super::trust::RootError;
 use crate::metrics::Outcome;
 
 /// A request that got no complete answer.
@@ -58,11 +59,11 @@ pub enum Certificate {
 }
 
 impl Error {
-    pub(super) fn from_ureq(error: &ureq::Error, request: &Request<'_>, proxy: Option<&ureq::Proxy>) -> Self {
+    pub(super) fn from_ureq(error: &ureq::Error, url: &str, proxy: Option<&ureq::Proxy>) -> Self {
         let (kind, detail) = classify(error);
         Self {
             kind,
-            host: host_of(request.url).to_owned(),
+            host: host_of(url).to_owned(),
             proxy: proxy.map(proxy::name),
             detail,
         }
@@ -139,22 +140,13 @@ fn classify(error: &ureq::Error) -> (ErrorKind, String) {
 }
 
 fn classify_io(error: &io::Error) -> (ErrorKind, String) {
-    if let Some(tls) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    {
+    if let Some(tls) = inner(error) {
         return classify_tls(tls);
     }
-    if let Some(roots) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<RootError>())
-    {
+    if let Some(roots) = inner::<RootError>(error) {
         return (ErrorKind::Tls, roots.to_string());
     }
-    if let Some(lookup) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<LookupError>())
-    {
+    if let Some(lookup) = inner::<LookupError>(error) {
         return (ErrorKind::Resolve, lookup.to_string());
     }
     let kind = match error.kind() {
@@ -170,10 +162,19 @@ fn classify_io(error: &io::Error) -> (ErrorKind, String) {
         | io::ErrorKind::UnexpectedEof
         | io::ErrorKind::NotConnected => ErrorKind::Interrupted,
         // getaddrinfo's failures come without a kind of their own.
-        _ if is_lookup(error) => ErrorKind::Resolve,
+        _ if error
+            .to_string()
+            .starts_with("failed to lookup address information") =>
+        {
+            ErrorKind::Resolve
+        }
         _ => ErrorKind::Interrupted,
     };
     (kind, error.to_string())
+}
+
+fn inner<T: std::error::Error + 'static>(error: &io::Error) -> Option<&T> {
+    error.get_ref()?.downcast_ref()
 }
 
 fn classify_tls(error: &rustls::Error) -> (ErrorKind, String) {
@@ -181,37 +182,32 @@ fn classify_tls(error: &rustls::Error) -> (ErrorKind, String) {
     let rustls::Error::InvalidCertificate(refused) = error else {
         return (ErrorKind::Tls, error.to_string());
     };
+    let why = match refused {
+        Refused::Expired | Refused::ExpiredContext { .. } => Certificate::Time,
+        Refused::NotValidYet | Refused::NotValidYetContext { .. } => Certificate::Time,
+        Refused::NotValidForName | Refused::NotValidForNameContext { .. } => Certificate::Name,
+        Refused::UnknownIssuer => Certificate::Authority,
+        _ => Certificate::Other,
+    };
     // To the day, so that the same trouble is the same text.
     let day = |time: &UnixTime| {
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let day = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX);
         day.strftime("%F").to_string()
     };
-    let (why, detail) = match refused {
-        Refused::ExpiredContext { time, not_after } => {
-            let (ended, now) = (day(not_after), day(time));
-            let detail = format!("its certificate ended on {ended}, and this node's clock says {now}");
-            (Certificate::Time, detail)
+    let bound = match refused {
+        Refused::ExpiredContext { time, not_after } => Some(("ended", not_after, time)),
+        Refused::NotValidYetContext { time, not_before } => Some(("begins", not_before, time)),
+        _ => None,
+    };
+    let detail = match bound {
+        Some((what, bound, now)) => {
+            let (bound, now) = (day(bound), day(now));
+            format!("its certificate {what} on {bound}, and this node's clock says {now}")
         }
-        Refused::NotValidYetContext { time, not_before } => {
-            let (begins, now) = (day(not_before), day(time));
-            let detail = format!("its certificate begins on {begins}, and this node's clock says {now}");
-            (Certificate::Time, detail)
-        }
-        Refused::Expired | Refused::NotValidYet => (Certificate::Time, error.to_string()),
-        Refused::NotValidForName | Refused::NotValidForNameContext { .. } => {
-            (Certificate::Name, error.to_string())
-        }
-        Refused::UnknownIssuer => (Certificate::Authority, error.to_string()),
-        _ => (Certificate::Other, error.to_string()),
+        None => error.to_string(),
     };
     (ErrorKind::Certificate(why), detail)
-}
-
-fn is_lookup(error: &io::Error) -> bool {
-    error
-        .to_string()
-        .starts_with("failed to lookup address information")
 }
 
 /// The authority of a URL: never its path or query.

@@ -73,6 +73,12 @@ impl Lookup {
     }
 }
 
+/// Whether a URL asks for TLS, and the port that it means.
+pub(super) fn port_of(uri: &Uri) -> (bool, u16) {
+    let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
+    (is_tls, uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 }))
+}
+
 impl Resolver for Lookup {
     fn resolve(
         &self,
@@ -83,8 +89,7 @@ impl Resolver for Lookup {
         let host = uri
             .host()
             .ok_or_else(|| ureq::Error::BadUri("no host".to_owned()))?;
-        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
-        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let (_, port) = port_of(uri);
         let found = self.addresses(host, port, timeout)?;
         let mut addresses = self.empty();
         for address in config.ip_family().keep_wanted(found.into_iter()) {

@@ -18,6 +18,8 @@ use ureq::config::Config;
 use ureq::http;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 
+pub use ureq::http::Method;
+
 pub use error::{Certificate, Error, ErrorKind};
 pub use proxy::{Proxies, ProxyError};
 pub use trust::{CaFile, RootError, Roots, Trust};
@@ -33,7 +35,7 @@ pub struct Client {
 }
 
 /// One request.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Request<'a> {
     /// The verb.
     pub method: Method,
@@ -45,28 +47,6 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// How long each step may take.
     pub timeouts: Timeouts,
-}
-
-/// The verbs that are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// GET
-    Get,
-    /// POST
-    Post,
-    /// PUT
-    Put,
-}
-
-impl Method {
-    /// As it stands on the wire and in a signature.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-        }
-    }
 }
 
 /// How long the steps of a request may take.
@@ -140,10 +120,8 @@ impl Client {
     /// Whatever kept an answer from arriving complete; a status of 400 or 500 is an answer.
     pub fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
         let proxy = self.proxy(request.url).cloned();
-        let failed = |error: &ureq::Error| Error::from_ureq(error, request, proxy.as_ref());
-        let mut message = http::Request::builder()
-            .method(request.method.as_str())
-            .uri(request.url);
+        let failed = |error: &ureq::Error| Error::from_ureq(error, request.url, proxy.as_ref());
+        let mut message = http::Request::builder().method(&request.method).uri(request.url);
         for (name, value) in request.headers {
             message = message.header(*name, *value);
         }
@@ -176,8 +154,7 @@ impl Client {
 
     fn proxy(&self, url: &str) -> Option<&ureq::Proxy> {
         let uri: http::Uri = url.parse().ok()?;
-        let tls = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        self.proxies.of(tls, uri.host()?, port)
+        let (is_tls, port) = lookup::port_of(&uri);
+        self.proxies.of(is_tls, uri.host()?, port)
     }
 }

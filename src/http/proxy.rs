@@ -91,53 +91,28 @@ pub(super) fn name(proxy: &Proxy) -> String {
 impl Direct {
     fn read(entry: &str) -> Option<Self> {
         let entry = entry.trim().to_ascii_lowercase();
-        if entry.is_empty() {
-            return None;
-        }
-        if entry == "*" {
-            return Some(Self {
-                whom: Whom::All,
-                port: None,
-            });
-        }
         if let Some((address, bits)) = entry.split_once('/') {
-            let address: IpAddr = address.parse().ok()?;
-            let bits: u8 = bits.parse().ok()?;
+            let (address, bits): (IpAddr, u8) = (address.parse().ok()?, bits.parse().ok()?);
             let most = if address.is_ipv4() { 32 } else { 128 };
-            return (bits <= most).then_some(Self {
-                whom: Whom::Network(address, bits),
-                port: None,
-            });
+            let whom = Whom::Network(address, bits);
+            return (bits <= most).then_some(Self { whom, port: None });
         }
-        if let Ok(address) = entry.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return Some(Self::of_address(address, None));
-        }
+        let address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         let (host, port) = match entry.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port.parse().ok()?)),
-            None => (entry.as_str(), None),
+            Some((host, port)) if address(&entry).is_none() => (host, Some(port.parse().ok()?)),
+            _ => (entry.as_str(), None),
         };
-        if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return Some(Self::of_address(address, port));
-        }
-        let host = host
-            .strip_prefix('*')
-            .filter(|rest| rest.starts_with('.'))
-            .unwrap_or(host);
-        let whom = match host.strip_prefix('.') {
-            Some("") => return None,
+        let whom = match host.strip_prefix("*.").or_else(|| host.strip_prefix('.')) {
             Some(suffix) => Whom::Below(suffix.to_owned()),
-            None if host.is_empty() => return None,
-            None => Whom::Host(host.to_owned()),
+            None if host == "*" => Whom::All,
+            // All bits count.
+            None => address(host).map_or_else(
+                || Whom::Host(host.to_owned()),
+                |address| Whom::Network(address, u8::MAX),
+            ),
         };
-        Some(Self { whom, port })
-    }
-
-    fn of_address(address: IpAddr, port: Option<u16>) -> Self {
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        Self {
-            whom: Whom::Network(address, bits),
-            port,
-        }
+        let is_empty = matches!(&whom, Whom::Below(name) | Whom::Host(name) if name.is_empty());
+        (!is_empty).then_some(Self { whom, port })
     }
 
     fn covers(&self, host: &str, address: Option<IpAddr>, port: u16) -> bool {

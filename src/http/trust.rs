@@ -27,15 +27,19 @@ pub struct RootError {
     pub problem: String,
 }
 
+impl RootError {
+    fn new(path: &Path, problem: String) -> Self {
+        Self {
+            path: path.to_owned(),
+            problem,
+        }
+    }
+}
+
 impl Roots {
     /// The built-in roots alone.
     pub fn built_in() -> Self {
         Self(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
-    }
-
-    /// None at all.
-    fn empty() -> Self {
-        Self(RootCertStore::empty())
     }
 
     /// Adds every certificate of a PEM file. An intermediate is an anchor like any other.
@@ -43,26 +47,22 @@ impl Roots {
     /// # Errors
     /// The file cannot be read, is not PEM, holds no certificate or one that no TLS stack could use.
     pub fn add_file(&mut self, path: &Path) -> Result<(), RootError> {
-        self.add(file::read(path, limits::CA_FILE_BYTES))
-            .map_err(|problem| RootError {
-                path: path.to_owned(),
-                problem,
-            })
+        let pem = file::read(path, limits::CA_FILE_BYTES);
+        self.add(pem).map_err(|problem| RootError::new(path, problem))
     }
 
     fn add(&mut self, pem: io::Result<Secret>) -> Result<(), String> {
         let pem = pem.map_err(|error| error.to_string())?;
-        let mut found = false;
+        let before = self.0.len();
         for certificate in CertificateDer::pem_slice_iter(pem.expose()) {
             let certificate = certificate.map_err(|error| format!("not PEM: {error}"))?;
-            self.0
-                .add(certificate)
-                .map_err(|error| format!("not a usable CA certificate: {error}"))?;
-            found = true;
+            let added = self.0.add(certificate);
+            added.map_err(|error| format!("not a usable CA certificate: {error}"))?;
         }
-        found
-            .then_some(())
-            .ok_or_else(|| "holds no PEM certificate".to_owned())
+        if self.0.len() == before {
+            return Err("holds no PEM certificate".to_owned());
+        }
+        Ok(())
     }
 
     /// Adds every certificate of every PEM file directly in a directory. Files without one are passed over, as
@@ -71,12 +71,8 @@ impl Roots {
     /// # Errors
     /// The directory cannot be read.
     pub fn add_directory(&mut self, path: &Path) -> Result<(), RootError> {
-        let failed = |error: io::Error| RootError {
-            path: path.to_owned(),
-            problem: error.to_string(),
-        };
-        for entry in std::fs::read_dir(path).map_err(failed)? {
-            let file = entry.map_err(failed)?.path();
+        let entries = std::fs::read_dir(path).map_err(|error| RootError::new(path, error.to_string()))?;
+        for file in entries.flatten().map(|entry| entry.path()) {
             if file.is_file()
                 && let Err(error) = self.add_file(&file)
             {
@@ -126,7 +122,7 @@ impl CaFile {
     pub fn alone(path: impl Into<PathBuf>) -> Self {
         Self {
             file: WatchedFile::new(path.into()),
-            beside: Roots::empty(),
+            beside: Roots(RootCertStore::empty()),
         }
     }
 
@@ -148,24 +144,18 @@ impl CaFile {
             let mut roots = self.beside.clone();
             roots.add(pem).map(|()| roots.config())
         });
-        let error = seen.problem.map(|problem| RootError {
-            path: self.file.path().to_owned(),
-            problem,
-        });
-        match (error, seen.value) {
-            (None, Some(config)) => {
-                if seen.is_news {
-                    log::info!("certificates of {} hold from now on", self.file.path().display());
+        let path = self.file.path();
+        let error = seen.problem.map(|problem| RootError::new(path, problem));
+        match (seen.value, error) {
+            (Some(config), error) => {
+                match error {
+                    _ if !seen.is_news => {}
+                    None => log::info!("certificates of {} hold from now on", path.display()),
+                    Some(error) => log::warn!("{error}; what the file held before stays trusted"),
                 }
                 Ok(config)
             }
-            (Some(error), Some(before)) => {
-                if seen.is_news {
-                    log::warn!("{error}; what the file held before stays trusted");
-                }
-                Ok(before)
-            }
-            (Some(error), None) => Err(error),
+            (None, Some(error)) => Err(error),
             (None, None) => unreachable!("a look yields a value or a problem"),
         }
     }
@@ -177,11 +167,8 @@ pub struct Trust {
     private: Option<Private>,
 }
 
-/// Authorities for some hosts.
-struct Private {
-    file: CaFile,
-    is_meant: fn(&str) -> bool,
-}
+/// Authorities, and which hosts they are for.
+type Private = (CaFile, fn(&str) -> bool);
 
 enum Everywhere {
     Roots(Arc<ClientConfig>),
@@ -198,7 +185,7 @@ impl Trust {
     }
 
     /// The authorities of `file` for every host.
-    pub fn only(file: CaFile) -> Self {
+    pub const fn only(file: CaFile) -> Self {
         Self {
             everywhere: Everywhere::File(file),
             private: None,
@@ -208,23 +195,15 @@ impl Trust {
     /// And those of `file` instead for the hosts that `is_meant` recognises, in lower case.
     #[must_use]
     pub fn with_private(mut self, file: CaFile, is_meant: fn(&str) -> bool) -> Self {
-        self.private = Some(Private { file, is_meant });
+        self.private = Some((file, is_meant));
         self
     }
 
     pub(super) fn config(&self, host: &str) -> Result<Arc<ClientConfig>, RootError> {
         match (&self.private, &self.everywhere) {
-            (Some(private), _) if (private.is_meant)(host) => private.file.config(),
+            (Some((file, is_meant)), _) if is_meant(host) => file.config(),
             (_, Everywhere::Roots(config)) => Ok(Arc::clone(config)),
             (_, Everywhere::File(file)) => file.config(),
         }
-    }
-}
-
-impl fmt::Debug for Trust {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trust")
-            .field("private", &self.private.as_ref().map(|private| &private.file))
-            .finish_non_exhaustive()
     }
 }
