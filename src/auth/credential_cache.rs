@@ -27,7 +27,7 @@ struct State {
 }
 
 /// Credentials on loan: whose they are, and until when.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Lease {
     pub(super) credentials: Arc<Credentials>,
     pub(super) identity: IdentityKey,

@@ -4,7 +4,6 @@
 //! helpers as the process has to spare. Without any the Mount goes on alone, so nobody waits for a thread.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -94,11 +93,5 @@ impl CrossAccounts {
             work();
         });
         results.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for CrossAccounts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CrossAccounts(…)")
     }
 }

@@ -265,12 +265,3 @@ impl fmt::Debug for ResolvedIdentity {
             .finish_non_exhaustive()
     }
 }
-
-impl fmt::Debug for CredentialSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CredentialSource")
-            .field("source", &self.source)
-            .field("session", &self.session)
-            .finish_non_exhaustive()
-    }
-}

@@ -82,12 +82,6 @@ impl SecretHasher {
     }
 }
 
-impl fmt::Debug for SecretHasher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretHasher(…)")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +130,7 @@ mod tests {
     #[test]
     fn nothing_of_it_prints() {
         let hasher = SecretHasher::new(&Fixed(1));
-        let printed = format!("{:?} {hasher:?}", pair(&hasher, "canary", "canary"));
-        assert_eq!(printed, "IdentityKey(…) SecretHasher(…)");
+        let printed = format!("{:?}", pair(&hasher, "canary", "canary"));
+        assert_eq!(printed, "IdentityKey(…)");
     }
 }

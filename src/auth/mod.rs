@@ -42,7 +42,6 @@ use crate::params::{Object, Pod};
 /// The sources, asked in this order. What the pod brings comes first: its own identity when the class asks for it,
 /// else its `nodePublishSecretRef`. Then the first of the provider's own that is configured counts; the others say
 /// why they are not.
-#[derive(Debug)]
 pub struct Chain {
     /// Tells AccessKey pairs apart.
     pub hasher: Arc<SecretHasher>,
@@ -66,7 +65,6 @@ pub struct Chain {
 pub type Configured = Result<OwnSource, &'static str>;
 
 /// A source of the provider's own.
-#[derive(Debug)]
 pub enum OwnSource {
     /// An AccessKey pair.
     AccessKey(Pair),

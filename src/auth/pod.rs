@@ -1,7 +1,6 @@
 //! Pod identity: RRSA of the pod's ServiceAccount. The token comes with the request; the role stands in an annotation of
 //! the ServiceAccount; who the pod is, kubelet says.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -115,14 +114,5 @@ impl PodIdentity {
             Ok(None) => Err(PodError::Annotation(account)),
             Err(error) => Err(PodError::Kubernetes { account, error }),
         }
-    }
-}
-
-impl fmt::Debug for PodIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PodIdentity")
-            .field("provider_arn", &self.provider_arn)
-            .field("kubernetes", &self.kubernetes)
-            .finish_non_exhaustive()
     }
 }

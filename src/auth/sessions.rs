@@ -1,6 +1,5 @@
 //! Sessions of roles: STS is asked for them here and nowhere else.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -235,15 +234,6 @@ fn session_name(namespace: &str, account: &str) -> String {
         part(&clean(account), 27),
         part(&clean(namespace), 27)
     )
-}
-
-impl fmt::Debug for Sessions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions")
-            .field("name", &self.name)
-            .field("duration_seconds", &self.duration_seconds)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

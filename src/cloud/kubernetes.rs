@@ -168,14 +168,6 @@ pub fn read_token(path: &Path) -> Result<Secret, String> {
     }
 }
 
-impl fmt::Debug for Kubernetes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kubernetes")
-            .field("server", &self.server)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Names become part of a path.
 fn is_name(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');

@@ -162,7 +162,6 @@ const REASONS: &[(&str, &[&str])] = &[
     (
         "the counts alone, or fixed words; what else it has cannot print, having no Debug",
         &[
-            "auth::sessions::Sessions",
             "sync::memory_budget::Budget",
             "sync::cancellation::Cancellation",
             "fetch::core::state::Core",
@@ -187,10 +186,7 @@ const REASONS: &[(&str, &[&str])] = &[
 ];
 
 /// Types that no sample reaches, printed as a field of a sample.
-const WITHIN: &[(&str, &str)] = &[
-    ("auth::cross_accounts::CrossAccounts", "auth::Chain"),
-    ("os::file::WatchedFile", "http::trust::CaFile"),
-];
+const WITHIN: &[(&str, &str)] = &[("os::file::WatchedFile", "http::trust::CaFile")];
 
 /// The modules with macros that derive `Debug`, where types are not seen, and why they hold no secret.
 const MACROS: &[(&str, &str)] = &[

@@ -184,23 +184,8 @@ fn mounts(texts: &mut Texts, mounter: &Mounter, request: &MountRequest) {
     response.files.iter().for_each(|file| texts.add(file));
     texts.add(&response);
     texts.add(&mounter.engine);
-    texts.add(&mounter.chain);
-    texts.add(&*mounter.chain.hasher);
-    texts.add(&mounter.chain.pod);
-    let chain = &mounter.chain;
-    for source in [
-        &chain.oidc_role,
-        &chain.assumed_role,
-        &chain.access_key,
-        &chain.worker_role,
-    ] {
-        let Ok(source) = source else { continue };
-        texts.add(source);
-        match source {
-            auth::OwnSource::AccessKey(pair) => texts.add(pair),
-            auth::OwnSource::AssumedRole(..) => {}
-            auth::OwnSource::Role(role) => texts.add(&**role),
-        }
+    if let Ok(auth::OwnSource::AccessKey(pair)) = &mounter.chain.access_key {
+        texts.add(pair);
     }
     let plan = plan(request);
     texts.add(&plan);
@@ -480,7 +465,6 @@ pub(super) fn refused(texts: &mut Texts) {
     fs::write(keys.path().join("token"), &canary).expect("file");
     let server: Endpoint = nowhere.parse().expect("an endpoint");
     let kubernetes = cloud::kubernetes::Kubernetes::new(Some(server), keys.path(), Proxies::default());
-    texts.add(&kubernetes);
     texts.add(
         &kubernetes
             .role_annotation("rrsa-demo", "demo-sa", PATIENCE)
