@@ -62,7 +62,7 @@ impl CredentialSource {
         Arc::new(Self {
             source,
             session: Some(session),
-            cache: sessions.cache(&identity),
+            cache: sessions.cache(source, &identity),
             identity: Some(identity),
             renew: Box::new(move |remaining| Ok(Lease::new(assume(&by, &wanted, remaining)?, key.clone()))),
             metrics: sessions.api.metrics().clone(),

@@ -10,6 +10,7 @@ use super::error::Error;
 use super::identity_key::IdentityKey;
 use super::recent::Recent;
 use super::role_session::{Federated, RoleSession};
+use super::source::Source;
 use super::token::Claims;
 use crate::clock::Clock;
 use crate::cloud::region::has_sts_in_vpc;
@@ -31,6 +32,8 @@ pub struct Sessions {
     /// Roles whose MaxSessionDuration is shorter than that.
     limited: Mutex<BoundedMap<String, ()>>,
     caches: Recent<IdentityKey, CredentialCache>,
+    /// Those of roles that classes name, which are as many as a tenant likes: they make room for each other only.
+    cross_account_caches: Recent<IdentityKey, CredentialCache>,
 }
 
 /// Every role allows it, and a role assumed with another role's credentials allows no more.
@@ -95,6 +98,7 @@ impl Sessions {
             api,
             sts,
             caches: Recent::new(Arc::clone(&clock)),
+            cross_account_caches: Recent::new(Arc::clone(&clock)),
             clock,
             name,
             duration_seconds,
@@ -118,9 +122,12 @@ impl Sessions {
     }
 
     /// Where an identity's temporary credentials are kept, whoever asks for them.
-    pub(super) fn cache(&self, identity: &IdentityKey) -> Arc<CredentialCache> {
-        let clock = || Arc::clone(&self.clock);
-        self.caches.get(identity, || CredentialCache::new(clock()))
+    pub(super) fn cache(&self, source: Source, identity: &IdentityKey) -> Arc<CredentialCache> {
+        let caches = match source {
+            Source::CrossAccount => &self.cross_account_caches,
+            _ => &self.caches,
+        };
+        caches.get(identity, || CredentialCache::new(Arc::clone(&self.clock)))
     }
 
     /// A role, by a token of a cluster's OIDC provider.

@@ -62,12 +62,19 @@ impl FromStr for Endpoint {
 
     /// `host`, `host:port`, `https://host[:port]` or `http://host[:port]`; one trailing slash is ignored.
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let malformed = || EndpointError::Malformed(text.to_owned());
+        Self::parse(text, text)
+    }
+}
+
+impl Endpoint {
+    /// Reads `text`, which errors show as `written`.
+    fn parse(text: &str, written: &str) -> Result<Self, EndpointError> {
+        let malformed = || EndpointError::Malformed(written.to_owned());
         let (tls, rest) = match text.split_once("://") {
             None => (true, text),
             Some(("https", rest)) => (true, rest),
             Some(("http", rest)) => (false, rest),
-            Some(_) => return Err(EndpointError::Scheme(text.to_owned())),
+            Some(_) => return Err(EndpointError::Scheme(written.to_owned())),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         // The colons of an IPv6 address stand within brackets.
@@ -79,7 +86,7 @@ impl FromStr for Endpoint {
             return Err(malformed());
         }
         if !tls && !may_be_plain(host) {
-            return Err(EndpointError::PlainText(text.to_owned()));
+            return Err(EndpointError::PlainText(written.to_owned()));
         }
         // The default port does not stand in the `host` header, so it must not be signed either.
         let default_port = if tls { "443" } else { "80" };
@@ -167,14 +174,8 @@ impl FromStr for EndpointTemplate {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let template = Self(text.to_owned());
-        template.in_region("cn-hangzhou").map_err(|error| match error {
-            EndpointError::Malformed(_) => EndpointError::Malformed(text.to_owned()),
-            EndpointError::PlainText(_) => EndpointError::PlainText(text.to_owned()),
-            EndpointError::Scheme(_) => EndpointError::Scheme(text.to_owned()),
-            other => other,
-        })?;
-        Ok(template)
+        Endpoint::parse(&text.replace(Self::PLACEHOLDER, "cn-hangzhou"), text)?;
+        Ok(Self(text.to_owned()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::endpoint::Endpoint;
 use crate::http::{self, CaFile, Client, Method, Proxies, Request, Timeouts, Trust};
@@ -179,28 +179,20 @@ fn is_name(text: &str) -> bool {
 }
 
 fn annotation(body: &Secret) -> Result<Option<String>, Error> {
-    #[derive(Deserialize)]
-    struct ServiceAccount {
-        metadata: Metadata,
+    let wrong = || Error::Answer("it is not the JSON object of a ServiceAccount");
+    let account: Value = serde_json::from_slice(body.expose()).map_err(|_| wrong())?;
+    let metadata = account
+        .get("metadata")
+        .filter(|it| it.is_object())
+        .ok_or_else(wrong)?;
+    match metadata
+        .get("annotations")
+        .and_then(|all| all.get(ROLE_ANNOTATION))
+    {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(role)) => Ok(Some(role.trim().to_owned()).filter(|role| !role.is_empty())),
+        Some(_) => Err(wrong()),
     }
-    #[derive(Deserialize)]
-    struct Metadata {
-        #[serde(default)]
-        annotations: Option<Annotations>,
-    }
-    #[derive(Deserialize)]
-    struct Annotations {
-        #[serde(rename = "ack.alibabacloud.com/role-arn")]
-        role_arn: Option<String>,
-    }
-    let account: ServiceAccount = serde_json::from_slice(body.expose())
-        .map_err(|_| Error::Answer("it is not the JSON object of a ServiceAccount"))?;
-    Ok(account
-        .metadata
-        .annotations
-        .and_then(|annotations| annotations.role_arn)
-        .map(|role| role.trim().to_owned())
-        .filter(|role| !role.is_empty()))
 }
 
 #[cfg(test)]

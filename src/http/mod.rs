@@ -107,7 +107,7 @@ impl Client {
         let connector =
             ().chain(ConnectProxyConnector::default())
                 .chain(TcpConnector::default())
-                .chain(tls::TlsConnector::new(trust));
+                .chain(tls::TlsConnector { trust });
         Self {
             agent: Agent::with_parts(config, connector, lookup::Lookup::default()),
             proxies: Arc::new(proxies),

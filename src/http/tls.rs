@@ -17,13 +17,7 @@ use super::trust::Trust;
 
 /// Wraps connections to `https` hosts in TLS.
 pub(super) struct TlsConnector {
-    trust: Trust,
-}
-
-impl TlsConnector {
-    pub(super) const fn new(trust: Trust) -> Self {
-        Self { trust }
-    }
+    pub(super) trust: Trust,
 }
 
 impl<In: Transport> Connector<In> for TlsConnector {
