@@ -39,11 +39,28 @@ impl Diagnostic {
         }
     }
 
+    /// `text`, as its author wrote it, is not `what` it must be.
+    pub(crate) fn not(text: &str, what: &str, remedy: impl Into<String>) -> Self {
+        Self::new(format!("{} is not {what}", quoted(text)), remedy)
+    }
+
     pub(crate) fn at(at: Position, text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             at: Some(at),
             ..Self::new(text, remedy)
         }
+    }
+
+    /// The same about the value that is called `what` and stands at `at`, if nothing within it is what is wrong.
+    pub(crate) fn within(self, what: &str, at: Position) -> Self {
+        let text = format!("{what}: {}", self.text);
+        Self { text, ..self }.or_at(at)
+    }
+
+    /// The same with a place, if it has none.
+    pub(crate) fn or_at(self, at: Position) -> Self {
+        let at = self.at.or(Some(at));
+        Self { at, ..self }
     }
 }
 
@@ -72,13 +89,12 @@ pub(crate) fn bounded(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
     }
-    let cut: String = text
-        .char_indices()
-        .take_while(|(at, _)| *at < bytes)
-        .map(|(_, c)| c)
-        .collect();
+    let cut = text.get(..text.floor_char_boundary(bytes)).unwrap_or_default();
     format!("{cut}…")
 }
+
+/// Longer words are compared with nothing: each comparison takes the product of both lengths in steps.
+const WORD_BYTES: usize = 64;
 
 /// The word of `known` that `key` was probably meant to be, a key or a flag: at most a third of it mistyped, or only its end
 /// written, as in `version`.
@@ -88,9 +104,16 @@ pub fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     if let Some(longer) = known.iter().find(ends_so) {
         return Some(longer);
     }
-    known
+    let comparable = known
         .iter()
-        .map(|candidate| (distance(&key, &candidate.to_ascii_lowercase()), *candidate))
+        .filter(|candidate| key.len().max(candidate.len()) <= WORD_BYTES);
+    comparable
+        .map(|candidate| {
+            (
+                strsim::levenshtein(&key, &candidate.to_ascii_lowercase()),
+                *candidate,
+            )
+        })
         .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -104,41 +127,29 @@ pub(crate) fn suggestion(kind: &str, word: &str, known: &[&str]) -> String {
     }
 }
 
-/// How many single-character edits lie between two short texts (Levenshtein). Long ones are simply far apart.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 64 || b.len() > 64 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, cb) in row.iter_mut().skip(1).zip(b.chars()) {
-            let substituted = diagonal + usize::from(ca != cb);
-            diagonal = *cell;
-            left = substituted.min(*cell + 1).min(left + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 /// A `path` as YAML, for a remedy: complete, so that it can be copied.
 pub(crate) fn in_yaml(expression: &str) -> String {
-    let is_plain = |c: char| c == '\'' || c == '"' || c == '\\' || c.escape_debug().len() == 1;
-    if expression.chars().all(is_plain) {
+    if expression.chars().all(|c| c == '"' || c == '\\' || is_plain(c)) {
         return format!("path: '{}'", expression.replace('\'', "''"));
     }
-    let mut escaped = String::new();
-    for c in expression.chars() {
+    format!("path: {}", double_quoted(expression))
+}
+
+/// YAML for a text, whatever is in it.
+pub(crate) fn double_quoted(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 2);
+    escaped.push('"');
+    for c in text.chars() {
         match c {
             '"' | '\\' => escaped.extend(['\\', c]),
             c if is_plain(c) => escaped.push(c),
             c => escaped.push_str(&format!("\\U{:08x}", u32::from(c))),
         }
     }
-    format!("path: \"{escaped}\"")
+    escaped.push('"');
+    escaped
+}
+
+fn is_plain(c: char) -> bool {
+    c == '\'' || c.escape_debug().len() == 1
 }

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use csi_provider::params::{self, Input, Options};
-use csi_provider::policy::{Decision, Identity, Policy, Question};
+use csi_provider::params::{self, Input, Options, Region};
+use csi_provider::policy::{Decision, Policy, Principal, Question};
 use serde::Deserialize;
 
 /// One case.
@@ -118,15 +118,24 @@ fn outcome(path: &Path) -> String {
     };
     let plan = params::parse(&input, &Options::default())
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let identity = Identity::ALL
+    let principal = Principal::ALL
         .into_iter()
         .find(|it| it.name() == mount.identity)
-        .expect("an identity");
-    let decide = |region| policy.decide(&Question::new(&plan, identity, region));
+        .expect("a principal");
+    let decide = |region| {
+        policy.decide(&Question {
+            plan: &plan,
+            principal,
+            region,
+        })
+    };
     let first = word(decide(None));
-    match mount.node_region.as_deref() {
+    match &mount.node_region {
         None => first,
-        Some(region) => format!("{first}\nin {region}: {}", word(decide(Some(region)))),
+        Some(region) => {
+            let known = Region::new(region).expect("a region");
+            format!("{first}\nin {region}: {}", word(decide(Some(&known))))
+        }
     }
 }
 

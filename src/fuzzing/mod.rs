@@ -4,10 +4,14 @@
 //! found, and what shows it the way, is kept in `fuzz/seeds/` and replayed by the test here.
 
 mod connection;
+pub(crate) mod driver_rules;
 mod frames;
 mod grpc;
 mod hpack;
 mod input;
+mod params;
+mod policy;
+mod validate;
 
 pub(crate) use input::Input;
 
@@ -16,17 +20,17 @@ pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its file in `fuzz/fuzz_targets/` and of its seeds' directory.
 pub const TARGETS: &[(&str, Target)] = &[
-    ("access_policy", crate::policy::fuzz::policy),
+    ("access_policy", policy::policy),
     ("grpc_request", grpc::request),
     ("h2_connection", connection::connection),
     ("h2_frames", frames::frames),
     ("hpack", hpack::hpack),
-    ("params_attributes", crate::params::fuzz::attributes),
-    ("params_file_names", crate::params::fuzz::file_names),
-    ("params_jmespath", crate::params::fuzz::jmespath),
-    ("params_objects", crate::params::fuzz::objects),
+    ("params_attributes", params::attributes),
+    ("params_file_names", params::file_names),
+    ("params_jmespath", params::jmespath),
+    ("params_objects", params::objects),
     ("server_calls", crate::server::fuzz::calls),
-    ("validate", crate::commands::validate::fuzz::validate),
+    ("validate", validate::validate),
 ];
 
 /// Runs the target of this name.

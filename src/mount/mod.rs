@@ -24,7 +24,7 @@ use crate::grpc::proto::MountRequest;
 use crate::limits;
 use crate::metrics::Denial;
 use crate::params::{self, Input, Object, Options, Plan, RenderedFile, Room, Service, Unrendered};
-use crate::policy::{Identity, PolicyFile, Refusal, Verdict};
+use crate::policy::{PolicyFile, Principal, Refusal, Verdict};
 use crate::secret::Secret;
 use crate::sync::{CallContext, Semaphore};
 use stale::OldValues;
@@ -283,7 +283,7 @@ impl Mounter {
     }
 
     /// Whether the access policy lets the plan be carried out as `identity`.
-    fn judge(&self, plan: &Plan, identity: Identity) -> Result<(), Error> {
+    fn judge(&self, plan: &Plan, identity: Principal) -> Result<(), Error> {
         let Some(policy) = &self.policy else {
             return Ok(());
         };
@@ -301,7 +301,7 @@ impl Mounter {
     ///
     /// # Errors
     /// There is to be a policy, and none that can be read; or the region is not known, and it depends on that.
-    pub(crate) fn verdicts(&self, plan: &Plan, identity: Identity) -> Result<Option<Vec<Verdict>>, Error> {
+    pub(crate) fn verdicts(&self, plan: &Plan, identity: Principal) -> Result<Option<Vec<Verdict>>, Error> {
         match &self.policy {
             Some(policy) => Ok(policy.verdicts(plan, identity, || self.region.resolve())?),
             None => Ok(None),
@@ -309,11 +309,11 @@ impl Mounter {
     }
 
     /// As whom a plan is carried out that has no `nodePublishSecretRef`, given the identity that was had for it, if one was.
-    pub(crate) fn identity_for(plan: &Plan, base: Option<&ResolvedIdentity>) -> Identity {
+    pub(crate) fn identity_for(plan: &Plan, base: Option<&ResolvedIdentity>) -> Principal {
         match base {
             Some(base) => identity_of(base.source),
-            None if plan.pod_identity => Identity::Pod,
-            None => Identity::Provider,
+            None if plan.pod_identity => Principal::Pod,
+            None => Principal::Provider,
         }
     }
 
@@ -366,25 +366,25 @@ struct Identities {
 
 /// As whom the plan will be carried out, told before anybody is asked for credentials. Nobody can say yet if what the
 /// pod brings makes no sense, neither a pair nor none.
-fn expected_identity(plan: &Plan, brings_pair: Option<bool>) -> Option<Identity> {
+fn expected_identity(plan: &Plan, brings_pair: Option<bool>) -> Option<Principal> {
     match brings_pair {
-        _ if plan.pod_identity => Some(Identity::Pod),
-        Some(true) => Some(Identity::NodePublishSecret),
-        Some(false) => Some(Identity::Provider),
+        _ if plan.pod_identity => Some(Principal::Pod),
+        Some(true) => Some(Principal::NodePublishSecret),
+        Some(false) => Some(Principal::Provider),
         None => None,
     }
 }
 
-fn identity_of(source: auth::Source) -> Identity {
+fn identity_of(source: auth::Source) -> Principal {
     use auth::Source;
     match source {
-        Source::NodePublishSecret => Identity::NodePublishSecret,
-        Source::Pod => Identity::Pod,
+        Source::NodePublishSecret => Principal::NodePublishSecret,
+        Source::Pod => Principal::Pod,
         Source::AccessKey
         | Source::AssumedRole
         | Source::CrossAccount
         | Source::OidcRole
-        | Source::WorkerRole => Identity::Provider,
+        | Source::WorkerRole => Principal::Provider,
     }
 }
 

@@ -4,12 +4,11 @@ use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::diagnostic::Diagnostic;
-use crate::diagnostic::quoted;
 use crate::secret::Secret;
 
 /// How a stored value is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub enum Encoding {
     /// RFC 4648 section 4, padding optional.
     Base64,
     /// RFC 4648 section 5, padding optional.
@@ -19,20 +18,18 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
+    const ALL: [Self; 3] = [Self::Base64, Self::Base64Url, Self::Hex];
+
     pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
-        match text {
-            "base64" => Ok(Self::Base64),
-            "base64url" => Ok(Self::Base64Url),
-            "hex" => Ok(Self::Hex),
-            other => Err(Diagnostic::new(
-                format!("{} is not an encoding", quoted(other)),
-                "write \"base64\", \"base64url\" or \"hex\", or leave it out to keep the value as it is stored",
-            )),
-        }
+        let known = Self::ALL.into_iter().find(|encoding| encoding.name() == text);
+        known.ok_or_else(|| {
+            let remedy = "write \"base64\", \"base64url\" or \"hex\", or leave it out to keep the value as it is stored";
+            Diagnostic::not(text, "an encoding", remedy)
+        })
     }
 
     /// The name in the grammar.
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Base64 => "base64",
             Self::Base64Url => "base64url",
@@ -65,21 +62,14 @@ fn engine(alphabet: &base64::alphabet::Alphabet) -> GeneralPurpose {
 }
 
 fn hex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    let pairs = text.chunks_exact(2);
-    if !pairs.remainder().is_empty() {
-        return None;
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (pairs, rest) = text.as_chunks::<2>();
+    let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? << 4 | digit(*low)?).ok();
+    if rest.is_empty() {
+        pairs.iter().map(byte).collect()
+    } else {
+        None
     }
-    pairs
-        .map(|pair| match pair {
-            [high, low] => Some((digit(*high)? << 4) | digit(*low)?),
-            _ => None,
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -27,31 +27,28 @@
     )
 )]
 
-mod attributes;
 mod encoding;
-mod fields;
 mod file_name;
-mod files;
-mod keys;
-pub(crate) mod names;
-mod object;
-mod parts;
+mod names;
 mod plan;
 mod print;
-pub(crate) mod problem;
+mod problem;
+mod read;
 mod render;
 
-pub use self::file_name::FileName;
-pub use self::files::{Extracted, PlannedFile};
-pub use self::keys::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, PART as PART_KEYS};
-pub use self::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version, is_storage_gateway};
-pub use self::object::{CrossAccount, Object};
-pub use self::plan::{Plan, Pod};
-pub use self::problem::{Place, Problem, Problems};
-pub use self::render::{RenderedFile, Room, Unrendered};
+pub use encoding::Encoding;
+pub use file_name::FileName;
+#[cfg(any(test, fuzzing))]
+pub(crate) use file_name::Translation;
+pub use names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version, is_storage_gateway};
+pub(crate) use plan::Part;
+pub use plan::{CrossAccount, Object, Plan, PlannedFile, Pod};
+pub use problem::{Place, Problem, Problems};
+pub use read::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, Options, PART as PART_KEYS, UnknownKeys};
+pub use render::{RenderedFile, Room, Unrendered};
 
-use self::attributes::Attributes;
-use self::problem::Report;
+use read::{Attributes, Report};
+
 use crate::jmespath::Expression;
 
 /// What the driver sends with a Mount, as text.
@@ -62,23 +59,6 @@ pub struct Input<'a> {
     pub attributes: &'a str,
     /// The default file mode: a JSON integer, decimal.
     pub permission: &'a str,
-}
-
-/// How strictly to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// What a key that nobody knows is.
-    pub unknown_keys: UnknownKeys,
-}
-
-/// What a key that nobody knows is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UnknownKeys {
-    /// A warning, and otherwise ignored: what mounted under the official provider still mounts.
-    #[default]
-    Warn,
-    /// An error.
-    Error,
 }
 
 /// Reads and checks the parameters of one Mount.
@@ -95,11 +75,10 @@ pub fn parse(input: &Input<'_>, options: &Options) -> Result<Plan, Problems> {
 pub fn examine(input: &Input<'_>, options: &Options) -> (Result<Plan, Problems>, Vec<Problem>) {
     let mut report = Report::new(*options);
     let plan = Attributes::parse(input.attributes, &mut report)
-        .map(|attributes| Plan::parse(attributes, Mode::from_permission(input.permission), &mut report));
-    let warnings = report.take_warnings();
+        .map(|attributes| read::plan(attributes, Mode::from_permission(input.permission), &mut report));
     match plan {
-        Some(plan) if report.is_clean() => (Ok(plan), warnings),
-        _ => (Err(report.into_problems()), warnings),
+        Some(plan) if report.problems.is_empty() => (Ok(plan), report.warnings),
+        _ => (Err(report.problems.sorted()), report.warnings),
     }
 }
 
@@ -115,10 +94,6 @@ pub fn whose(attributes: &str) -> Option<(Pod, String)> {
     Attributes::parse(attributes, &mut unread).map(|it| (it.pod, it.class_name))
 }
 
-#[cfg(any(test, fuzzing))]
-pub(crate) mod driver_rules;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub enum Service {
 
 impl Service {
     /// Reads an `objectType`: exactly `kms` or `oos`.
-    pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Diagnostic> {
         match text {
             "kms" => Ok(Self::Kms),
             "oos" => Ok(Self::Oos),
@@ -29,10 +29,7 @@ impl Service {
                         "write \"kms\" for a KMS secret or \"oos\" for an OOS encrypted parameter".to_owned()
                     }
                 };
-                Err(Diagnostic::new(
-                    format!("{} is not a type of object", quoted(other)),
-                    remedy,
-                ))
+                Err(Diagnostic::not(other, "a type of object", remedy))
             }
         }
     }
@@ -47,6 +44,28 @@ impl fmt::Display for Service {
     }
 }
 
+/// What is read as text once checked, and printed as it is.
+macro_rules! checked_text {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+pub(super) use checked_text;
+
+checked_text!(Region, Endpoint, RoleArn, ExternalId);
+
 /// A region id such as `cn-hangzhou`: lower-case letters, digits and inner hyphens. It becomes part of a host
 /// name, so nothing else may pass, nor a [gateway of object storage](is_storage_gateway).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,37 +74,29 @@ pub struct Region(String);
 impl Region {
     /// The region that `text` names; nothing if it cannot be one.
     pub fn new(text: &str) -> Option<Self> {
-        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let fits = !text.is_empty()
-            && text.len() <= limits::REGION_BYTES
-            && text.chars().all(inner)
-            && !text.starts_with('-')
-            && !text.ends_with('-')
-            && !is_storage_gateway(text);
+        let fits = is_label(text, limits::REGION_BYTES) && !is_storage_gateway(text);
         fits.then(|| Self(text.to_owned()))
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
         Self::new(text).ok_or_else(|| {
-            let lower = text.trim().to_ascii_lowercase();
-            let remedy = match Self::new(&lower) {
+            let remedy = match Self::new(&text.trim().to_ascii_lowercase()) {
                 Some(near) => format!("write {:?}", near.as_str()),
                 None => "write a region id such as \"cn-hangzhou\"".to_owned(),
             };
-            Diagnostic::new(format!("{} is not a region", quoted(text)), remedy)
+            Diagnostic::not(text, "a region", remedy)
         })
-    }
-
-    /// The id.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
-impl fmt::Display for Region {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Whether `text` can be a label of a host name, in lower case.
+fn is_label(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 /// Whether a label of a host name is a gateway of object storage, such as `oss-cn-hangzhou`, `oss`, `img-cn-beijing` or
@@ -105,16 +116,7 @@ pub struct Endpoint(String);
 impl Endpoint {
     pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
         let host = text.to_ascii_lowercase();
-        let label = |label: &str| {
-            !label.is_empty()
-                && label.len() <= 63
-                && label
-                    .chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        if host.len() <= limits::HOST_BYTES && host.split('.').all(label) {
+        if host.len() <= limits::HOST_BYTES && host.split('.').all(|label| is_label(label, 63)) {
             return Ok(Self(host));
         }
         let bare = host
@@ -127,21 +129,7 @@ impl Endpoint {
         } else {
             "write a host name such as \"kst-example.cryptoservice.kms.aliyuncs.com\"".to_owned()
         };
-        Err(Diagnostic::new(
-            format!("{} is not a host name", quoted(text)),
-            remedy,
-        ))
-    }
-
-    /// The host, in lower case.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        Err(Diagnostic::not(text, "a host name", remedy))
     }
 }
 
@@ -161,23 +149,8 @@ impl RoleArn {
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
-        Self::new(text).ok_or_else(|| {
-            Diagnostic::new(
-                format!("{} is not the ARN of a RAM role", quoted(text)),
-                "write \"acs:ram::<account id>:role/<role name>\"",
-            )
-        })
-    }
-
-    /// The ARN.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RoleArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let remedy = "write \"acs:ram::<account id>:role/<role name>\"";
+        Self::new(text).ok_or_else(|| Diagnostic::not(text, "the ARN of a RAM role", remedy))
     }
 }
 
@@ -191,18 +164,11 @@ impl ExternalId {
             && text
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c));
-        if fits {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Diagnostic::new(
-            "not an external id",
-            "write 2 to 1224 letters, digits or characters of _+=,.@:/-",
-        ))
-    }
-
-    /// The id.
-    pub fn as_str(&self) -> &str {
-        &self.0
+        let wrong = || {
+            let remedy = "write 2 to 1224 letters, digits or characters of _+=,.@:/-";
+            Diagnostic::new("not an external id", remedy)
+        };
+        fits.then(|| Self(text.to_owned())).ok_or_else(wrong)
     }
 }
 
@@ -219,24 +185,34 @@ impl Version {
     pub(super) fn parse(service: Service, text: &str) -> Result<Self, Diagnostic> {
         match service {
             Service::Kms if is_version_text(text) => Ok(Self::Kms(text.to_owned())),
-            Service::Kms => Err(Diagnostic::new(
-                format!("{} is not a version id", quoted(text)),
-                format!(
-                    "write the VersionId of the secret, at most {} characters",
-                    limits::VERSION_BYTES
-                ),
-            )),
-            Service::Oos => match text
-                .parse::<i32>()
-                .ok()
-                .and_then(|number| u32::try_from(number).ok())
-            {
-                Some(number) if number >= 1 && number.to_string() == text => Ok(Self::Oos(number)),
-                _ => Err(Diagnostic::new(
-                    format!("{} is not a parameter version", quoted(text)),
-                    "write a whole number from 1, or leave it out for the newest",
-                )),
+            Service::Kms => {
+                let most = limits::VERSION_BYTES;
+                let remedy = format!("write the VersionId of the secret, at most {most} characters");
+                Err(Diagnostic::not(text, "a version id", remedy))
+            }
+            Service::Oos => match text.parse::<i32>().map(u32::try_from) {
+                Ok(Ok(number)) if number >= 1 && number.to_string() == text => Ok(Self::Oos(number)),
+                _ => {
+                    let remedy = "write a whole number from 1, or leave it out for the newest";
+                    Err(Diagnostic::not(text, "a parameter version", remedy))
+                }
             },
+        }
+    }
+}
+
+/// Reads an `objectVersionLabel`: a KMS `VersionStage`.
+pub(super) fn parse_stage(service: Service, text: &str) -> Result<String, Diagnostic> {
+    match service {
+        Service::Oos => Err(Diagnostic::new(
+            "OOS parameters have no version labels",
+            "pin a number with objectVersion, or leave it out for the newest",
+        )),
+        Service::Kms if is_version_text(text) => Ok(text.to_owned()),
+        Service::Kms => {
+            let most = limits::VERSION_BYTES;
+            let remedy = format!("write a VersionStage such as \"ACSPrevious\", at most {most} characters");
+            Err(Diagnostic::not(text, "a version label", remedy))
         }
     }
 }
@@ -251,44 +227,31 @@ impl fmt::Display for Version {
 }
 
 /// Whether `text` can be a KMS VersionId or VersionStage.
-pub(super) fn is_version_text(text: &str) -> bool {
+fn is_version_text(text: &str) -> bool {
     (1..=limits::VERSION_BYTES).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
-/// The parts of an `objectName` that is an ARN: `acs:kms:<region>:<account>:secret/<name>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SecretArn {
-    pub(super) region: Region,
-}
-
-impl SecretArn {
-    /// Reads a name that begins with `acs:`.
-    pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
-        let form = "write \"acs:kms:<region>:<account id>:secret/<name>\"";
-        let wrong = |text: String| Diagnostic::new(text, form);
-        let mut parts = text.splitn(5, ':').skip(1);
-        let (Some(service), Some(region), Some(account), Some(resource)) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(wrong(
-                "a name that begins with acs: must be the ARN of a KMS secret".to_owned(),
-            ));
-        };
-        if service != "kms" {
-            return Err(wrong(format!("an ARN of {} is not one of KMS", quoted(service))));
-        }
-        let region = Region::new(region)
-            .ok_or_else(|| wrong(format!("the ARN has no valid region: {}", quoted(region))))?;
-        if !is_account(account) {
-            return Err(wrong(format!(
-                "the ARN has no valid account id: {}",
-                quoted(account)
-            )));
-        }
-        match resource.strip_prefix("secret/") {
-            Some(name) if !name.is_empty() => Ok(Self { region }),
-            _ => Err(wrong("the ARN names no secret".to_owned())),
-        }
+/// The region of an `objectName` that begins with `acs:`: the ARN `acs:kms:<region>:<account>:secret/<name>`.
+pub(super) fn arn_region(text: &str) -> Result<Region, Diagnostic> {
+    let form = "write \"acs:kms:<region>:<account id>:secret/<name>\"";
+    let wrong = |text: String| Diagnostic::new(text, form);
+    let parts: Vec<&str> = text.splitn(5, ':').collect();
+    let [_, service, region, account, resource] = parts[..] else {
+        let text = "a name that begins with acs: must be the ARN of a KMS secret";
+        return Err(wrong(text.to_owned()));
+    };
+    if service != "kms" {
+        return Err(wrong(format!("an ARN of {} is not one of KMS", quoted(service))));
+    }
+    let region = Region::new(region)
+        .ok_or_else(|| wrong(format!("the ARN has no valid region: {}", quoted(region))))?;
+    if !is_account(account) {
+        let text = format!("the ARN has no valid account id: {}", quoted(account));
+        return Err(wrong(text));
+    }
+    match resource.strip_prefix("secret/") {
+        Some(name) if !name.is_empty() => Ok(region),
+        _ => Err(wrong("the ARN names no secret".to_owned())),
     }
 }
 
@@ -298,7 +261,7 @@ fn is_account(text: &str) -> bool {
 }
 
 /// A file mode, 0 to 0o777.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mode(u16);
 
 impl Mode {
@@ -320,20 +283,16 @@ impl Mode {
             .strip_prefix("0o")
             .or_else(|| text.strip_prefix('0'))
             .unwrap_or_default();
-        let octal = digits.len() == 3 && digits.chars().all(|c| c.is_digit(8));
+        let is_octal = |text: &str| text.len() == 3 && text.chars().all(|c| c.is_digit(8));
         match u16::from_str_radix(digits, 8) {
-            Ok(bits) if octal => Ok(Self(bits)),
+            Ok(bits) if is_octal(digits) => Ok(Self(bits)),
             _ => {
-                let remedy = match text {
-                    short if short.len() == 3 && short.chars().all(|c| c.is_digit(8)) => {
-                        format!("write \"0{short}\" for the octal mode")
-                    }
-                    _ => "write four octal digits such as \"0400\"".to_owned(),
+                let remedy = if is_octal(text) {
+                    format!("write \"0{text}\" for the octal mode")
+                } else {
+                    "write four octal digits such as \"0400\"".to_owned()
                 };
-                Err(Diagnostic::new(
-                    format!("{} is not a file mode", quoted(text)),
-                    remedy,
-                ))
+                Err(Diagnostic::not(text, "a file mode", remedy))
             }
         }
     }
@@ -348,12 +307,6 @@ impl fmt::Display for Mode {
     /// Four octal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04o}", self.0)
-    }
-}
-
-impl fmt::Debug for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mode({self})")
     }
 }
 

@@ -3,155 +3,87 @@
 //! Reading what this prints gives the same plan again; fuzzing holds it to that.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
+use super::encoding::Encoding;
 use super::file_name::Translation;
-use super::object::Object;
-use super::parts::{Part, Select};
-use super::plan::Plan;
+use super::plan::{Object, Part, Plan, PlannedFile};
+use crate::diagnostic::double_quoted;
 
 impl Plan {
     /// The parameters of a class that means this plan.
     pub fn to_parameters(&self) -> BTreeMap<&'static str, String> {
-        let mut parameters = BTreeMap::new();
-        if let Some(region) = &self.region {
-            parameters.insert("region", region.to_string());
-        }
         let translation = match self.translation {
             Translation::Off => "False".to_owned(),
             Translation::To(character) => character.to_string(),
         };
-        parameters.insert("pathTranslation", translation);
-        if self.pod_identity {
-            parameters.insert("usePodServiceAccountToken", "true".to_owned());
-        }
         let mut objects = String::new();
-        for object in &self.objects {
-            object.print(&mut objects);
-        }
-        parameters.insert("objects", objects);
+        self.objects.iter().for_each(|object| object.print(&mut objects));
+        let parameters = [
+            ("region", text(self.region.as_ref())),
+            ("pathTranslation", translation),
+            (
+                "usePodServiceAccountToken",
+                text(self.pod_identity.then_some(true)),
+            ),
+            ("objects", objects),
+        ];
         parameters
-    }
-
-    /// Whether both ask for the same objects and make the same files of them.
-    pub fn means_the_same(&self, other: &Self) -> bool {
-        self.region == other.region
-            && self.pod_identity == other.pod_identity
-            && self.translation == other.translation
-            && self.objects.len() == other.objects.len()
-            && self
-                .objects
-                .iter()
-                .zip(&other.objects)
-                .all(|(one, other)| one.means_the_same(other))
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .collect()
     }
 }
 
 impl Object {
     fn print(&self, out: &mut String) {
-        let mut fields = vec![
+        let account = self.cross_account.as_ref();
+        let external_id = account.and_then(|account| account.external_id.as_ref());
+        let is_whole = |file: &&PlannedFile| matches!(file.part, Part::Whole(_));
+        let whole = self.files.iter().find(is_whole);
+        let fields = [
             ("objectName", self.name.clone()),
             ("objectType", self.service.to_string()),
+            ("objectVersion", text(self.version.as_ref())),
+            ("objectVersionLabel", text(self.stage.as_ref())),
+            ("region", text(self.region.as_ref())),
+            ("kmsEndpoint", text(self.kms_endpoint.as_ref())),
+            ("crossAccountRoleArn", text(account.map(|it| &it.role_arn))),
+            ("crossAccountExternalId", text(external_id)),
+            ("optional", text(self.optional.then_some(true))),
+            ("objectEncoding", text(self.encoding.map(Encoding::name))),
+            ("objectAlias", text(whole.map(PlannedFile::path))),
+            ("filePermission", text(whole.map(|whole| whole.mode))),
+            ("mountWholeSecret", text(whole.is_none().then_some(false))),
         ];
-        let mut add = |key, value: Option<String>| fields.extend(value.map(|value| (key, value)));
-        add("objectVersion", self.version.as_ref().map(ToString::to_string));
-        add("objectVersionLabel", self.stage.clone());
-        add("region", self.region.as_ref().map(ToString::to_string));
-        add("kmsEndpoint", self.kms_endpoint.as_ref().map(ToString::to_string));
-        if let Some(account) = &self.cross_account {
-            add("crossAccountRoleArn", Some(account.role_arn.to_string()));
-            let id = account.external_id.as_ref();
-            add("crossAccountExternalId", id.map(|id| id.as_str().to_owned()));
-        }
-        add("optional", self.optional.then(|| "true".to_owned()));
-        add(
-            "objectEncoding",
-            self.encoding.map(|encoding| encoding.name().to_owned()),
-        );
-        match &self.whole {
-            Some(target) => {
-                add("objectAlias", Some(target.path.to_string()));
-                add("filePermission", Some(target.mode.to_string()));
-            }
-            None => add("mountWholeSecret", Some("false".to_owned())),
-        }
         print_fields("- ", "  ", &fields, out);
-        if !self.parts.is_empty() {
+        let mut parts = self.files.iter().filter(|file| !is_whole(file)).peekable();
+        if parts.peek().is_some() {
             out.push_str("  jmesPath:\n");
         }
-        for part in &self.parts {
-            part.print(out);
-        }
-    }
-
-    fn means_the_same(&self, other: &Self) -> bool {
-        self.name == other.name
-            && self.service == other.service
-            && self.version == other.version
-            && self.stage == other.stage
-            && self.region == other.region
-            && self.kms_endpoint == other.kms_endpoint
-            && self.cross_account == other.cross_account
-            && self.optional == other.optional
-            && self.encoding == other.encoding
-            && self.whole == other.whole
-            && self.parts.len() == other.parts.len()
-            && self
-                .parts
-                .iter()
-                .zip(&other.parts)
-                .all(|(one, other)| one.means_the_same(other))
+        parts.for_each(|part| part.print(out));
     }
 }
 
-impl Part {
+impl PlannedFile {
     fn print(&self, out: &mut String) {
-        let mut fields = Vec::new();
-        match &self.select {
-            Select::One { expression, target } => {
-                fields.push(("path", expression.as_str().to_owned()));
-                fields.push(("objectAlias", target.path.to_string()));
-                fields.push(("filePermission", target.mode.to_string()));
-            }
-            Select::Keys { prefix, mode, .. } => {
-                fields.push(("path", "*".to_owned()));
-                fields.push(("prefix", prefix.clone()));
-                fields.push(("filePermission", mode.to_string()));
-            }
-        }
-        fields.extend(
-            self.encoding
-                .map(|encoding| ("objectEncoding", encoding.name().to_owned())),
-        );
-        fields.extend(self.optional.then(|| ("optional", "true".to_owned())));
+        let (path, field) = match self.expression() {
+            Some(expression) => (expression, "objectAlias"),
+            None => ("*", "prefix"),
+        };
+        let fields = [
+            ("path", path.to_owned()),
+            (field, self.path().to_owned()),
+            ("filePermission", self.mode.to_string()),
+            ("objectEncoding", text(self.encoding.map(Encoding::name))),
+            ("optional", text(self.optional.then_some(true))),
+        ];
         print_fields("    - ", "      ", &fields, out);
     }
+}
 
-    fn means_the_same(&self, other: &Self) -> bool {
-        let select = match (&self.select, &other.select) {
-            (
-                Select::One { expression, target },
-                Select::One {
-                    expression: other,
-                    target: same,
-                },
-            ) => expression.as_str() == other.as_str() && target == same,
-            (
-                Select::Keys {
-                    prefix,
-                    translation,
-                    mode,
-                },
-                Select::Keys {
-                    prefix: other,
-                    translation: same,
-                    mode: equal,
-                },
-            ) => (prefix, translation, mode) == (other, same, equal),
-            _ => false,
-        };
-        select && self.encoding == other.encoding && self.optional == other.optional
-    }
+/// A value's text; empty if there is none.
+fn text(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 /// One field a line, the first after `first`, the others after `next`. Empty values are left out, as they mean
@@ -159,28 +91,7 @@ impl Part {
 fn print_fields(first: &str, next: &str, fields: &[(&str, String)], out: &mut String) {
     let fields = fields.iter().filter(|(_, value)| !value.is_empty());
     for (index, (key, value)) in fields.enumerate() {
-        out.push_str(if index == 0 { first } else { next });
-        out.push_str(key);
-        out.push_str(": ");
-        print_text(value, out);
-        out.push('\n');
+        let begin = if index == 0 { first } else { next };
+        out.push_str(&format!("{begin}{key}: {}\n", double_quoted(value)));
     }
-}
-
-/// A YAML double-quoted scalar in printable ASCII.
-fn print_text(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            ' '..='~' => out.push(c),
-            other => {
-                let _ = write!(out, "\\U{:08X}", u32::from(other));
-            }
-        }
-    }
-    out.push('"');
 }

@@ -5,8 +5,7 @@
 
 use std::fmt;
 
-use super::{Options, UnknownKeys, keys};
-use crate::diagnostic::{Position, bounded, quoted};
+use crate::diagnostic::{Diagnostic, Position, bounded, quoted};
 use crate::limits;
 
 /// What a problem or a warning is about. Empty for the request as a whole.
@@ -59,14 +58,10 @@ impl Place {
 
     /// Item, object and field, as far as they are known, without the position.
     pub fn subject(&self) -> String {
-        let mut parts = Vec::with_capacity(3);
-        match (self.item, &self.object) {
-            (Some(item), Some(name)) => parts.push(format!("item {item} {}", quoted(name))),
-            (Some(item), None) => parts.push(format!("item {item}")),
-            (None, _) => {}
-        }
-        parts.extend(self.field.clone());
-        parts.join(" ")
+        let item = self.item.map(|item| format!("item {item}"));
+        let object = self.object.as_deref().filter(|_| item.is_some()).map(quoted);
+        let parts = [item, object, self.field.clone()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -119,7 +114,7 @@ impl fmt::Display for Problem {
 }
 
 /// Everything that is wrong, at least one problem.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
     /// How many more there are, past [`limits::PROBLEMS`].
@@ -135,6 +130,28 @@ impl Problems {
     /// How many more there are, past [`limits::PROBLEMS`].
     pub fn dropped(&self) -> usize {
         self.dropped
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Notes a problem. Past [`limits::PROBLEMS`] further ones are only counted: nobody reads them.
+    pub(super) fn add(&mut self, place: &Place, wrong: Diagnostic) {
+        if self.list.len() >= limits::PROBLEMS {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        let at = wrong.at.or(place.at);
+        let place = Place { at, ..place.clone() };
+        self.list.push(Problem::new(&place, wrong.text, wrong.remedy));
+    }
+
+    /// In the order of the text: those of the class first, then by position.
+    pub(super) fn sorted(mut self) -> Self {
+        self.list
+            .sort_by_key(|problem| (problem.place.item, problem.place.at));
+        self
     }
 }
 
@@ -159,98 +176,3 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
-
-/// Collects problems and warnings while reading goes on.
-pub(super) struct Report {
-    options: Options,
-    /// Keys that nobody knows.
-    unknown: usize,
-    problems: Vec<Problem>,
-    dropped: usize,
-    warnings: Vec<Problem>,
-}
-
-impl Report {
-    pub(super) fn new(options: Options) -> Self {
-        Self {
-            options,
-            unknown: 0,
-            problems: Vec::new(),
-            dropped: 0,
-            warnings: Vec::new(),
-        }
-    }
-
-    pub(super) fn is_clean(&self) -> bool {
-        self.problems.is_empty()
-    }
-
-    /// Notes a problem. Past [`limits::PROBLEMS`] further ones are only counted: nobody reads them.
-    pub(super) fn problem(&mut self, place: &Place, text: impl Into<String>, remedy: impl Into<String>) {
-        if self.problems.len() >= limits::PROBLEMS {
-            self.dropped = self.dropped.saturating_add(1);
-            return;
-        }
-        self.problems.push(Problem::new(place, text, remedy));
-    }
-
-    /// Notes a warning, up to [`limits::PROBLEMS`] of them.
-    pub(super) fn warn(&mut self, place: &Place, text: impl fmt::Display) {
-        if self.warnings.len() < limits::PROBLEMS {
-            self.warnings.push(Problem::new(place, text.to_string(), ""));
-        }
-    }
-
-    /// Notes a key that is not among `known`, as the options say. `tell` gives place and remedy; it is asked only while
-    /// there is room, because looking for the nearest of a hundred thousand keys takes long. A key that was probably
-    /// meant to decide as whom is read is a problem in any case, unless its value asks for nothing.
-    pub(super) fn unknown_key(
-        &mut self,
-        key: &str,
-        asks: bool,
-        known: &[&'static str],
-        tell: impl FnOnce() -> (Place, String),
-    ) {
-        self.unknown = self.unknown.saturating_add(1);
-        if asks
-            && self.options.unknown_keys == UnknownKeys::Warn
-            && self.unknown <= limits::UNKNOWN_KEYS_COMPARED
-            && let Some(remedy) = keys::identity_suggestion(key, known)
-        {
-            let (place, _) = tell();
-            self.problem(&place, "unknown, and as whom is read depends on it", remedy);
-            return;
-        }
-        match self.options.unknown_keys {
-            UnknownKeys::Warn if self.warnings.len() < limits::PROBLEMS => {
-                let (place, remedy) = tell();
-                self.warn(&place, format_args!("unknown and ignored; {remedy}"));
-            }
-            UnknownKeys::Error if self.problems.len() < limits::PROBLEMS => {
-                let (place, remedy) = tell();
-                self.problem(&place, "unknown", remedy);
-            }
-            UnknownKeys::Warn => {}
-            UnknownKeys::Error => self.dropped = self.dropped.saturating_add(1),
-        }
-    }
-
-    pub(super) fn take_warnings(&mut self) -> Vec<Problem> {
-        std::mem::take(&mut self.warnings)
-    }
-
-    /// The problems, in the order of the text: those of the class first, then by position.
-    pub(super) fn into_problems(mut self) -> Problems {
-        self.problems
-            .sort_by_key(|problem| (problem.place.item, problem.place.at));
-        Problems {
-            list: self.problems,
-            dropped: self.dropped,
-        }
-    }
-}
-
-/// YAML to write, for a remedy: a key and a text, quoted so that they can be copied.
-pub(super) fn snippet(key: &str, text: &str) -> String {
-    format!("`- {key}: {}`", quoted(text))
-}

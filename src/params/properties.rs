@@ -1,12 +1,12 @@
 //! Properties that hold for whatever is written: no panic, no path that the driver refuses, no secret in a message.
 //!
-//! The driver's rules are written a second time for this, in `driver_rules.rs`.
+//! The driver's rules are written a second time for this, in `fuzzing/driver_rules.rs`.
 
 use proptest::prelude::*;
 
-use super::driver_rules::driver_accepts;
 use super::file_name::Paths;
 use super::*;
+use crate::fuzzing::driver_rules::driver_accepts;
 use crate::limits;
 use crate::secret::Secret;
 
@@ -30,11 +30,12 @@ proptest! {
     #[test]
     fn paths_clash_exactly_if_they_are_equal_or_nest(paths in prop::collection::vec("[ab-]{1,2}(/[ab-]{1,2}){0,2}", 1..12)) {
         let mut taken: Vec<String> = Vec::new();
-        let mut set = Paths::new();
+        let owner = Place::default();
+        let mut set = Paths::default();
         for path in paths {
             let nests = |other: &String| path.starts_with(&format!("{other}/")) || other.starts_with(&format!("{path}/"));
             let clashes = taken.iter().any(|other| *other == path || nests(other));
-            prop_assert_eq!(set.take(&FileName::parse(&path).unwrap(), ()).is_err(), clashes, "{} in {:?}", path, taken);
+            prop_assert_eq!(set.take(&FileName::parse(&path).unwrap(), &owner).is_err(), clashes, "{} in {:?}", path, taken);
             if !clashes {
                 taken.push(path);
             }

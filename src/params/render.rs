@@ -1,13 +1,10 @@
 //! From fetched values to files.
 
-use super::Options;
 use super::encoding::Encoding;
 use super::file_name::{FileName, Paths, Translation};
 use super::names::Mode;
-use super::object::Object;
-use super::parts::{Part, Select};
-use super::plan::{Plan, clash_text};
-use super::problem::{Place, Problems, Report};
+use super::plan::{Object, Part, Plan, PlannedFile};
+use super::problem::{Place, Problems};
 use crate::diagnostic::{Diagnostic, in_yaml, quoted};
 use crate::jmespath::json::Value;
 use crate::jmespath::{Budget, Expression, Fault, quoted_identifier};
@@ -78,32 +75,60 @@ impl Plan {
     ) -> Result<Vec<RenderedFile>, Unrendered> {
         let mut rendering = Rendering {
             files: Vec::new(),
-            paths: Paths::new(),
+            paths: Paths::default(),
             bytes: 0,
             room,
-            is_cramped: false,
             budget: Budget::within(room.evaluation),
-            report: Report::new(Options::default()),
-            stopped: false,
+            problems: Problems::default(),
         };
         for (index, object) in self.objects.iter().enumerate() {
-            if rendering.stopped {
-                break;
-            }
             match values.get(index) {
-                Some(Some(value)) => rendering.object(index, object, value),
+                Some(Some(value)) => rendering.object(index, object, value)?,
                 Some(None) if object.optional => {}
-                _ => rendering
-                    .report
-                    .problem(&object.place, "no value was fetched", "report this as a bug"),
+                _ => {
+                    let wrong = Diagnostic::new("no value was fetched", "report this as a bug");
+                    rendering.problems.add(&object.place, wrong);
+                }
             }
         }
-        if rendering.is_cramped {
-            Err(Unrendered::NoRoom)
-        } else if rendering.report.is_clean() {
+        if rendering.problems.is_empty() {
             Ok(rendering.files)
         } else {
-            Err(Unrendered::Problems(rendering.report.into_problems()))
+            Err(Unrendered::Problems(rendering.problems.sorted()))
+        }
+    }
+}
+
+/// Why there is no file.
+enum Halt {
+    /// Something is wrong with this value; others can still be judged.
+    Wrong(Diagnostic),
+    /// A bound on the whole is reached.
+    Last(Diagnostic),
+    /// There would be more room than was given.
+    NoRoom,
+}
+
+impl From<Diagnostic> for Halt {
+    fn from(wrong: Diagnostic) -> Self {
+        Self::Wrong(wrong)
+    }
+}
+
+impl Room {
+    /// What a fault means: the same everywhere when it ends the rendering or is about a number, else what `other` says.
+    fn halt(self, fault: &Fault, other: impl FnOnce() -> Diagnostic) -> Halt {
+        match fault {
+            Fault::TooManySteps => Halt::Last(Diagnostic::new(
+                "taking the values of the class apart needs too many steps",
+                "split the SecretProviderClass, or write simpler expressions",
+            )),
+            Fault::TooMuchMemory if self.evaluation < limits::EVALUATION_BYTES => Halt::NoRoom,
+            Fault::Lossy => Halt::Wrong(Diagnostic::new(
+                "the result holds a number with more digits than a double keeps",
+                "quote the number in the secret, so that it is text",
+            )),
+            _ => Halt::Wrong(other()),
         }
     }
 }
@@ -111,237 +136,196 @@ impl Plan {
 /// The files so far, and what is left to spend.
 struct Rendering<'a> {
     files: Vec<RenderedFile>,
-    paths: Paths<&'a Place>,
+    paths: Paths<'a>,
     bytes: usize,
     room: Room,
-    /// There would be more room than was given.
-    is_cramped: bool,
     budget: Budget,
-    report: Report,
-    /// Set when a bound on the whole is reached: nothing further is made.
-    stopped: bool,
+    problems: Problems,
 }
 
 impl<'a> Rendering<'a> {
-    fn object(&mut self, index: usize, object: &'a Object, value: &Secret) {
-        let decoded = match decode(object.encoding, value) {
-            Ok(decoded) => decoded,
-            Err(wrong) => return self.problem(&object.place, wrong),
-        };
-        let value = decoded.as_ref().unwrap_or(value);
-        if let Some(target) = &object.whole {
-            self.add(
-                index,
-                &object.place,
-                target.path.clone(),
-                target.mode,
-                value.duplicate(),
-            );
-        }
-        if object.parts.is_empty() || self.stopped {
-            return;
-        }
-        if value.is_empty() {
-            let wrong = Diagnostic::new(
-                "the value is empty",
-                "jmesPath needs a value that is one JSON document",
-            );
-            return self.problem(&object.place, wrong);
-        }
-        match self.budget.read(value.expose()) {
-            Ok(document) => {
-                for part in &object.parts {
-                    self.part(index, part, &document);
-                }
+    /// Notes what is wrong, if anything.
+    ///
+    /// # Errors
+    /// Nothing further can be made.
+    fn note(&mut self, place: &Place, made: Result<(), Halt>) -> Result<(), Unrendered> {
+        match made {
+            Ok(()) => Ok(()),
+            Err(Halt::NoRoom) => Err(Unrendered::NoRoom),
+            Err(Halt::Wrong(wrong)) => {
+                self.problems.add(place, wrong);
+                Ok(())
             }
-            Err(fault) => {
-                let wrong = self.fault(&fault, || {
-                    let remedy = "jmesPath needs a value that is one JSON document";
-                    Diagnostic::new(format!("the value is {fault}"), remedy)
-                });
-                self.problem(&object.place, wrong);
+            Err(Halt::Last(wrong)) => {
+                self.problems.add(place, wrong);
+                Err(Unrendered::Problems(std::mem::take(&mut self.problems).sorted()))
             }
         }
     }
 
-    fn part(&mut self, index: usize, part: &'a Part, document: &Value) {
-        if self.stopped {
-            return;
+    fn object(&mut self, index: usize, object: &'a Object, value: &Secret) -> Result<(), Unrendered> {
+        let decoded = match decode(object.encoding, value) {
+            Ok(decoded) => decoded,
+            Err(wrong) => return self.note(&object.place, Err(wrong.into())),
+        };
+        let value = decoded.as_ref().unwrap_or(value);
+        let mut document = None;
+        for file in &object.files {
+            if let Part::Whole(name) = &file.part {
+                let made = self.add(index, file, name.clone(), value.duplicate());
+                self.note(&file.place, made)?;
+                continue;
+            }
+            if document.is_none() {
+                match self.document(value) {
+                    Ok(read) => document = Some(read),
+                    Err(halt) => return self.note(&object.place, Err(halt)),
+                }
+            }
+            if let Some(document) = &document {
+                self.part(index, file, document)?;
+            }
         }
+        Ok(())
+    }
+
+    fn document(&mut self, value: &Secret) -> Result<Value, Halt> {
+        let remedy = "jmesPath needs a value that is one JSON document";
+        if value.is_empty() {
+            return Err(Diagnostic::new("the value is empty", remedy).into());
+        }
+        let read = self.budget.read(value.expose());
+        read.map_err(|fault| {
+            let wrong = || Diagnostic::new(format!("the value is {fault}"), remedy);
+            self.room.halt(&fault, wrong)
+        })
+    }
+
+    /// The files of a part of the value.
+    fn part(&mut self, index: usize, file: &'a PlannedFile, document: &Value) -> Result<(), Unrendered> {
         self.budget.next_expression();
-        match (&part.select, document) {
-            (Select::One { expression, target }, _) => {
-                let found = expression.search(document, &mut self.budget);
-                let mistaken = expression.mistaken(found.as_ref().ok(), document, &mut self.budget);
-                let contents = match (mistaken, found) {
-                    (Ok(Some(wrong)), _) => Err(wrong),
-                    (Ok(None), Ok(Value::Null)) if part.optional => return,
-                    (Ok(None), Ok(Value::Null)) => Err(nothing_found(expression, document)),
-                    (Ok(None), Ok(result)) => self.contents(&result, part.encoding),
-                    (Err(fault), _) | (Ok(None), Err(fault)) => {
-                        Err(self.fault(&fault, || failed(expression, &fault)))
-                    }
-                };
-                match contents {
-                    Ok(contents) => self.add(index, &part.place, target.path.clone(), target.mode, contents),
-                    Err(wrong) => self.problem(&part.place, wrong),
-                }
-            }
-            (
-                Select::Keys {
-                    prefix,
-                    translation,
-                    mode,
-                },
-                Value::Object(entries),
-            ) => {
-                for (key, value) in entries.iter() {
-                    if self.stopped {
-                        return;
-                    }
+        let made = match (&file.part, document) {
+            (Part::Keys { prefix, translation }, Value::Object(entries)) => {
+                return entries.iter().try_for_each(|(key, value)| {
                     let name = format!("{prefix}{}", key.as_str());
-                    match self.key(&name, value, part, *translation) {
-                        Ok(Some((path, contents))) => self.add(index, &part.place, path, *mode, contents),
-                        Ok(None) => {}
-                        Err(wrong) => self.problem(&part.place, wrong),
-                    }
-                }
+                    let made = self.key(index, file, *translation, &name, value);
+                    self.note(&file.place, made)
+                });
             }
-            (Select::Keys { .. }, other) => {
-                let wrong = Diagnostic::new(
-                    format!(
-                        "all keys are asked for, but the value is a JSON {}",
-                        other.type_name()
-                    ),
+            (Part::Keys { .. }, other) => {
+                let kind = other.type_name();
+                Err(Halt::Wrong(Diagnostic::new(
+                    format!("all keys are asked for, but the value is a JSON {kind}"),
                     "write expressions, or leave jmesPath out",
-                );
-                self.problem(&part.place, wrong);
+                )))
             }
+            (Part::Expression(expression, name), _) => {
+                let found = self.found(expression, document);
+                found.and_then(|value| match value {
+                    Value::Null if file.optional => Ok(()),
+                    Value::Null => Err(nothing_found(expression, document).into()),
+                    value => {
+                        let contents = self.contents(&value, file.encoding)?;
+                        self.add(index, file, name.clone(), contents)
+                    }
+                })
+            }
+            (Part::Whole(_), _) => Ok(()),
+        };
+        self.note(&file.place, made)
+    }
+
+    fn found(&mut self, expression: &Expression, document: &Value) -> Result<Value, Halt> {
+        let room = self.room;
+        let text = expression.as_str();
+        let failed = |fault: Fault| {
+            room.halt(&fault, || {
+                let text = format!("the expression {} fails on this value: {fault}", quoted(text));
+                Diagnostic::new(text, "compare the expression with the secret")
+            })
+        };
+        let found = expression.search(document, &mut self.budget);
+        let mistaken = expression.mistaken(found.as_ref().ok(), document, &mut self.budget);
+        match mistaken.map_err(failed)? {
+            Some(wrong) => Err(wrong.into()),
+            None => found.map_err(failed),
         }
     }
 
     /// The file of one key of the top-level object, if there is one.
     fn key(
         &mut self,
+        index: usize,
+        file: &'a PlannedFile,
+        translation: Translation,
         name: &str,
         value: &Value,
-        part: &Part,
-        translation: Translation,
-    ) -> Result<Option<(FileName, Secret)>, Diagnostic> {
+    ) -> Result<(), Halt> {
         if matches!(value, Value::Null) {
-            if part.optional {
-                return Ok(None);
+            if file.optional {
+                return Ok(());
             }
             let wrong = format!("the key for the file {} holds null", quoted(name));
-            return Err(Diagnostic::new(
-                wrong,
-                "write \"optional: true\" to skip such keys",
-            ));
+            return Err(Diagnostic::new(wrong, "write \"optional: true\" to skip such keys").into());
         }
-        let path = FileName::parse(&translation.apply(name)).map_err(|wrong| {
-            Diagnostic::new(
-                wrong.text,
-                "rename the key in the secret, or select it with an expression and an objectAlias",
-            )
-        })?;
-        Ok(Some((path, self.contents(value, part.encoding)?)))
+        let remedy = "rename the key in the secret, or select it with an expression and an objectAlias";
+        let path = FileName::parse(&translation.apply(name));
+        let path = path.map_err(|wrong| Diagnostic::new(wrong.text, remedy))?;
+        let contents = self.contents(value, file.encoding)?;
+        self.add(index, file, path, contents)
     }
 
     /// The bytes of a result: text as it is, anything else as JSON.
-    fn contents(&mut self, result: &Value, encoding: Option<Encoding>) -> Result<Secret, Diagnostic> {
+    fn contents(&mut self, result: &Value, encoding: Option<Encoding>) -> Result<Secret, Halt> {
         let text = match result {
             Value::Text(text) => self.budget.text(text.as_str().len()).map(|()| text.clone()),
             other => self.budget.write(other),
         };
         let text = text.map_err(|fault| {
-            self.fault(&fault, || {
-                Diagnostic::new(format!("the result has no text: {fault}"), "select less")
-            })
+            let wrong = || Diagnostic::new(format!("the result has no text: {fault}"), "select less");
+            self.room.halt(&fault, wrong)
         })?;
         let contents = Secret::from(text.as_str().to_owned());
         Ok(decode(encoding, &contents)?.unwrap_or(contents))
     }
 
-    /// What to say about a fault: the same everywhere when it ends the rendering or is about a number, else as
-    /// `other` says.
-    fn fault(&mut self, fault: &Fault, other: impl FnOnce() -> Diagnostic) -> Diagnostic {
-        match fault {
-            Fault::TooManySteps => {
-                self.stopped = true;
-                Diagnostic::new(
-                    "taking the values of the class apart needs too many steps",
-                    "split the SecretProviderClass, or write simpler expressions",
-                )
-            }
-            Fault::TooMuchMemory if self.room.evaluation < limits::EVALUATION_BYTES => {
-                self.is_cramped = true;
-                self.stopped = true;
-                other()
-            }
-            Fault::Lossy => Diagnostic::new(
-                "the result holds a number with more digits than a double keeps",
-                "quote the number in the secret, so that it is text",
-            ),
-            _ => other(),
-        }
-    }
-
-    fn add(&mut self, object: usize, place: &'a Place, path: FileName, mode: Mode, contents: Secret) {
+    fn add(
+        &mut self,
+        object: usize,
+        file: &'a PlannedFile,
+        path: FileName,
+        contents: Secret,
+    ) -> Result<(), Halt> {
         self.bytes = self.bytes.saturating_add(contents.len());
         if self.bytes > self.room.files && self.room.files < limits::RENDERED_BYTES {
-            self.is_cramped = true;
-            self.stopped = true;
-            return;
+            return Err(Halt::NoRoom);
         }
-        if self.files.len() >= limits::FILES || self.bytes > limits::RENDERED_BYTES {
-            let text = format!(
-                "the class makes more than {} files or {} bytes",
-                limits::FILES,
-                limits::RENDERED_BYTES
-            );
-            self.stopped = true;
-            return self.problem(place, Diagnostic::new(text, "split the SecretProviderClass"));
+        let (files, bytes) = (limits::FILES, limits::RENDERED_BYTES);
+        if self.files.len() >= files || self.bytes > bytes {
+            let text = format!("the class makes more than {files} files or {bytes} bytes");
+            return Err(Halt::Last(Diagnostic::new(text, "split the SecretProviderClass")));
         }
-        match self.paths.take(&path, place) {
-            Ok(()) => self.files.push(RenderedFile {
-                path,
-                mode,
-                contents,
-                object,
-            }),
-            Err(clash) => {
-                let (text, remedy) = clash_text(&path, clash);
-                self.problem(place, Diagnostic::new(text, remedy));
-            }
-        }
-    }
-
-    fn problem(&mut self, place: &Place, wrong: Diagnostic) {
-        self.report.problem(place, wrong.text, wrong.remedy);
+        self.paths.take(&path, &file.place)?;
+        self.files.push(RenderedFile {
+            path,
+            mode: file.mode,
+            contents,
+            object,
+        });
+        Ok(())
     }
 }
 
 /// The decoded value, if there is something to decode.
 fn decode(encoding: Option<Encoding>, value: &Secret) -> Result<Option<Secret>, Diagnostic> {
-    let Some(encoding) = encoding else { return Ok(None) };
-    match encoding.decode(value) {
-        Some(decoded) => Ok(Some(decoded)),
-        None => Err(Diagnostic::new(
-            format!("the value is not {}", encoding.name()),
-            "correct objectEncoding, or the value",
-        )),
-    }
-}
-
-/// An expression that does not fit the value.
-fn failed(expression: &Expression, fault: &Fault) -> Diagnostic {
-    Diagnostic::new(
-        format!(
-            "the expression {} fails on this value: {fault}",
-            quoted(expression.as_str())
-        ),
-        "compare the expression with the secret",
-    )
+    let decoded = encoding.map(|encoding| {
+        let wrong = || {
+            let text = format!("the value is not {}", encoding.name());
+            Diagnostic::new(text, "correct objectEncoding, or the value")
+        };
+        encoding.decode(value).ok_or_else(wrong)
+    });
+    decoded.transpose()
 }
 
 /// A null result. Often a key with a dot or a hyphen in it, read as a path.

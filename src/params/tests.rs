@@ -553,6 +553,50 @@ fn only_so_many_unknown_keys_are_told() {
     );
 }
 
+/// However many unknown keys come first, none that decides as whom is read is passed over.
+#[test]
+fn a_key_about_identity_is_refused_after_any_number_of_others() {
+    for others in [
+        0,
+        limits::UNKNOWN_KEYS_COMPARED - 1,
+        limits::UNKNOWN_KEYS_COMPARED,
+    ] {
+        let others: String = (0..others).map(|key| format!("  unknown{key}: v\n")).collect();
+        let text = |key: &str| format!("- objectName: n\n{others}  {key}\n");
+        let message = problem(&text("crossAccountRole: acs:ram::1:role/r"));
+        assert!(
+            message.contains("\"crossAccountRole\"") && message.contains("as whom is read"),
+            "{message}"
+        );
+        assert!(objects(&text("crossAccountRole: ''")).is_ok(), "asks for nothing");
+    }
+}
+
+#[test]
+fn short_words_for_an_identity_are_refused_and_other_short_words_are_not() {
+    for (key, remedy) in [
+        ("role", "crossAccountRoleArn"),
+        ("ak", "nodePublishSecretRef"),
+        ("SK", "nodePublishSecretRef"),
+        ("accessKeyId", "nodePublishSecretRef"),
+    ] {
+        for parameters in [
+            &[("objects", "- objectName: n"), (key, "canary-91")][..],
+            &[("objects", &format!("- objectName: n\n  {key}: canary-91"))],
+        ] {
+            let message = plan_of(parameters).unwrap_err().to_string();
+            assert!(
+                message.contains(remedy) && !message.contains("canary"),
+                "{message}"
+            );
+        }
+    }
+    for key in ["token", "arn", "key", "team", "rôle"] {
+        let plan = plan_of(&[("objects", "- objectName: n"), (key, "x")]).unwrap();
+        assert_eq!(plan.warnings.len(), 1, "{key}");
+    }
+}
+
 #[test]
 fn work_on_values_is_bounded_over_the_whole_class() {
     let text: String = (0..500)

@@ -2,39 +2,21 @@
 
 use std::fmt;
 
-use super::{Grant, Identity, Pattern, Policy, Rule, Subject};
+use super::model::{Grant, Policy, Principal, Rule, Subject};
+use super::pattern::Pattern;
 use crate::diagnostic::quoted;
 use crate::limits;
-use crate::params::{Object, Plan, Service};
+use crate::params::{Endpoint, Object, Plan, Region};
 
 /// What a Mount asks of the policy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
-    /// As whom it would read.
-    pub identity: Identity,
-    /// The pod's namespace, as kubelet vouches for it; empty if the driver does not say.
-    pub namespace: &'a str,
-    /// The pod's ServiceAccount, likewise.
-    pub service_account: &'a str,
-    /// What it would read.
-    pub wishes: Vec<Wish<'a>>,
-}
-
-/// One object that a Mount would read.
-#[derive(Clone, Debug)]
-pub struct Wish<'a> {
-    /// What to call it in a message.
-    pub object: String,
-    /// The service.
-    pub service: Service,
-    /// The `objectName`.
-    pub name: &'a str,
-    /// The region, if it is known.
-    pub region: Option<&'a str>,
-    /// The role to assume first.
-    pub cross_account_role: Option<&'a str>,
-    /// The endpoint that the class names. Where there is one, it says where the object is read, and no region does.
-    pub kms_endpoint: Option<&'a str>,
+    /// The pod and the objects that it would read.
+    pub plan: &'a Plan,
+    /// As whom it would read them.
+    pub principal: Principal,
+    /// The region of objects for which neither item nor class names one, if it is known.
+    pub region: Option<&'a Region>,
 }
 
 /// The answer.
@@ -46,8 +28,8 @@ pub enum Decision {
     Permitted,
     /// Every object is permitted in some region; the one of objects without a region must be known to say more.
     RegionNeeded,
-    /// Some are not: one entry each.
-    Denied(Denied),
+    /// Some are not. Why, in one line, without the file that the policy stands in.
+    Denied(String),
 }
 
 /// The rule that permits an object.
@@ -62,15 +44,6 @@ pub struct Permit<'a> {
 /// What to do about a denial.
 pub const REMEDY: &str = "ask who keeps that file for a rule, or read with the pod's own identity";
 
-/// Why not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Denied {
-    identity: Identity,
-    namespace: String,
-    service_account: String,
-    refused: Vec<(String, Missing)>,
-}
-
 /// What an object lacks, by the rule that comes closest. Later ones are closer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Missing {
@@ -80,51 +53,33 @@ pub enum Missing {
     Subject,
     /// Rules about this pod do not name the object.
     Name,
-    /// It is named, for other regions.
-    Region {
+    /// It is named, but not as it is asked for.
+    Otherwise {
+        /// How it is asked for, and not permitted.
+        limit: Limit,
         /// The rule.
         rule: String,
-        /// The region asked for.
-        region: String,
-    },
-    /// It is named, without this role.
-    Role {
-        /// The rule.
-        rule: String,
-        /// The role asked for.
-        role: String,
-    },
-    /// It is named, without this endpoint.
-    Endpoint {
-        /// The rule.
-        rule: String,
-        /// The endpoint asked for.
-        endpoint: String,
+        /// What is asked for.
+        asked: String,
     },
 }
 
+/// How a rule limits the objects that it names. Later ones are closer to a permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limit {
+    /// The region.
+    Region,
+    /// The role to assume first.
+    Role,
+    /// The endpoint that the class names.
+    Endpoint,
+}
+
 impl<'a> Question<'a> {
-    /// What a plan asks, when read as `identity` and where nobody names a region in `region`.
-    pub fn new(plan: &'a Plan, identity: Identity, region: Option<&'a str>) -> Self {
-        let class_region = plan.region.as_ref();
-        let wish = |object: &'a Object| Wish {
-            object: object.describe(),
-            service: object.service,
-            name: &object.name,
-            region: object
-                .region
-                .as_ref()
-                .or(class_region)
-                .map_or(region, |it| Some(it.as_str())),
-            cross_account_role: object.cross_account.as_ref().map(|it| it.role_arn.as_str()),
-            kms_endpoint: object.kms_endpoint.as_ref().map(crate::params::Endpoint::as_str),
-        };
-        Self {
-            identity,
-            namespace: &plan.pod.namespace,
-            service_account: &plan.pod.service_account,
-            wishes: plan.objects.iter().map(wish).collect(),
-        }
+    /// Where an object is read, if it is known. Where the class names an endpoint, that says it, and no region does.
+    fn region(&self, object: &'a Object) -> Option<&'a str> {
+        let named = object.region.as_ref().or(self.plan.region.as_ref());
+        named.or(self.region).map(Region::as_str)
     }
 }
 
@@ -136,47 +91,39 @@ impl Policy {
         };
         let mut refused = Vec::new();
         let mut region_needed = false;
-        for (wish, verdict) in question.wishes.iter().zip(verdicts) {
+        for (object, verdict) in question.plan.objects.iter().zip(verdicts) {
             match verdict {
                 Ok(permit) => region_needed |= permit.in_some_region,
-                Err(missing) => refused.push((wish.object.clone(), missing)),
+                Err(missing) => refused.push((object.describe(), missing.to_string())),
             }
         }
         match (refused.is_empty(), region_needed) {
             (true, false) => Decision::Permitted,
             (true, true) => Decision::RegionNeeded,
-            (false, _) => Decision::Denied(Denied {
-                identity: question.identity,
-                namespace: question.namespace.to_owned(),
-                service_account: question.service_account.to_owned(),
-                refused,
-            }),
+            (false, _) => Decision::Denied(denial(question, &refused)),
         }
     }
 
-    /// Which rule permits each object, or what it lacks, in the order of the wishes. `None` if the Mount is exempt.
+    /// Which rule permits each object, or what it lacks, in the order of the plan. `None` if the Mount is exempt.
     pub fn verdicts(&self, question: &Question<'_>) -> Option<Vec<Result<Permit<'_>, Missing>>> {
-        let rules: Vec<&Rule> = self
-            .rules
-            .iter()
-            .filter(|rule| rule.identities.contains(&question.identity) && rule.is_about(question))
-            .collect();
-        if question.identity != Identity::Provider && rules.is_empty() {
+        let counts = |rule: &&Rule| {
+            rule.identities.contains(&question.principal)
+                && rule.subjects.iter().any(|subject| subject.is(question.plan))
+        };
+        let rules: Vec<&Rule> = self.rules.iter().filter(counts).collect();
+        if question.principal != Principal::Provider && rules.is_empty() {
             return None;
         }
-        let verdict = |wish| {
-            if question.namespace.is_empty() {
-                Err(Missing::Pod)
-            } else {
-                permitted(&rules, wish)
-            }
+        let verdict = |object| match question.plan.pod.namespace.as_str() {
+            "" => Err(Missing::Pod),
+            _ => permitted(&rules, object, question.region(object)),
         };
-        Some(question.wishes.iter().map(verdict).collect())
+        Some(question.plan.objects.iter().map(verdict).collect())
     }
 }
 
-/// The rule that permits the wish: for certain, or in some region only while its own is not known.
-fn permitted<'a>(rules: &[&'a Rule], wish: &Wish<'_>) -> Result<Permit<'a>, Missing> {
+/// The rule that permits to read the object: for certain, or in some region only while its own is not known.
+fn permitted<'a>(rules: &[&'a Rule], object: &Object, region: Option<&str>) -> Result<Permit<'a>, Missing> {
     let mut closest = if rules.is_empty() {
         Missing::Subject
     } else {
@@ -189,7 +136,7 @@ fn permitted<'a>(rules: &[&'a Rule], wish: &Wish<'_>) -> Result<Permit<'a>, Miss
             in_some_region,
         };
         for grant in &rule.objects {
-            match grant.permits(&rule.name, wish) {
+            match grant.permits(&rule.name, object, region) {
                 Ok(true) => return Ok(permit(false)),
                 Ok(false) => in_some_region = in_some_region.or_else(|| Some(permit(true))),
                 Err(missing) => closest = closest.max(missing),
@@ -199,53 +146,40 @@ fn permitted<'a>(rules: &[&'a Rule], wish: &Wish<'_>) -> Result<Permit<'a>, Miss
     in_some_region.ok_or(closest)
 }
 
-impl Rule {
-    fn is_about(&self, question: &Question<'_>) -> bool {
-        self.subjects.iter().any(|subject| subject.is(question))
-    }
-}
-
 impl Subject {
-    fn is(&self, question: &Question<'_>) -> bool {
+    fn is(&self, plan: &Plan) -> bool {
+        let (namespace, account) = (&plan.pod.namespace, &plan.pod.service_account);
         // An account that the driver does not name is none of those that a rule names.
-        let account =
-            || !question.service_account.is_empty() && any(&self.service_accounts, question.service_account);
-        !question.namespace.is_empty()
-            && self.namespace.matches(question.namespace)
-            && (self.service_accounts.is_empty() || account())
+        let is_account = || !account.is_empty() && any(&self.service_accounts, account);
+        !namespace.is_empty()
+            && self.namespace.matches(namespace)
+            && (self.service_accounts.is_empty() || is_account())
     }
 }
 
 impl Grant {
-    fn permits(&self, rule: &str, wish: &Wish<'_>) -> Result<bool, Missing> {
-        let rule = || rule.to_owned();
-        if self.service != wish.service || !self.names.iter().any(|name| names(name, wish.name)) {
+    /// Whether it permits to read the object for certain, and not only in some region.
+    fn permits(&self, rule: &str, object: &Object, region: Option<&str>) -> Result<bool, Missing> {
+        if self.service != object.service || !self.names.iter().any(|name| names(name, &object.name)) {
             return Err(Missing::Name);
         }
-        if let Some(endpoint) = wish.kms_endpoint {
-            if !any(&self.kms_endpoints, &endpoint.to_ascii_lowercase()) {
-                return Err(Missing::Endpoint {
-                    rule: rule(),
-                    endpoint: endpoint.to_owned(),
+        let endpoint = object.kms_endpoint.as_ref().map(Endpoint::as_str);
+        let role = object.cross_account.as_ref().map(|it| it.role_arn.as_str());
+        let region_counts = endpoint.is_none() && !self.regions.is_empty();
+        for (limit, permitted, asked) in [
+            (Limit::Endpoint, &self.kms_endpoints, endpoint),
+            (Limit::Region, &self.regions, region.filter(|_| region_counts)),
+            (Limit::Role, &self.cross_account_roles, role),
+        ] {
+            if let Some(asked) = asked.filter(|asked| !any(permitted, asked)) {
+                return Err(Missing::Otherwise {
+                    limit,
+                    rule: rule.to_owned(),
+                    asked: asked.to_owned(),
                 });
             }
-        } else if let (false, Some(region)) = (self.regions.is_empty(), wish.region)
-            && !any(&self.regions, region)
-        {
-            return Err(Missing::Region {
-                rule: rule(),
-                region: region.to_owned(),
-            });
         }
-        if let Some(role) = wish.cross_account_role
-            && !any(&self.cross_account_roles, role)
-        {
-            return Err(Missing::Role {
-                rule: rule(),
-                role: role.to_owned(),
-            });
-        }
-        Ok(self.regions.is_empty() || wish.region.is_some() || wish.kms_endpoint.is_some())
+        Ok(!region_counts || region.is_some())
     }
 }
 
@@ -272,47 +206,31 @@ impl fmt::Display for Permit<'_> {
     }
 }
 
-impl fmt::Display for Identity {
-    /// As messages call it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Provider => "the provider's identity",
-            Self::Pod => "the pod's identity",
-            Self::NodePublishSecret => "the pod's nodePublishSecretRef",
-        })
-    }
-}
-
-impl fmt::Display for Denied {
-    /// One line, without the file that the policy stands in.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "pods of namespace {} with service account {} lack permission to read with {}: ",
-            quoted(&self.namespace),
-            quoted(&self.service_account),
-            self.identity
-        )?;
-        // What lacks the same is named together: an event has little room.
-        let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-        for (object, missing) in &self.refused {
-            let missing = missing.to_string();
-            match groups.iter_mut().find(|(known, _)| *known == missing) {
-                Some((_, objects)) => objects.push(object),
-                None => groups.push((missing, vec![object])),
-            }
+/// Why not. What lacks the same is named together: an event has little room.
+fn denial(question: &Question<'_>, refused: &[(String, String)]) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (object, missing) in refused {
+        match groups.iter_mut().find(|(known, _)| known == missing) {
+            Some((_, objects)) => objects.push(object),
+            None => groups.push((missing, vec![object])),
         }
-        for (at, (missing, objects)) in groups.iter().enumerate() {
-            let separator = if at == 0 { "" } else { "; " };
-            let (named, more) = objects.split_at(objects.len().min(limits::OBJECTS_NAMED));
-            write!(f, "{separator}{}", named.join(", "))?;
-            if !more.is_empty() {
-                write!(f, " and {} more", more.len())?;
-            }
-            write!(f, ": {missing}")?;
-        }
-        Ok(())
     }
+    let groups = groups.iter().map(|(missing, objects)| {
+        let (named, more) = objects.split_at(objects.len().min(limits::OBJECTS_NAMED));
+        let named = named.join(", ");
+        match more.len() {
+            0 => format!("{named}: {missing}"),
+            more => format!("{named} and {more} more: {missing}"),
+        }
+    });
+    let pod = &question.plan.pod;
+    format!(
+        "pods of namespace {} with service account {} lack permission to read with {}: {}",
+        quoted(&pod.namespace),
+        quoted(&pod.service_account),
+        question.principal,
+        groups.collect::<Vec<_>>().join("; ")
+    )
 }
 
 impl fmt::Display for Missing {
@@ -323,24 +241,13 @@ impl fmt::Display for Missing {
             ),
             Self::Subject => f.write_str("no rule has this namespace and service account among its subjects"),
             Self::Name => f.write_str("no rule for them names this object"),
-            Self::Region { rule, region } => {
-                write!(f, "rule {} permits it, but not in region {region}", quoted(rule))
-            }
-            Self::Role { rule, role } => {
-                write!(
-                    f,
-                    "rule {} permits it, but not by crossAccountRoleArn {}",
-                    quoted(rule),
-                    quoted(role)
-                )
-            }
-            Self::Endpoint { rule, endpoint } => {
-                write!(
-                    f,
-                    "rule {} permits it, but not at kmsEndpoint {}",
-                    quoted(rule),
-                    quoted(endpoint)
-                )
+            Self::Otherwise { limit, rule, asked } => {
+                let asked = match limit {
+                    Limit::Region => format!("in region {asked}"),
+                    Limit::Role => format!("by crossAccountRoleArn {}", quoted(asked)),
+                    Limit::Endpoint => format!("at kmsEndpoint {}", quoted(asked)),
+                };
+                write!(f, "rule {} permits it, but not {asked}", quoted(rule))
             }
         }
     }

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Decision, Identity, Missing, Permit, Policy, Question};
+use super::decide::{Decision, Question};
+use super::model::{Policy, Principal};
 use crate::diagnostic::Diagnostic;
 use crate::limits;
 use crate::os::file::{self, Seen, WatchedFile};
@@ -99,57 +100,62 @@ impl PolicyFile {
     pub(crate) fn verdicts(
         &self,
         plan: &Plan,
-        identity: Identity,
+        principal: Principal,
         region: impl FnOnce() -> Result<Region, String>,
     ) -> Result<Option<Vec<Verdict>>, Refusal> {
-        let policy = match self.current() {
-            Ok(policy) => policy,
-            Err(_) if identity != Identity::Provider => return Ok(None),
-            Err(problem) => return Err(Refusal::NoPolicy(problem)),
-        };
-        let in_some_region =
-            |verdict: &Result<Permit<'_>, _>| verdict.as_ref().is_ok_and(|it| it.in_some_region);
-        let mut verdicts = policy.verdicts(&Question::new(plan, identity, None));
-        if verdicts.iter().flatten().any(in_some_region) {
-            let region = region().map_err(Refusal::Region)?;
-            verdicts = policy.verdicts(&Question::new(plan, identity, Some(region.as_str())));
-        }
-        let told = |verdict: Result<Permit<'_>, Missing>| match verdict {
-            Ok(permit) => Ok(permit.to_string()),
-            Err(missing) => Err(missing.to_string()),
-        };
-        Ok(verdicts.map(|verdicts| verdicts.into_iter().map(told).collect()))
+        self.ask(plan, principal, region, |policy, question| {
+            let verdicts = policy.verdicts(question)?.into_iter();
+            let told = verdicts.map(|it| it.map(|it| it.to_string()).map_err(|it| it.to_string()));
+            Some(told.collect())
+        })
     }
 
-    /// Whether the plan may be carried out as `identity`. Nothing is asked of the cloud; the node is asked for its
+    /// Whether the plan may be carried out as `principal`. Nothing is asked of the cloud; the node is asked for its
     /// region if a rule depends on it.
     pub(crate) fn judge(
         &self,
         plan: &Plan,
-        identity: Identity,
+        principal: Principal,
         region: impl FnOnce() -> Result<Region, String>,
     ) -> Result<(), Refusal> {
-        let denied = |reason: String| Refusal::Rules {
-            path: self.path().display().to_string(),
-            reason,
+        let decision = self.ask(plan, principal, region, |policy, question| {
+            Some(policy.decide(question))
+        })?;
+        let reason = match decision {
+            None | Some(Decision::Exempt | Decision::Permitted) => return Ok(()),
+            Some(Decision::RegionNeeded) => "the region is not known".to_owned(),
+            Some(Decision::Denied(reason)) => reason,
         };
+        let path = self.path().display().to_string();
+        Err(Refusal::Rules { path, reason })
+    }
+
+    /// What `answer` makes of the policy and a question that has the node's region if a rule depends on it. Nothing if there
+    /// is no policy, and none is needed.
+    fn ask<T>(
+        &self,
+        plan: &Plan,
+        principal: Principal,
+        region: impl FnOnce() -> Result<Region, String>,
+        answer: impl FnOnce(&Policy, &Question<'_>) -> Option<T>,
+    ) -> Result<Option<T>, Refusal> {
         let policy = match self.current() {
             Ok(policy) => policy,
             // No rule can put the pod's own identity under a policy that does not exist.
-            Err(_) if identity != Identity::Provider => return Ok(()),
+            Err(_) if principal != Principal::Provider => return Ok(None),
             Err(problem) => return Err(Refusal::NoPolicy(problem)),
         };
-        let known;
-        let mut decision = policy.decide(&Question::new(plan, identity, None));
-        if decision == Decision::RegionNeeded {
-            known = region().map_err(Refusal::Region)?;
-            decision = policy.decide(&Question::new(plan, identity, Some(known.as_str())));
-        }
-        match decision {
-            Decision::Exempt | Decision::Permitted => Ok(()),
-            Decision::RegionNeeded => Err(denied("the region is not known".to_owned())),
-            Decision::Denied(reason) => Err(denied(reason.to_string())),
-        }
+        let question = Question {
+            plan,
+            principal,
+            region: None,
+        };
+        let region = match policy.decide(&question) {
+            Decision::RegionNeeded => Some(region().map_err(Refusal::Region)?),
+            _ => None,
+        };
+        let region = region.as_ref();
+        Ok(answer(&policy, &Question { region, ..question }))
     }
 }
 
@@ -194,7 +200,7 @@ mod tests {
         fs::write(&path, "version: 2\n").expect("break");
         let problem = file.check().expect_err("broken");
         assert!(
-            problem.contains("policy.yaml: line 1, column 10: version \"2\"")
+            problem.contains("policy.yaml: line 1, column 10: version of the policy: \"2\"")
                 && problem.contains("still holds"),
             "{problem}"
         );

@@ -1,80 +1,50 @@
 //! Patterns: text in which `*` stands for any run of characters, also none, and `?` for exactly one.
 
-use std::fmt;
+use wildmatch::WildMatch;
 
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::limits;
 
 /// A pattern, checked. Case counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(String);
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    form: WildMatch,
+}
 
 impl Pattern {
     /// The pattern that `text` writes, of characters that `allowed` lets pass beside the wildcards.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn new(text: &str, allowed: impl Fn(char) -> bool) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("an empty pattern matches nothing".to_owned());
-        }
-        if text.len() > limits::POLICY_PATTERN_BYTES {
-            return Err(format!(
-                "a pattern of {} bytes is longer than {}",
-                text.len(),
-                limits::POLICY_PATTERN_BYTES
-            ));
-        }
-        match text.chars().find(|c| !matches!(c, '*' | '?') && !allowed(*c)) {
-            Some(c) => Err(format!("the character {c:?} cannot occur there")),
-            None => Ok(Self(text.to_owned())),
-        }
+    pub(super) fn new(text: &str, allowed: impl Fn(char) -> bool) -> Result<Self, Diagnostic> {
+        let most = limits::POLICY_PATTERN_BYTES;
+        let wrong = match text.chars().find(|c| !matches!(c, '*' | '?') && !allowed(*c)) {
+            _ if text.is_empty() => "an empty pattern matches nothing".to_owned(),
+            _ if text.len() > most => format!("a pattern of {} bytes is longer than {most}", text.len()),
+            Some(c) => format!("{}: the character {c:?} cannot occur there", quoted(text)),
+            None => {
+                let form = WildMatch::new(text);
+                let text = text.to_owned();
+                return Ok(Self { text, form });
+            }
+        };
+        Err(Diagnostic::new(wrong, ""))
     }
 
     /// As written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether it is `*` alone.
     pub fn is_anything(&self) -> bool {
-        self.0.chars().all(|c| c == '*')
+        self.text.chars().all(|c| c == '*')
     }
 
     /// Whether the whole of `text` has this form. Takes at most the product of both lengths in steps.
     pub fn matches(&self, text: &str) -> bool {
-        let mut pattern = self.0.chars();
-        let mut text = text.chars();
-        // Where to go on when what follows the last `*` does not fit: one character of the text further.
-        let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
-        loop {
-            let (before_pattern, before_text) = (pattern.clone(), text.clone());
-            match (pattern.next(), text.next()) {
-                (None, None) => return true,
-                (Some('*'), _) => {
-                    retry = Some((pattern.clone(), before_text.clone()));
-                    text = before_text;
-                    continue;
-                }
-                (Some('?'), Some(_)) => continue,
-                (Some(expected), Some(found)) if expected == found => continue,
-                _ => drop((before_pattern, before_text)),
-            }
-            let Some((after_star, mut from)) = retry.take() else {
-                return false;
-            };
-            if from.next().is_none() {
-                return false;
-            }
-            pattern = after_star.clone();
-            text = from.clone();
-            retry = Some((after_star, from));
-        }
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.form.matches(text)
     }
 }
 
@@ -102,10 +72,10 @@ mod tests {
         ] {
             let form = pattern(form);
             for text in yes {
-                assert!(form.matches(text), "{form} {text:?}");
+                assert!(form.matches(text), "{form:?} {text:?}");
             }
             for text in no {
-                assert!(!form.matches(text), "{form} {text:?}");
+                assert!(!form.matches(text), "{form:?} {text:?}");
             }
         }
     }

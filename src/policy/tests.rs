@@ -3,20 +3,26 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::params::{Input, Options, Plan, parse};
 
-fn question<'a>(identity: Identity, namespace: &'a str, account: &'a str, name: &'a str) -> Question<'a> {
+fn plan(namespace: &str, account: &str, name: &str) -> Plan {
+    let attributes = serde_json::json!({
+        "csi.storage.k8s.io/pod.namespace": namespace,
+        "csi.storage.k8s.io/serviceAccount.name": account,
+        "objects": serde_json::json!([{"objectName": name, "objectAlias": "x", "region": "cn-hangzhou"}]).to_string(),
+    });
+    let input = Input {
+        attributes: &attributes.to_string(),
+        permission: "420",
+    };
+    parse(&input, &Options::default()).expect("a plan")
+}
+
+fn question(plan: &Plan) -> Question<'_> {
     Question {
-        identity,
-        namespace,
-        service_account: account,
-        wishes: vec![Wish {
-            object: "item 1".to_owned(),
-            service: Service::Kms,
-            name,
-            region: Some("cn-hangzhou"),
-            cross_account_role: None,
-            kms_endpoint: None,
-        }],
+        plan,
+        principal: Principal::Provider,
+        region: None,
     }
 }
 
@@ -32,7 +38,7 @@ proptest! {
     fn nothing_is_permitted_by_nothing(namespace in "[a-z]{0,6}", account in "[a-z]{0,6}", name in "[a-z/]{1,8}") {
         let policy = Policy::parse("version: 1\nrules: []\n").expect("a policy");
         let denied = matches!(
-            policy.decide(&question(Identity::Provider, &namespace, &account, &name)),
+            policy.decide(&question(&plan(&namespace, &account, &name))),
             Decision::Denied(_)
         );
         prop_assert!(denied);
@@ -52,7 +58,8 @@ proptest! {
         };
         let fewer = text(&names[..names.len() - 1]);
         let more = text(&names);
-        let asked = question(Identity::Provider, "n", "s", &asked);
+        let plan = plan("n", "s", &asked);
+        let asked = question(&plan);
         if fewer.decide(&asked) == Decision::Permitted {
             prop_assert_eq!(more.decide(&asked), Decision::Permitted);
         }

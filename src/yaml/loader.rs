@@ -5,28 +5,42 @@ use std::collections::HashMap;
 
 use serde_saphyr::granit_parser::{Event, Marker, ScalarStyle, Span, Tag};
 
-use super::{Bounds, Kind, Node, Style, cost};
+use super::node::{Kind, Node, Style};
 use crate::diagnostic::{Diagnostic, Position, quoted};
+use crate::limits;
 
-/// A collection that is still open.
+/// How large a document may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Bytes as written.
+    pub(crate) bytes: usize,
+    /// Values, aliases expanded.
+    pub(crate) nodes: usize,
+    /// Bytes of text, aliases expanded.
+    pub(crate) expanded_bytes: usize,
+    /// Nesting.
+    pub(crate) depth: usize,
+    /// What to do when it is larger.
+    pub(crate) remedy: &'static str,
+}
+
+impl Bounds {
+    /// Those of the parameter `objects`.
+    pub(crate) const OBJECTS: Self = Self {
+        bytes: limits::OBJECTS_BYTES,
+        nodes: limits::OBJECTS_NODES,
+        expanded_bytes: limits::OBJECTS_EXPANDED_BYTES,
+        depth: limits::OBJECTS_DEPTH,
+        remedy: "split the SecretProviderClass",
+    };
+}
+
+/// A collection that is still open. The nodes of a mapping are keys and values in turn.
 struct Open {
     at: Position,
     anchor: usize,
-    items: Items,
-}
-
-enum Items {
-    List(Vec<Node>),
-    Map {
-        entries: Vec<(Node, Node)>,
-        key: Option<Node>,
-    },
-}
-
-/// An anchored node with what a copy of it costs.
-struct Anchored {
-    node: Node,
-    depth: usize,
+    is_map: bool,
+    nodes: Vec<Node>,
 }
 
 /// The tree as far as it has grown.
@@ -34,7 +48,7 @@ pub(super) struct Loader {
     bounds: Bounds,
     open: Vec<Open>,
     pub(super) root: Option<Node>,
-    anchors: HashMap<usize, Anchored>,
+    anchors: HashMap<usize, Node>,
     nodes: usize,
     bytes: usize,
 }
@@ -65,15 +79,8 @@ impl Loader {
                 };
                 self.finish(Node { at, style, kind }, anchor)
             }
-            Event::SequenceStart(_, anchor, _) => self.begin(at, anchor, Items::List(Vec::new())),
-            Event::MappingStart(_, anchor, _) => self.begin(
-                at,
-                anchor,
-                Items::Map {
-                    entries: Vec::new(),
-                    key: None,
-                },
-            ),
+            Event::SequenceStart(_, anchor, _) => self.begin(at, anchor, false),
+            Event::MappingStart(_, anchor, _) => self.begin(at, anchor, true),
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::Alias(anchor) => self.alias(anchor, at),
             // The rest carries no value; unresolved aliases and anchor events are switched off.
@@ -81,22 +88,35 @@ impl Loader {
         }
     }
 
-    fn begin(&mut self, at: Position, anchor: usize, items: Items) -> Result<(), Diagnostic> {
+    fn begin(&mut self, at: Position, anchor: usize, is_map: bool) -> Result<(), Diagnostic> {
         self.count(1, 0, at)?;
         if self.open.len() >= self.bounds.depth {
             return Err(too_deep(at, self.bounds.depth));
         }
-        self.open.push(Open { at, anchor, items });
+        let nodes = Vec::new();
+        self.open.push(Open {
+            at,
+            anchor,
+            is_map,
+            nodes,
+        });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), Diagnostic> {
-        let Some(Open { at, anchor, items }) = self.open.pop() else {
+        let Some(Open {
+            at,
+            anchor,
+            is_map,
+            nodes,
+        }) = self.open.pop()
+        else {
             return Ok(());
         };
-        let kind = match items {
-            Items::List(items) => Kind::List(items),
-            Items::Map { entries, .. } => Kind::Map(self.merged(entries)?),
+        let kind = if is_map {
+            Kind::Map(merged(nodes)?)
+        } else {
+            Kind::List(nodes)
         };
         let style = Style::Plain;
         self.finish(Node { at, style, kind }, anchor)
@@ -105,26 +125,16 @@ impl Loader {
     /// Places a complete node where it belongs.
     fn finish(&mut self, node: Node, anchor: usize) -> Result<(), Diagnostic> {
         if anchor != 0 {
-            let (nodes, bytes, depth) = cost(&node);
+            let (nodes, bytes, _) = node.cost();
             self.count(nodes, bytes, node.at)?;
-            self.anchors.insert(
-                anchor,
-                Anchored {
-                    node: node.clone(),
-                    depth,
-                },
-            );
+            self.anchors.insert(anchor, node.clone());
         }
-        match self.open.last_mut().map(|open| &mut open.items) {
-            Some(Items::List(items)) => items.push(node),
-            Some(Items::Map { entries, key }) => match key.take() {
-                None => *key = Some(node),
-                Some(key) => entries.push((key, node)),
-            },
+        match self.open.last_mut() {
+            Some(open) => open.nodes.push(node),
             None if self.root.is_none() => self.root = Some(node),
             None if matches!(node.kind, Kind::Null) => {}
             None => {
-                let remedy = "write one list, without \"---\" inside";
+                let remedy = "write one document, without \"---\" inside";
                 return Err(Diagnostic::at(node.at, "a second document begins here", remedy));
             }
         }
@@ -132,77 +142,80 @@ impl Loader {
     }
 
     fn alias(&mut self, anchor: usize, at: Position) -> Result<(), Diagnostic> {
-        let Some(anchored) = self.anchors.get(&anchor) else {
+        let Some((nodes, bytes, depth)) = self.anchors.get(&anchor).map(Node::cost) else {
             let text = "an alias stands inside its own anchor";
             return Err(Diagnostic::at(at, text, "write the value out"));
         };
-        if self.open.len().saturating_add(anchored.depth) > self.bounds.depth {
+        if self.open.len().saturating_add(depth) > self.bounds.depth {
             return Err(too_deep(at, self.bounds.depth));
         }
-        let (nodes, bytes, _) = cost(&anchored.node);
         self.count(nodes, bytes, at)?;
-        let copy = self.anchors.get(&anchor).map(|anchored| anchored.node.clone());
+        let copy = self.anchors.get(&anchor).cloned();
         copy.map_or(Ok(()), |node| self.finish(node, 0))
-    }
-
-    /// Resolves merge keys, and refuses keys that occur twice.
-    fn merged(&mut self, entries: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, Diagnostic> {
-        let mut result: Vec<(Node, Node)> = Vec::with_capacity(entries.len());
-        let mut lines: HashMap<String, Position> = HashMap::with_capacity(entries.len());
-        let mut sources = Vec::new();
-        for (key, value) in entries {
-            match &key.kind {
-                Kind::Text(text) if text == "<<" => sources.push(value),
-                Kind::Text(text) => {
-                    if let Some(first) = lines.insert(text.clone(), key.at) {
-                        let text = format!("the key {} stands here and at {first}", quoted(text));
-                        return Err(Diagnostic::at(key.at, text, "keep one of them"));
-                    }
-                    result.push((key, value));
-                }
-                Kind::Null | Kind::List(_) | Kind::Map(_) => {
-                    let text = format!("a key must be text, not {}", key.kind.name());
-                    return Err(Diagnostic::at(key.at, text, "write a key of the grammar"));
-                }
-            }
-        }
-        for source in sources {
-            let maps = match source.kind {
-                Kind::List(items) => items,
-                Kind::Map(_) => vec![source],
-                Kind::Null | Kind::Text(_) => return Err(bad_merge(source.at)),
-            };
-            for map in maps {
-                let Kind::Map(inherited) = map.kind else {
-                    return Err(bad_merge(map.at));
-                };
-                for (key, value) in inherited {
-                    let Kind::Text(text) = &key.kind else { continue };
-                    if !lines.contains_key(text) {
-                        lines.insert(text.clone(), key.at);
-                        result.push((key, value));
-                    }
-                }
-            }
-        }
-        Ok(result)
     }
 
     fn count(&mut self, nodes: usize, bytes: usize, at: Position) -> Result<(), Diagnostic> {
         self.nodes = self.nodes.saturating_add(nodes);
         self.bytes = self.bytes.saturating_add(bytes);
-        let text = if self.nodes > self.bounds.nodes {
-            format!("more than {} values, aliases expanded", self.bounds.nodes)
-        } else if self.bytes > self.bounds.expanded_bytes {
-            format!(
-                "more than {} bytes of text, aliases expanded",
-                self.bounds.expanded_bytes
-            )
-        } else {
-            return Ok(());
-        };
-        Err(Diagnostic::at(at, text, self.bounds.remedy))
+        let counts = [
+            (self.nodes, self.bounds.nodes, "values"),
+            (self.bytes, self.bounds.expanded_bytes, "bytes of text"),
+        ];
+        match counts.into_iter().find(|(count, most, _)| count > most) {
+            None => Ok(()),
+            Some((_, most, what)) => {
+                let text = format!("more than {most} {what}, aliases expanded");
+                Err(Diagnostic::at(at, text, self.bounds.remedy))
+            }
+        }
     }
+}
+
+/// Keys and values of a mapping, given in turn: resolves merge keys, and refuses keys that occur twice.
+fn merged(nodes: Vec<Node>) -> Result<Vec<(Node, Node)>, Diagnostic> {
+    let mut result: Vec<(Node, Node)> = Vec::with_capacity(nodes.len() / 2);
+    let mut lines: HashMap<String, Position> = HashMap::with_capacity(nodes.len() / 2);
+    let mut sources = Vec::new();
+    let mut nodes = nodes.into_iter();
+    while let (Some(key), Some(value)) = (nodes.next(), nodes.next()) {
+        match &key.kind {
+            Kind::Text(text) if text == "<<" => sources.push(value),
+            Kind::Text(text) => {
+                if let Some(first) = lines.insert(text.clone(), key.at) {
+                    let text = format!("the key {} stands here and at {first}", quoted(text));
+                    return Err(Diagnostic::at(key.at, text, "keep one of them"));
+                }
+                result.push((key, value));
+            }
+            Kind::Null | Kind::List(_) | Kind::Map(_) => {
+                let text = format!("a key must be text, not {}", key.kind.name());
+                return Err(Diagnostic::at(key.at, text, "write a key of the grammar"));
+            }
+        }
+    }
+    for source in sources {
+        let maps = match source {
+            Node {
+                kind: Kind::List(items),
+                ..
+            } => items,
+            map => vec![map],
+        };
+        for map in maps {
+            let Kind::Map(inherited) = map.kind else {
+                let text = "a merge key needs a mapping";
+                return Err(Diagnostic::at(map.at, text, "write \"<<: *anchor\""));
+            };
+            for (key, value) in inherited {
+                let Kind::Text(text) = &key.kind else { continue };
+                if !lines.contains_key(text) {
+                    lines.insert(text.clone(), key.at);
+                    result.push((key, value));
+                }
+            }
+        }
+    }
+    Ok(result)
 }
 
 /// What a scalar is, given how it is written.
@@ -231,8 +244,4 @@ pub(super) fn position(marker: &Marker) -> Position {
 fn too_deep(at: Position, depth: usize) -> Diagnostic {
     let text = format!("nested more than {depth} levels deep");
     Diagnostic::at(at, text, "write a list of mappings")
-}
-
-fn bad_merge(at: Position) -> Diagnostic {
-    Diagnostic::at(at, "a merge key needs a mapping", "write \"<<: *anchor\"")
 }

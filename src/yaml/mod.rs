@@ -6,6 +6,10 @@
 //! `!!null` and `!!str` decide whether a plain scalar is absent, and `!!binary` is refused.
 
 mod loader;
+mod node;
+
+pub(crate) use loader::Bounds;
+pub(crate) use node::{Kind, Node, Style};
 
 use serde_saphyr::granit_parser::{self, Parser};
 
@@ -13,124 +17,6 @@ use loader::{Loader, position};
 
 use crate::diagnostic::{Diagnostic, Position, bounded};
 use crate::limits;
-
-/// A node and where it begins.
-#[derive(Clone)]
-#[cfg_attr(test, derive(Debug))]
-pub(crate) struct Node {
-    pub(crate) at: Position,
-    pub(crate) style: Style,
-    pub(crate) kind: Kind,
-}
-
-/// How a node is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
-    /// Without quotes; also what is no scalar.
-    Plain,
-    /// In single quotes.
-    Single,
-    /// In double quotes.
-    Double,
-    /// As a block after `|` or `>`.
-    Block,
-}
-
-/// How large a document may be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    /// Bytes as written.
-    pub(crate) bytes: usize,
-    /// Values, aliases expanded.
-    pub(crate) nodes: usize,
-    /// Bytes of text, aliases expanded.
-    pub(crate) expanded_bytes: usize,
-    /// Nesting.
-    pub(crate) depth: usize,
-    /// What to do when it is larger.
-    pub(crate) remedy: &'static str,
-}
-
-impl Bounds {
-    /// Those of the parameter `objects`.
-    pub(crate) const OBJECTS: Self = Self {
-        bytes: limits::OBJECTS_BYTES,
-        nodes: limits::OBJECTS_NODES,
-        expanded_bytes: limits::OBJECTS_EXPANDED_BYTES,
-        depth: limits::OBJECTS_DEPTH,
-        remedy: "split the SecretProviderClass",
-    };
-}
-
-impl Node {
-    /// Its text, if it is text.
-    pub(crate) fn as_text(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// Whether it is this text, in any case.
-    pub(crate) fn is_text(&self, text: &str) -> bool {
-        self.as_text().is_some_and(|own| own.eq_ignore_ascii_case(text))
-    }
-
-    /// Its items; none if it is no list.
-    pub(crate) fn items(&self) -> &[Self] {
-        match &self.kind {
-            Kind::List(items) => items,
-            _ => &[],
-        }
-    }
-
-    /// Its keys and values; none if it is no mapping.
-    pub(crate) fn entries(&self) -> &[(Self, Self)] {
-        match &self.kind {
-            Kind::Map(entries) => entries,
-            _ => &[],
-        }
-    }
-
-    /// The value of a mapping's key, spelt exactly so.
-    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
-        let mut entries = self.entries().iter();
-        entries
-            .find(|(key, _)| key.as_text() == Some(name))
-            .map(|(_, value)| value)
-    }
-
-    /// The text of a mapping's key, if it is text.
-    pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
-        self.get(name)?.as_text()
-    }
-}
-
-/// What a node is.
-#[derive(Clone)]
-#[cfg_attr(test, derive(Debug))]
-pub(crate) enum Kind {
-    /// No value: nothing at all, `~` or `null`.
-    Null,
-    /// Text as written, quotes and escapes resolved.
-    Text(String),
-    /// A list.
-    List(Vec<Node>),
-    /// Keys and values in the order of the text, merged ones last.
-    Map(Vec<(Node, Node)>),
-}
-
-impl Kind {
-    /// What to call it in a message.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Null => "nothing",
-            Self::Text(_) => "text",
-            Self::List(_) => "a list",
-            Self::Map(_) => "a mapping",
-        }
-    }
-}
 
 /// Reads the one document of `objects`; [`Kind::Null`] when there is none.
 pub(crate) fn parse(text: &str) -> Result<Node, Diagnostic> {
@@ -164,31 +50,6 @@ pub(crate) fn parse_within(text: &str, bounds: Bounds) -> Result<Node, Diagnosti
         style: Style::Plain,
         kind: Kind::Null,
     }))
-}
-
-/// Nodes, bytes and levels of a tree. Recursion ends at the bound on depth.
-pub(super) fn cost(node: &Node) -> (usize, usize, usize) {
-    let add = |(nodes, bytes, depth): (usize, usize, usize), child: &Node| {
-        let (more_nodes, more_bytes, child_depth) = cost(child);
-        (
-            nodes.saturating_add(more_nodes),
-            bytes.saturating_add(more_bytes),
-            depth.max(child_depth),
-        )
-    };
-    match &node.kind {
-        Kind::Null => (1, 0, 0),
-        Kind::Text(text) => (1, text.len(), 0),
-        Kind::List(items) => {
-            let (nodes, bytes, depth) = items.iter().fold((1, 0, 0), add);
-            (nodes, bytes, depth.saturating_add(1))
-        }
-        Kind::Map(entries) => {
-            let both = entries.iter().flat_map(|(key, value)| [key, value]);
-            let (nodes, bytes, depth) = both.fold((1, 0, 0), add);
-            (nodes, bytes, depth.saturating_add(1))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -261,7 +122,7 @@ mod tests {
             assert!(text.len() <= size);
             let begin = text.chars().take(20).collect::<String>();
             if let Ok(root) = parse(text) {
-                let (nodes, bytes, depth) = cost(&root);
+                let (nodes, bytes, depth) = root.cost();
                 assert!(nodes <= limits::OBJECTS_NODES, "{begin:?}: {nodes} nodes");
                 assert!(
                     bytes <= limits::OBJECTS_EXPANDED_BYTES,

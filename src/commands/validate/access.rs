@@ -9,11 +9,11 @@ use super::report::{Access, Class, Finding, Verdict};
 use crate::config::PolicyCheck;
 use crate::diagnostic::{Position, quoted};
 use crate::limits;
-use crate::params::{self, Input, Options, Plan, Pod, Problems, Region, UnknownKeys};
-use crate::policy::{self, Decision, Identity, Policy, Question, REMEDY};
+use crate::params::{self, Input, Options, Plan, Pod, Problems, UnknownKeys};
+use crate::policy::{self, Decision, Policy, Principal, Question, REMEDY};
 
 /// The policy, and who mounts what.
-pub(super) struct Checker<'a> {
+pub(crate) struct Checker<'a> {
     settings: &'a PolicyCheck,
     policy: Policy,
     /// By namespace and class; then by how it is mounted, with the name of the first that does it so.
@@ -105,12 +105,12 @@ impl<'a> Checker<'a> {
                 service_account: mount.service_account.clone(),
                 ..Pod::default()
             };
-            let identity = match (plan.pod_identity, mount.has_secret) {
-                (true, _) => Identity::Pod,
-                (false, true) => Identity::NodePublishSecret,
-                (false, false) => Identity::Provider,
+            let principal = match (plan.pod_identity, mount.has_secret) {
+                (true, _) => Principal::Pod,
+                (false, true) => Principal::NodePublishSecret,
+                (false, false) => Principal::Provider,
             };
-            let (access, problem) = self.ask(plan, identity, mount, name);
+            let (access, problem) = self.ask(plan, principal, mount, name);
             class.access.push(access);
             if let Some((text, remedy)) = problem {
                 let subject = if mount.overrides.is_empty() {
@@ -133,12 +133,15 @@ impl<'a> Checker<'a> {
     fn ask(
         &self,
         plan: &Plan,
-        identity: Identity,
+        principal: Principal,
         mount: &Mount,
         name: &str,
     ) -> (Access, Option<(String, &'static str)>) {
-        let region = self.settings.region.as_ref().map(Region::as_str);
-        let question = Question::new(plan, identity, region);
+        let question = Question {
+            plan,
+            principal,
+            region: self.settings.region.as_ref(),
+        };
         let (decision, problem) = match self.policy.decide(&question) {
             Decision::Exempt => ("exempt", None),
             Decision::Permitted => ("permitted", None),
@@ -147,25 +150,25 @@ impl<'a> Checker<'a> {
                 let remedy = "give the provider's by --region, or write it in the class";
                 ("unknown", Some((text.to_owned(), remedy)))
             }
-            Decision::Denied(denied) => ("denied", Some((denied.to_string(), REMEDY))),
+            Decision::Denied(denied) => ("denied", Some((denied, REMEDY))),
         };
         let verdicts = self.policy.verdicts(&question).unwrap_or_default();
-        let objects = question
-            .wishes
+        let objects = plan
+            .objects
             .iter()
             .zip(verdicts)
-            .map(|(wish, verdict)| Verdict {
-                object: wish.object.clone(),
+            .map(|(object, verdict)| Verdict {
+                object: object.describe(),
                 some_regions_only: verdict.as_ref().is_ok_and(|permit| permit.in_some_region),
                 rule: verdict.as_ref().ok().map(|permit| permit.rule.to_owned()),
                 missing: verdict.as_ref().err().map(ToString::to_string),
             });
         let access = Access {
             pods: name.to_owned(),
-            namespace: question.namespace.to_owned(),
-            service_account: question.service_account.to_owned(),
+            namespace: plan.pod.namespace.clone(),
+            service_account: plan.pod.service_account.clone(),
             overrides: mount.overrides.keys().cloned().collect(),
-            identity: identity.name(),
+            identity: principal.name(),
             decision,
             objects: objects.collect(),
         };

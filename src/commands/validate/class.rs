@@ -6,7 +6,7 @@ use super::manifest::Document;
 use super::parameters::Parameters;
 use super::report::{Class, File, Finding};
 use super::{official, secret_objects};
-use crate::params::{Extracted, Input, Options, Plan, Problem, UnknownKeys, examine};
+use crate::params::{Encoding, Input, Options, Part, Plan, Problem, UnknownKeys, examine};
 use crate::yaml::{self, Kind, Node};
 
 /// Nothing known yet but what it is called and where it is.
@@ -99,13 +99,11 @@ fn notes(parameters: &Parameters<'_>) -> Vec<Problem> {
 const DRIVERS_PERMISSION: &str = "420";
 
 fn files(plan: &Plan) -> Vec<File> {
-    let files = plan.files();
-    let of_object = files
-        .iter()
-        .filter_map(|file| Some((file, plan.objects.get(file.object)?)));
-    of_object
+    let files = plan.objects.iter();
+    let files = files.flat_map(|object| object.files.iter().map(move |file| (file, object)));
+    files
         .map(|(file, object)| File {
-            path: file.path.to_owned(),
+            path: file.path().to_owned(),
             mode: file.mode.to_string(),
             service: object.service.to_string(),
             object: object.name.clone(),
@@ -121,13 +119,10 @@ fn files(plan: &Plan) -> Vec<File> {
                 .cross_account
                 .as_ref()
                 .map(|account| account.role_arn.to_string()),
-            expression: match file.part {
-                Extracted::Expression(expression) => Some(expression.to_owned()),
-                Extracted::Whole | Extracted::Keys => None,
-            },
-            keys: file.part == Extracted::Keys,
-            encoding: file.encoding,
-            optional: file.optional,
+            expression: file.expression().map(str::to_owned),
+            keys: matches!(file.part, Part::Keys { .. }),
+            encoding: file.encoding.map(Encoding::name),
+            optional: object.optional || file.optional,
         })
         .collect()
 }

@@ -4,8 +4,6 @@
 
 mod access;
 mod class;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz;
 pub(crate) mod manifest;
 mod official;
 mod parameters;
@@ -31,7 +29,7 @@ use crate::diagnostic::Position;
 use crate::limits;
 
 /// Checks the text of one file, and asks the access policy if there is one.
-fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) -> Report {
+pub(crate) fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) -> Report {
     let mut report = Report::new(source.to_owned());
     let mut lines = 0_usize;
     for document in Document::split(text) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::report::{Access, Class, File, Finding, Report, Verdict};
 use crate::diagnostic::quoted;
-use crate::policy::Identity;
+use crate::policy::Principal;
 
 /// Prints what came of one source.
 pub(super) fn source(report: &Report, output: &mut dyn Write) -> io::Result<()> {
@@ -132,7 +132,7 @@ fn printable(text: &str) -> String {
 
 /// The lines for people, the first of them about the pods.
 fn access_lines(access: &Access) -> Vec<String> {
-    let identity = Identity::ALL
+    let identity = Principal::ALL
         .iter()
         .find(|identity| identity.name() == access.identity);
     let identity = identity.map(ToString::to_string).unwrap_or_default();

@@ -7,7 +7,7 @@ use super::report::{Class, Finding};
 use super::scalar::not_text;
 use crate::diagnostic::{Position, nearest, quoted};
 use crate::limits;
-use crate::params::{Extracted, Plan};
+use crate::params::{Part, Plan};
 use crate::yaml::{Kind, Node};
 
 /// Each entry must name a file that the class mounts.
@@ -15,17 +15,18 @@ pub(super) fn check(class: &mut Class, document: Document<'_>, root: &Node, plan
     let Some(list) = root.get("spec").and_then(|spec| spec.get("secretObjects")) else {
         return;
     };
-    let files = plan.files();
-    let exact: BTreeMap<&str, bool> = files
-        .iter()
-        .filter(|file| file.part != Extracted::Keys)
-        .map(|file| (file.path, file.optional))
-        .collect();
-    let prefixes: Vec<&str> = files
-        .iter()
-        .filter(|file| file.part == Extracted::Keys)
-        .map(|file| file.path)
-        .collect();
+    let mut exact: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut prefixes: Vec<&str> = Vec::new();
+    for object in &plan.objects {
+        for file in &object.files {
+            match &file.part {
+                Part::Keys { prefix, .. } => prefixes.push(prefix),
+                Part::Whole(_) | Part::Expression(..) => {
+                    exact.insert(file.path(), object.optional || file.optional);
+                }
+            }
+        }
+    }
     let near: Vec<&str> = exact.keys().copied().take(limits::PROBLEMS).collect();
     let mut told = Told { document, class };
     for (number, secret) in (1..).zip(list.items()) {

@@ -2,8 +2,8 @@
 //!
 //! `docs/parameters.md` has a section for each; a test keeps the two in step.
 
-use super::names::parse_boolean;
 use crate::diagnostic::nearest;
+use crate::params::names::parse_boolean;
 
 /// Parameters of the class. Matched exactly, as the official provider does: it ignores `Region`.
 pub const CLASS: &[&str] = &[
@@ -43,10 +43,20 @@ pub const PART: &[&str] = &[
 ];
 
 /// Keys that decide as whom is read. One of them mistyped is not passed over: the wrong identity would read.
-const IDENTITY: &[&str] = &["usePodServiceAccountToken", "crossAccountRoleArn"];
+const IDENTITY: [&str; 2] = ["usePodServiceAccountToken", "crossAccountRoleArn"];
 
-/// Parameters of other providers that ask for the identity of the pod.
-const POD_IDENTITY_ELSEWHERE: &str = "usePodIdentity";
+/// Where an AccessKey pair is named, in the pod's volume.
+const PAIR: &str = "nodePublishSecretRef";
+
+/// Words of other tools that decide as whom is read, and what says it here. `token` is none of them: it names many things.
+const ELSEWHERE: [(&str, &str); 6] = [
+    ("usePodIdentity", IDENTITY[0]),
+    ("role", IDENTITY[1]),
+    ("ak", PAIR),
+    ("sk", PAIR),
+    ("accessKeyId", PAIR),
+    ("accessKeySecret", PAIR),
+];
 
 /// As `roleArn`, in bytes.
 const SHORTEST_ATTEMPT: usize = 7;
@@ -56,25 +66,29 @@ pub(super) fn asks(text: &str) -> bool {
     !text.is_empty() && !matches!(parse_boolean(text), Ok(false))
 }
 
+/// Whether a key takes comparing with others. A shorter word is nobody's attempt at one of these long names.
+pub(super) fn is_compared(key: &str) -> bool {
+    key.len() >= SHORTEST_ATTEMPT
+}
+
 /// What to write instead of a key that is not among `known`, if it was probably meant to decide as whom is read.
 pub(super) fn identity_suggestion(key: &str, known: &[&'static str]) -> Option<String> {
-    // A short word such as `token` is nobody's attempt at one of these long names.
-    if key.len() < SHORTEST_ATTEMPT {
-        return None;
-    }
-    let meant = if key.eq_ignore_ascii_case(POD_IDENTITY_ELSEWHERE) {
-        IDENTITY.first()?
-    } else {
-        // Two comparisons for most keys, and all of them for the few that are left.
-        nearest(key, IDENTITY)?;
-        let all: Vec<&'static str> = [CLASS, OBJECT].concat();
-        let meant = nearest(key, &all)?;
-        IDENTITY.iter().find(|it| **it == meant)?
+    let elsewhere = ELSEWHERE.iter().find(|(word, _)| word.eq_ignore_ascii_case(key));
+    let meant = match elsewhere {
+        Some((_, meant)) => *meant,
+        None if !is_compared(key) => return None,
+        None => {
+            // Two comparisons for most keys, and all of them for the few that are left.
+            nearest(key, &IDENTITY)?;
+            let meant = nearest(key, &[CLASS, OBJECT].concat())?;
+            IDENTITY.into_iter().find(|it| *it == meant)?
+        }
     };
-    Some(match (known.contains(meant), CLASS.contains(meant)) {
-        (true, _) => format!("did you mean {meant}?"),
-        (false, true) => format!("write {meant} as a parameter of the class"),
-        (false, false) => format!("write {meant} into the items of objects"),
+    Some(match meant {
+        PAIR => format!("put the pair into a Secret and name it by {PAIR} in the pod's volume"),
+        _ if known.contains(&meant) => format!("did you mean {meant}?"),
+        _ if CLASS.contains(&meant) => format!("write {meant} as a parameter of the class"),
+        _ => format!("write {meant} into the items of objects"),
     })
 }
 
@@ -115,6 +129,11 @@ mod tests {
             ("crossAccountRole", "crossAccountRoleArn"),
             ("crossAcountRoleArn", "crossAccountRoleArn"),
             ("roleArn", "crossAccountRoleArn"),
+            ("role", "crossAccountRoleArn"),
+            ("AK", "nodePublishSecretRef"),
+            ("sk", "nodePublishSecretRef"),
+            ("accessKeyID", "nodePublishSecretRef"),
+            ("accesskeysecret", "nodePublishSecretRef"),
         ] {
             for known in [CLASS, OBJECT] {
                 let told = identity_suggestion(key, known).unwrap_or_default();
@@ -123,6 +142,9 @@ mod tests {
         }
         for key in [
             "roleName",
+            "roles",
+            "token",
+            "key",
             "secretPath",
             "objectname",
             "regoin",

@@ -1,11 +1,11 @@
 //! What must hold of any file that is validated: for the fuzzer, and for a replay of its seeds.
 
-use super::{Finding, examine};
+use super::driver_rules::driver_accepts;
+use crate::commands::validate::{Finding, examine};
 use crate::limits;
-use crate::params::driver_rules::driver_accepts;
 
 /// A file of manifests.
-pub(crate) fn validate(data: &[u8]) {
+pub(super) fn validate(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let report = examine("-", &text, None);
     // A lone carriage return breaks a line of YAML too.
