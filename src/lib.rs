@@ -3,10 +3,6 @@
 //!
 //! Modules are layered; imports point from the edge to the core only. `ARCHITECTURE.md` draws the map.
 
-// Tests share files that name the library as it is seen from outside.
-#[cfg(test)]
-extern crate self as csi_provider;
-
 // process
 pub mod commands;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Compiled for `cargo fuzz` and for tests only. `fuzz/fuzz_targets/` has one file per function; what a fuzzer once
 //! found, and what shows it the way, is kept in `fuzz/seeds/` and replayed by the test here.
 
+mod calls;
 mod connection;
 pub(crate) mod driver_rules;
 mod frames;
@@ -29,7 +30,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("params_file_names", params::file_names),
     ("params_jmespath", params::jmespath),
     ("params_objects", params::objects),
-    ("server_calls", crate::server::fuzz::calls),
+    ("server_calls", calls::calls),
     ("validate", validate::validate),
 ];
 

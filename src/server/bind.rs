@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn contract_item_2_a_stale_file_is_replaced_and_the_mode_is_0600() {
+    fn a_stale_file_is_replaced_and_the_mode_is_0600() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("alibabacloud.sock");
         drop(UnixListener::bind(&path).unwrap());

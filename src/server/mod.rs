@@ -34,7 +34,7 @@ mod worker;
 pub use bind::{BindError, BoundSocket, bind};
 pub use counters::{Counter, Counters};
 #[cfg(any(test, fuzzing))]
-pub(crate) use session::fuzz;
+pub(crate) use session::{Effects, Mount, Session};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -401,10 +401,10 @@ impl Acceptor {
 }
 
 /// What all threads share.
-struct Server {
+pub(crate) struct Server {
     service: Arc<dyn Service>,
     clock: Arc<dyn Clock>,
-    budget: Budget,
+    pub(crate) budget: Budget,
     pool: Pool<Job>,
     counters: Arc<Counters>,
     peer_log: PeerLog,
@@ -435,7 +435,7 @@ struct Connections {
 }
 
 impl Server {
-    fn new(service: Arc<dyn Service>, clock: Arc<dyn Clock>, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(service: Arc<dyn Service>, clock: Arc<dyn Clock>, settings: Settings) -> Arc<Self> {
         let Settings {
             workers,
             queue,

@@ -15,8 +15,6 @@
 
 mod answer;
 mod departure;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz;
 mod receive;
 #[cfg(test)]
 mod tests;
@@ -37,8 +35,8 @@ use crate::sync::memory_budget::{self, Share};
 use crate::sync::{CallContext, Cancellation};
 
 /// One connection's calls. See the [module](self).
-pub(super) struct Session {
-    pub(super) h2: Connection,
+pub(crate) struct Session {
+    pub(crate) h2: Connection,
     server: Arc<Server>,
     signal: Arc<Signal>,
     calls: BTreeMap<StreamId, Entry>,
@@ -55,18 +53,18 @@ pub(super) struct Session {
 
 /// What the caller of a [`Session`] has to do once the connection's lock is free.
 #[derive(Default)]
-pub(super) struct Effects {
+pub(crate) struct Effects {
     /// Mounts to run.
-    pub(super) mounts: Vec<Mount>,
+    pub(crate) mounts: Vec<Mount>,
     /// Calls whose handlers need not go on.
-    pub(super) cancelled: Vec<Cancellation>,
+    pub(crate) cancelled: Vec<Cancellation>,
 }
 
 /// A Mount that has arrived in full.
-pub(super) struct Mount {
-    pub(super) stream: StreamId,
-    pub(super) request: Secret,
-    pub(super) call: CallContext,
+pub(crate) struct Mount {
+    pub(crate) stream: StreamId,
+    pub(crate) request: Secret,
+    pub(crate) call: CallContext,
 }
 
 struct Entry {
@@ -111,7 +109,7 @@ enum Answer {
 }
 
 impl Session {
-    pub(super) fn new(h2: Connection, server: Arc<Server>, signal: Arc<Signal>) -> Self {
+    pub(crate) fn new(h2: Connection, server: Arc<Server>, signal: Arc<Signal>) -> Self {
         Self {
             h2,
             server,
@@ -127,7 +125,7 @@ impl Session {
     }
 
     /// The client sent `bytes`.
-    pub(super) fn recv(&mut self, now: Instant, bytes: &[u8]) -> Effects {
+    pub(crate) fn recv(&mut self, now: Instant, bytes: &[u8]) -> Effects {
         let mut effects = Effects::default();
         self.h2.recv(now, bytes);
         self.handle_events(now, &mut effects);
@@ -138,7 +136,7 @@ impl Session {
     }
 
     /// Does what has become due, by time or by memory that was given back.
-    pub(super) fn wake(&mut self, now: Instant) -> Effects {
+    pub(crate) fn wake(&mut self, now: Instant) -> Effects {
         let mut effects = Effects::default();
         self.h2.recv_timeout(now);
         self.handle_events(now, &mut effects);
@@ -167,12 +165,12 @@ impl Session {
     }
 
     /// Takes note of answers that left as output.
-    pub(super) fn note_sent(&mut self, now: Instant, effects: &mut Effects) {
+    pub(crate) fn note_sent(&mut self, now: Instant, effects: &mut Effects) {
         self.handle_events(now, effects);
     }
 
     /// The result of a Mount. Ignored if the call has ended meanwhile.
-    pub(super) fn finish_mount(&mut self, stream: StreamId, result: Result<(Secret, Option<Share>), Status>) {
+    pub(crate) fn finish_mount(&mut self, stream: StreamId, result: Result<(Secret, Option<Share>), Status>) {
         if matches!(
             self.calls.get(&stream),
             Some(Entry {
@@ -193,8 +191,20 @@ impl Session {
     }
 
     /// Whether nothing more will be sent or received.
-    pub(super) fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.h2.is_finished() || (self.is_closed && self.h2.failure().is_none())
+    }
+
+    /// Calls that wait for memory.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Whether no call is open, and nothing is held or waited for.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.calls.is_empty() && self.timers.is_empty() && self.uncovered == 0 && self.waiting == 0
     }
 
     fn handle_events(&mut self, now: Instant, effects: &mut Effects) {

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 #[derive(Default)]
-pub(super) struct Signal {
+pub(crate) struct Signal {
     is_raised: Mutex<bool>,
     condition: Condvar,
 }

@@ -1,5 +1,7 @@
-//! The real binary, asked by a real gRPC client over its socket, reading from the fake cloud.
+//! The real binary, asked by a real gRPC client over its socket, reading from the fake cloud; and what the driver's contract
+//! asks of it and of its server.
 
+mod contract;
 mod depth;
 mod documented;
 mod errors;
@@ -13,7 +15,6 @@ mod retries;
 mod secrecy;
 mod sharing;
 mod sync_controller;
-
 mod transport;
 mod whoami;
 mod world;

@@ -1,14 +1,13 @@
-//! Frames as a client writes them, right or wrong, and as it reads them. The unit tests and those of the real socket
-//! (`tests/checklist`) share this file, so it names the library as they do.
+//! Frames as a client writes them, right or wrong, and as it reads them.
 
 #![allow(dead_code, reason = "each of those who share it uses its own part")]
 
 use std::ops::ControlFlow;
 
-use csi_provider::grpc::message;
-use csi_provider::h2::frame::{self, Frame, Head, Kind, Setting, Settings, Split, flag};
-use csi_provider::h2::{Reason, StreamId};
-use csi_provider::hpack;
+use crate::grpc::message;
+use crate::h2::frame::{self, Frame, Head, Kind, Setting, Settings, Split, flag};
+use crate::h2::{Reason, StreamId};
+use crate::hpack;
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

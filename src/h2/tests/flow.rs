@@ -33,7 +33,7 @@ fn increments(seen: &[Seen], wanted: u32) -> u32 {
 }
 
 #[test]
-fn contract_item_9_no_frame_exceeds_16384_octets() {
+fn no_frame_exceeds_16384_octets() {
     let mut pair = Pair::new();
     pair.send(
         &[
@@ -134,7 +134,7 @@ fn headers_and_an_empty_end_need_no_window() {
 }
 
 #[test]
-fn contract_item_7_the_connection_window_is_replenished_for_every_octet() {
+fn the_connection_window_is_replenished_for_every_octet() {
     let mut pair = Pair::new();
     // A stream that is read, one with padding, one that we reset, one that the client reset.
     let window = usize::try_from(limits::CONNECTION_WINDOW).unwrap();

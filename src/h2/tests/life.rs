@@ -20,7 +20,7 @@ fn goaways(seen: &[Seen]) -> Vec<u32> {
 }
 
 #[test]
-fn contract_item_5_settings_come_first_and_unprompted() {
+fn settings_come_first_and_unprompted() {
     let mut pair = Pair::silent();
     let seen = pair.output();
     let [Seen::Settings(ours), Seen::WindowUpdate(0, _)] = &seen[..] else {
@@ -199,7 +199,7 @@ fn a_frame_or_header_block_that_never_ends_is_given_up() {
 }
 
 #[test]
-fn contract_item_37_an_idle_connection_outlives_the_driver_s_30_minutes_and_ends_politely() {
+fn an_idle_connection_outlives_the_driver_s_30_minutes_and_ends_politely() {
     let mut pair = Pair::new();
     pair.h2.recv_timeout(pair.now + Duration::from_secs(31 * 60));
     assert_eq!(pair.output(), []);

@@ -11,13 +11,13 @@ use crate::server::room::Standing;
 
 impl Session {
     /// Begins the graceful end: no new calls; watchers learn about it at once.
-    pub(in crate::server) fn shut_down(&mut self, now: Instant) {
+    pub(crate) fn shut_down(&mut self, now: Instant) {
         self.h2.shut_down(now);
         self.end_watches("shutting down", true);
     }
 
     /// Ends the grace period: whatever has no answer yet gets one now.
-    pub(in crate::server) fn answer_the_rest(&mut self, now: Instant) -> Effects {
+    pub(crate) fn answer_the_rest(&mut self, now: Instant) -> Effects {
         let message = "the provider is shutting down and the grace period is over; the next attempt will find \
                        its successor";
         self.finish(now, message)
@@ -42,7 +42,7 @@ impl Session {
     ///
     /// A client that has never asked for anything has nothing to lose: it is told which streams were not looked at,
     /// which is none, and tries elsewhere. Any other gets the graceful end.
-    pub(in crate::server) fn make_room(&mut self, now: Instant) -> Option<Effects> {
+    pub(crate) fn make_room(&mut self, now: Instant) -> Option<Effects> {
         match self.standing(now) {
             Standing::Busy | Standing::Leaving => None,
             Standing::Silent | Standing::New => {

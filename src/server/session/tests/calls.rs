@@ -3,14 +3,14 @@
 use super::*;
 
 #[test]
-fn contract_item_36_version_is_answered_on_the_spot() {
+fn version_is_answered_on_the_spot() {
     let mut stage = Stage::new();
     assert_eq!(success(&stage.call(1, VERSION, b"")), b"\x0a\x08v1alpha1");
     assert_eq!(failure(&stage.call(3, VERSION, b"\xff")).0, "13");
 }
 
 #[test]
-fn contract_item_15_a_mount_succeeds_with_headers_message_trailers() {
+fn a_mount_succeeds_with_headers_message_trailers() {
     let mut stage = Stage::new();
     assert_eq!(stage.call(1, MOUNT, b"request"), []);
     assert_eq!(stage.mounts[0].request.expose(), b"request");
@@ -29,7 +29,7 @@ fn contract_item_15_a_mount_succeeds_with_headers_message_trailers() {
 }
 
 #[test]
-fn contract_item_18_no_code_leaves_that_kubelet_does_not_take_for_final() {
+fn no_code_leaves_that_kubelet_does_not_take_for_final() {
     let mut stage = Stage::new();
     let codes = [
         Code::Ok,
@@ -52,7 +52,7 @@ fn contract_item_18_no_code_leaves_that_kubelet_does_not_take_for_final() {
 }
 
 #[test]
-fn contract_item_17_what_is_no_call_of_ours_has_its_status() {
+fn what_is_no_call_of_ours_has_its_status() {
     let mut stage = Stage::new();
     assert_eq!(
         failure(&stage.call(1, "/v1alpha1.CSIDriverProvider/Unmount", b"")).0,

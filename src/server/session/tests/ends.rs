@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn contract_item_12_a_reset_or_a_lost_connection_stops_the_work_of_that_call_only() {
+fn a_reset_or_a_lost_connection_stops_the_work_of_that_call_only() {
     let mut stage = Stage::new();
     for stream in [1, 3, 5] {
         stage.call(stream, MOUNT, b"");
@@ -40,7 +40,7 @@ fn a_protocol_error_cancels_every_call() {
 }
 
 #[test]
-fn contract_item_38_the_end_of_the_grace_period_answers_the_rest() {
+fn the_end_of_the_grace_period_answers_the_rest() {
     let mut stage = Stage::new();
     stage.call(1, MOUNT, b"");
     let start = call_head(3, MOUNT, &[LONG]);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn contract_item_8_a_large_request_is_let_in_whole() {
+fn a_large_request_is_let_in_whole() {
     let mut stage = Stage::new();
     let message = vec![7; 1 << 20];
     let body = framed(&message);

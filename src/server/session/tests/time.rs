@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn contract_item_13_a_malformed_timeout_is_refused_and_all_units_work() {
+fn a_malformed_timeout_is_refused_and_all_units_work() {
     let mut stage = Stage::new();
     let bad = call(1, VERSION, &[("grpc-timeout", "soon")], b"");
     assert_eq!(failure(&stage.send(&bad)).0, "13");
@@ -35,7 +35,7 @@ fn contract_item_13_a_malformed_timeout_is_refused_and_all_units_work() {
 }
 
 #[test]
-fn contract_item_14_the_answer_leaves_before_the_deadline_in_the_handler_s_place() {
+fn the_answer_leaves_before_the_deadline_in_the_handler_s_place() {
     let mut stage = Stage::new();
     stage.call(1, MOUNT, b"");
     let due = stage.session.next_timeout().unwrap();

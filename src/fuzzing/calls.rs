@@ -10,20 +10,23 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::*;
+use super::Input;
 use crate::clock::{Clock, SystemClock};
-use crate::fuzzing::Input;
 use crate::grpc::message;
 use crate::grpc::proto::{MountRequest, VersionResponse};
+use crate::grpc::{Code, Status};
 use crate::h2::frame::{self, Data, Frame, Setting};
+use crate::h2::{Connection, Reason, StreamId};
 use crate::hpack;
-use crate::server::{Service, Settings};
+use crate::secret::Secret;
+use crate::server::{Effects, Mount, Server, Service, Session, Settings};
+use crate::sync::{CallContext, Cancellation};
 
 /// The input is a list of operations.
-pub(crate) fn calls(data: &[u8]) {
+pub(super) fn calls(data: &[u8]) {
     let mut input = Input::new(data);
     let mut stage = Stage::new();
     while !input.is_empty() {
@@ -266,7 +269,7 @@ impl Stage {
         let Mount { stream, call, .. } = self.mounts.swap_remove(at);
         let size = input.choose(&BODIES);
         // Waiting for memory, also behind others that wait, is for the worker, of which there is none here.
-        let is_free = self.session.waiting == 0 && self.server.budget.used() + size <= BUDGET;
+        let is_free = self.session.waiting() == 0 && self.server.budget.used() + size <= BUDGET;
         let result = if input.octet() < 192 && is_free {
             let share = call.settle(size);
             share
@@ -343,8 +346,7 @@ impl Stage {
         for (stream, call) in &self.client.calls {
             assert!(call.is_over, "stream {stream} without an answer");
         }
-        assert!(self.session.calls.is_empty() && self.session.timers.is_empty());
-        assert_eq!((self.session.uncovered, self.session.waiting), (0, 0));
+        assert!(self.session.holds_nothing());
         assert_eq!(self.server.budget.used(), 0, "memory that is not given back");
     }
 }

@@ -35,7 +35,7 @@ fn paths(response: &MountResponse) -> Vec<&str> {
 }
 
 #[test]
-fn item_19_attributes_are_a_json_string_map_with_escapes_and_unknown_keys() {
+fn attributes_are_a_json_string_map_with_escapes_and_unknown_keys() {
     let world = World::start();
     let escaped = r#"{"objects":"- objectName: test\n  objectType: oos\n  objectAlias: \u003ca\u0026\u00e9\u003e","region":"cn-hangzhou","somebody/else":"x"}"#;
     let response = world.driver.mount(with_attributes(escaped)).expect("mount");
@@ -47,7 +47,7 @@ fn item_19_attributes_are_a_json_string_map_with_escapes_and_unknown_keys() {
 }
 
 #[test]
-fn item_20_secrets_are_null_or_empty_or_an_object() {
+fn secrets_are_null_or_empty_or_an_object() {
     let world = World::start();
     for secrets in [
         "null",
@@ -75,7 +75,7 @@ fn item_20_secrets_are_null_or_empty_or_an_object() {
 }
 
 #[test]
-fn item_21_permission_is_decimal_and_420_if_it_is_none() {
+fn permission_is_decimal_and_420_if_it_is_none() {
     let world = World::start();
     for (permission, mode) in [
         ("420", 0o644),
@@ -95,7 +95,7 @@ fn item_21_permission_is_decimal_and_420_if_it_is_none() {
 }
 
 #[test]
-fn item_22_a_missing_token_is_told_with_its_audience_and_remedy() {
+fn a_missing_token_is_told_with_its_audience_and_remedy() {
     let world = World::start();
     let mut volume = Volume::new([
         ("objects", OBJECT),
@@ -116,7 +116,7 @@ fn item_22_a_missing_token_is_told_with_its_audience_and_remedy() {
 }
 
 #[test]
-fn item_23_nothing_secret_is_logged_and_no_token_is_kept() {
+fn nothing_secret_is_logged_and_no_token_is_kept() {
     let world = World::with(|provider, _| provider.argument("--v=10"));
     world.cloud.set_kms_text("canary", "canary-value");
     let mut volume = Volume::new([
@@ -158,7 +158,7 @@ fn item_23_nothing_secret_is_logged_and_no_token_is_kept() {
 }
 
 #[test]
-fn item_24_current_object_version_decides_nothing() {
+fn current_object_version_decides_nothing() {
     let world = World::start();
     let empty = world.driver.mount(request(OBJECT)).expect("mount");
     let filled = MountRequest {
@@ -178,7 +178,7 @@ fn item_24_current_object_version_decides_nothing() {
 }
 
 #[test]
-fn item_25_the_complete_set_of_files_or_an_error() {
+fn an_answer_is_the_complete_set_of_files_or_an_error() {
     let world = World::start();
     for _ in 0..2 {
         assert_eq!(
@@ -197,7 +197,7 @@ fn item_25_the_complete_set_of_files_or_an_error() {
 }
 
 #[test]
-fn item_26_a_version_at_least_and_unique_ids() {
+fn there_is_a_version_at_least_and_each_id_is_unique() {
     let world = World::start();
     world.cloud.set_kms_text("json", r#"{"a":"1","b":"2"}"#);
     let objects = format!(
@@ -215,7 +215,7 @@ fn item_26_a_version_at_least_and_unique_ids() {
 }
 
 #[test]
-fn item_27_versions_change_with_the_content_and_only_then() {
+fn versions_change_with_the_content_and_only_then() {
     let world = World::with(|provider, _| provider.argument("--refresh-interval=0"));
     let versions = |world: &World| {
         world
@@ -233,7 +233,7 @@ fn item_27_versions_change_with_the_content_and_only_then() {
 }
 
 #[test]
-fn item_28_paths_are_relative_clean_and_short() {
+fn paths_are_relative_clean_and_short() {
     let world = World::start();
     let long = "x".repeat(256);
     for alias in [
@@ -256,7 +256,7 @@ fn item_28_paths_are_relative_clean_and_short() {
 }
 
 #[test]
-fn item_29_duplicate_and_nested_paths_are_refused_and_both_named() {
+fn duplicate_and_nested_paths_are_refused_and_both_named() {
     let world = World::start();
     for (first, second) in [("a", "a"), ("a", "a/b"), ("a/b", "a")] {
         let objects = format!(
@@ -271,7 +271,7 @@ fn item_29_duplicate_and_nested_paths_are_refused_and_both_named() {
 }
 
 #[test]
-fn item_30_modes_are_0_to_0777_and_by_default_the_permission() {
+fn modes_are_0_to_0777_and_by_default_the_permission() {
     let world = World::start();
     let ask = |mode: &str| {
         let objects = format!("- objectName: test\n  objectType: oos\n  filePermission: \"{mode}\"\n");
@@ -286,7 +286,7 @@ fn item_30_modes_are_0_to_0777_and_by_default_the_permission() {
 }
 
 #[test]
-fn item_31_a_response_that_the_driver_would_refuse_is_refused_here() {
+fn a_response_that_the_driver_would_refuse_is_refused_here() {
     let world = World::with(|provider, _| provider.argument("--max-response-bytes=1048576"));
     let mut objects = String::new();
     for at in 0..40 {
@@ -301,7 +301,7 @@ fn item_31_a_response_that_the_driver_would_refuse_is_refused_here() {
 }
 
 #[test]
-fn item_32_the_same_mount_may_overlap_itself() {
+fn the_same_mount_may_overlap_itself() {
     let world = World::start();
     let expected = world.mount(OBJECT).expect("mount");
     thread::scope(|scope| {
@@ -316,7 +316,7 @@ fn item_32_the_same_mount_may_overlap_itself() {
 }
 
 #[test]
-fn item_33_unchanged_secrets_give_the_same_bytes() {
+fn unchanged_secrets_give_the_same_bytes() {
     let world = World::with(|provider, _| provider.argument("--refresh-interval=0"));
     world
         .cloud
@@ -330,7 +330,7 @@ fn item_33_unchanged_secrets_give_the_same_bytes() {
 }
 
 #[test]
-fn item_34_republish_does_not_multiply_calls() {
+fn republish_does_not_multiply_calls() {
     let world = World::with(|provider, _| provider.argument("--refresh-interval=1h"));
     world.mount(OBJECT).expect("first mount");
     world.cloud.clear_requests();
@@ -345,7 +345,7 @@ fn item_34_republish_does_not_multiply_calls() {
 }
 
 #[test]
-fn item_35_failed_refreshes_have_a_log_line_and_a_metric() {
+fn failed_refreshes_have_a_log_line_and_a_metric() {
     let port = {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
         free.local_addr().expect("address").port()
@@ -379,7 +379,7 @@ fn item_35_failed_refreshes_have_a_log_line_and_a_metric() {
 }
 
 #[test]
-fn item_39_the_target_path_is_never_touched() {
+fn the_target_path_is_never_touched() {
     let world = World::start();
     let directory = tempfile::tempdir().expect("directory");
     let target = directory.path().join("mount");
@@ -399,7 +399,7 @@ fn item_39_the_target_path_is_never_touched() {
 
 /// As root in a mount namespace of its own, with `/` read-only, no capability, and no Kubernetes API anywhere.
 #[test]
-fn item_40_a_read_only_root_no_capability_and_no_kubernetes_api() {
+fn it_runs_with_a_read_only_root_no_capability_and_no_kubernetes_api() {
     if !harness::process::is_root() {
         return;
     }

@@ -1,8 +1,4 @@
 //! The server against tonic, a gRPC client that nobody here wrote, on one connection over a real Unix socket.
-//! What the driver contract's checklist asks for is in `tests/checklist/`.
-
-#[path = "support/actor.rs"]
-mod actor;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +13,7 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic_prost::ProstCodec;
 
-use actor::{Stage, stage};
+use super::actor::{Stage, stage};
 
 #[derive(Clone)]
 struct Client(tonic::client::Grpc<Channel>);

@@ -14,8 +14,8 @@ use csi_provider::server::Settings;
 use harness::driver::{Code, Driver};
 use harness::{FakeCloud, Fault, FaultRule};
 
-use crate::actor::{mount, mount_request, stage, timeless_stage};
-use crate::raw::{MOUNT, PREFACE, Raw, Seen, VERSION, data, framed, raw, section, settings, settings_ack};
+use super::actor::{mount, mount_request, stage, timeless_stage};
+use super::raw::{MOUNT, PREFACE, Raw, Seen, VERSION, data, framed, raw, section, settings, settings_ack};
 use crate::world::binary;
 
 fn configuration(arguments: &[&str]) -> Config {
@@ -28,7 +28,7 @@ fn configuration(arguments: &[&str]) -> Config {
 
 /// The default stays the official provider's; the chart passes the directory that the driver looks in first.
 #[test]
-fn item_01_the_socket_is_in_a_configurable_directory_under_a_name_that_the_driver_accepts() {
+fn the_socket_is_in_a_configurable_directory_under_a_name_that_the_driver_accepts() {
     let official = Path::new("/etc/kubernetes/secrets-store-csi-providers");
     assert_eq!(configuration(&[]).provider_volume, official);
 
@@ -49,7 +49,7 @@ fn item_01_the_socket_is_in_a_configurable_directory_under_a_name_that_the_drive
 }
 
 #[test]
-fn item_02_a_stale_socket_is_replaced_and_the_new_one_is_for_its_owner_alone() {
+fn a_stale_socket_is_replaced_and_the_new_one_is_for_its_owner_alone() {
     let directory = tempfile::tempdir().unwrap();
     drop(UnixListener::bind(directory.path().join(SOCKET_NAME)).unwrap());
     let provider = binary().volume(directory.path()).start().unwrap();
@@ -60,7 +60,7 @@ fn item_02_a_stale_socket_is_replaced_and_the_new_one_is_for_its_owner_alone() {
 
 /// Whether the driver or the provider comes first, and although nothing in the cloud answers.
 #[test]
-fn item_03_it_listens_before_anything_slow_and_in_either_order() {
+fn it_listens_before_anything_slow_and_in_either_order() {
     let cloud = FakeCloud::start().unwrap();
     cloud.inject(FaultRule::new(Fault::Hold));
     let directory = tempfile::tempdir().unwrap();
@@ -81,7 +81,7 @@ fn item_03_it_listens_before_anything_slow_and_in_either_order() {
 }
 
 #[test]
-fn item_04_several_connections_and_any_authority() {
+fn several_connections_and_any_authority_are_served() {
     let stage = stage(Settings::default());
     let mut clients: Vec<_> = (0..8).map(|_| Raw::connect(&stage.path)).collect();
     let authorities = [
@@ -107,7 +107,7 @@ fn item_04_several_connections_and_any_authority() {
 }
 
 #[test]
-fn item_05_settings_come_first_and_unasked_and_each_of_the_clients_is_acknowledged() {
+fn settings_come_first_and_unasked_and_each_of_the_clients_is_acknowledged() {
     let stage = stage(Settings::default());
     let mut client = Raw::silent(&stage.path);
     assert!(
@@ -126,13 +126,13 @@ fn item_05_settings_come_first_and_unasked_and_each_of_the_clients_is_acknowledg
 }
 
 #[test]
-fn item_37_a_client_that_goes_away_or_is_idle_is_nothing_unusual() {
+fn a_client_that_goes_away_or_is_idle_is_nothing_unusual() {
     let stage = timeless_stage();
 
     // GOAWAY during a call: the call is finished.
     let mut client = Raw::connect(&stage.path);
     let goaway = raw(Kind::GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 0]);
-    client.send(&crate::raw::call_head(1, MOUNT, &[]));
+    client.send(&super::raw::call_head(1, MOUNT, &[]));
     client.send(&goaway);
     client.send(&data(1, &framed(&mount_request("echo:x")), true));
     assert_eq!(Raw::status(&client.answer(1)).0, 0);

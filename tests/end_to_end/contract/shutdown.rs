@@ -10,13 +10,13 @@ use harness::driver::Volume;
 use harness::{Fault, FaultRule};
 use prost::Message as _;
 
-use crate::actor::wait_until;
-use crate::raw::{MOUNT, Raw, Seen, call};
+use super::actor::wait_until;
+use super::raw::{MOUNT, Raw, Seen, call};
 use crate::world::{World, binary};
 
 /// One Mount ends within the grace period, one does not.
 #[test]
-fn item_38_sigterm_says_goaway_answers_every_open_mount_and_exits() {
+fn sigterm_says_goaway_answers_every_open_mount_and_exits() {
     let world = World::with(|provider, _| provider.argument("--shutdown-grace=2s"));
     world.cloud.set_oos("hangs", "never");
     world.cloud.set_oos("slow", "at last");
@@ -46,7 +46,7 @@ fn item_38_sigterm_says_goaway_answers_every_open_mount_and_exits() {
     assert!(UnixStream::connect(&socket).is_err(), "it has stopped to accept");
     assert!(!socket.exists());
     client.until(|seen| matches!(seen, Seen::Ping { ack: false, .. }));
-    client.send(&crate::raw::raw(
+    client.send(&super::raw::raw(
         csi_provider::h2::frame::Kind::PING,
         1,
         0,
@@ -69,7 +69,7 @@ fn item_38_sigterm_says_goaway_answers_every_open_mount_and_exits() {
 }
 
 #[test]
-fn item_38_sigint_ends_it_as_well() {
+fn sigint_ends_it_as_well() {
     let mut provider = binary().start().unwrap();
     let mut client = Raw::connect(provider.socket());
     let id = provider.id().to_string();

@@ -13,8 +13,8 @@ use csi_provider::limits;
 use csi_provider::server::Settings;
 use harness::driver::Driver;
 
-use crate::actor::{Stage, mount, mount_request, stage, timeless_stage, wait_until};
-use crate::raw::{
+use super::actor::{Stage, mount, mount_request, stage, timeless_stage, wait_until};
+use super::raw::{
     MOUNT, PREFACE, Raw, Seen, VERSION, call, call_head, data, framed, raw, settings, window_update,
 };
 use crate::world::binary;
@@ -77,7 +77,7 @@ fn connections_that_ask_for_nothing_make_room_and_the_driver_s_stays() {
         assert_eq!(client.next(), None);
     }
     let youngest = stay.last_mut().unwrap();
-    youngest.send(&crate::raw::hello());
+    youngest.send(&super::raw::hello());
     assert_eq!(call_version(youngest, 1), 0);
 
     assert_eq!(idle.ping(), [], "it was told nothing");

@@ -1,7 +1,5 @@
 //! A service that does what its requests say, behind the real server on a socket of its own.
 
-#![allow(dead_code, reason = "each of those who share it uses its own part")]
-
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -64,7 +62,7 @@ impl Service for Actor {
     }
 }
 
-pub(crate) fn mount_response(contents: Vec<u8>) -> MountResponse {
+pub(super) fn mount_response(contents: Vec<u8>) -> MountResponse {
     MountResponse {
         object_version: vec![ObjectVersion {
             id: "a".to_owned(),
@@ -79,7 +77,7 @@ pub(crate) fn mount_response(contents: Vec<u8>) -> MountResponse {
     }
 }
 
-pub(crate) fn mount_request(attributes: &str) -> Vec<u8> {
+pub(super) fn mount_request(attributes: &str) -> Vec<u8> {
     let attributes = attributes.to_owned();
     let request = MountRequest {
         attributes,
@@ -88,25 +86,25 @@ pub(crate) fn mount_request(attributes: &str) -> Vec<u8> {
     request.encode_to_vec()
 }
 
-pub(crate) struct Stage {
-    pub(crate) handle: Handle,
-    pub(crate) path: PathBuf,
-    pub(crate) clock: Arc<Stopped>,
+pub(super) struct Stage {
+    pub(super) handle: Handle,
+    pub(super) path: PathBuf,
+    pub(super) clock: Arc<Stopped>,
     /// Mounts that have begun to hang. One that is counted by the server may not have: it may still wait for a worker,
     /// who does not begin what is cancelled meanwhile.
-    pub(crate) hanging: Arc<AtomicUsize>,
+    pub(super) hanging: Arc<AtomicUsize>,
     /// Hanging Mounts that have learnt that nobody waits for them.
-    pub(crate) hung_up: Arc<AtomicUsize>,
+    pub(super) hung_up: Arc<AtomicUsize>,
     _directory: tempfile::TempDir,
 }
 
 /// A server whose time is the machine's.
-pub(crate) fn stage(settings: Settings) -> Stage {
+pub(super) fn stage(settings: Settings) -> Stage {
     stage_at(settings, Arc::new(SystemClock), Arc::new(Stopped::new()))
 }
 
 /// A server whose time moves when it is told to.
-pub(crate) fn timeless_stage() -> Stage {
+pub(super) fn timeless_stage() -> Stage {
     let clock = Arc::new(Stopped::new());
     stage_at(Settings::default(), clock.clone(), clock)
 }
@@ -147,29 +145,29 @@ fn serve(
 
 impl Stage {
     /// All of the memory budget comes back. The last share may do so just after its answer has been read.
-    pub(crate) fn holds_nothing(&self) {
+    pub(super) fn holds_nothing(&self) {
         self.wait_until(|stage| stage.handle.budget().used() == 0);
     }
 
     /// Another server on the same socket, in the place of this one.
-    pub(crate) fn successor(&self) -> Handle {
+    pub(super) fn successor(&self) -> Handle {
         let counts = (Arc::clone(&self.hanging), Arc::clone(&self.hung_up));
         serve(&self.path, Arc::new(SystemClock), counts, Settings::default())
     }
 
     /// tonic, over one connection.
-    pub(crate) fn driver(&self) -> Driver {
+    pub(super) fn driver(&self) -> Driver {
         Driver::new(&self.path)
     }
 
     /// Sleeps, not long, until `is_so` says so.
-    pub(crate) fn wait_until(&self, is_so: impl Fn(&Self) -> bool) {
+    pub(super) fn wait_until(&self, is_so: impl Fn(&Self) -> bool) {
         wait_until(|| is_so(self));
     }
 }
 
 /// Sleeps, not long, until `is_so` says so; gives up after half a minute.
-pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
+pub(super) fn wait_until(is_so: impl Fn() -> bool) {
     for _ in 0..15_000 {
         if is_so() {
             return;
@@ -180,11 +178,11 @@ pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
 }
 
 /// The contents of the one file of a Mount.
-pub(crate) fn mount(driver: &Driver, attributes: &str) -> Result<Vec<u8>, harness::driver::Status> {
+pub(super) fn mount(driver: &Driver, attributes: &str) -> Result<Vec<u8>, harness::driver::Status> {
     mount_within(driver, attributes, Some(Duration::from_secs(100)))
 }
 
-pub(crate) fn mount_within(
+pub(super) fn mount_within(
     driver: &Driver,
     attributes: &str,
     timeout: Option<Duration>,
@@ -198,14 +196,14 @@ pub(crate) fn mount_within(
 }
 
 /// Time that stands still until it is moved.
-pub(crate) struct Stopped(Mutex<Instant>);
+pub(super) struct Stopped(Mutex<Instant>);
 
 impl Stopped {
     fn new() -> Self {
         Self(Mutex::new(SystemClock.now()))
     }
 
-    pub(crate) fn pass(&self, time: Duration) {
+    pub(super) fn pass(&self, time: Duration) {
         *self.0.lock().unwrap() += time;
     }
 }

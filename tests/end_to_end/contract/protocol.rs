@@ -7,12 +7,12 @@ use csi_provider::limits;
 use csi_provider::server::Settings;
 use prost::Message as _;
 
-use crate::actor::{mount, mount_request, mount_response, mount_within, stage};
-use crate::raw::{MOUNT, Raw, Seen, call, call_head, data, framed, ping, settings, window_update};
+use super::actor::{mount, mount_request, mount_response, mount_within, stage};
+use super::raw::{MOUNT, Raw, Seen, call, call_head, data, framed, ping, settings, window_update};
 
 /// tonic adds each `grpc-timeout` to its table, which overflows several times.
 #[test]
-fn item_06_hpack_eviction_300_sequential_requests() {
+fn three_hundred_requests_survive_hpack_eviction() {
     let stage = stage(Settings::default());
     let driver = stage.driver();
     for number in 0..300 {
@@ -25,7 +25,7 @@ fn item_06_hpack_eviction_300_sequential_requests() {
 
 /// At least 1,000, and more than the window holds that nobody refills.
 #[test]
-fn item_07_the_connection_window_is_refilled_1000_requests_of_4_kib() {
+fn the_connection_window_is_refilled_over_a_thousand_requests() {
     const REQUEST: usize = 4_096;
     let stage = stage(Settings::default());
     let driver = stage.driver();
@@ -46,15 +46,15 @@ struct Granted {
 
 /// 1 MiB up and 3.9 MiB down, on one stream, with PINGs and changed settings on the way.
 #[test]
-fn item_08_a_large_request_and_a_large_response_under_both_windows() {
+fn a_large_request_and_a_large_response_pass_both_windows() {
     const SIZE: usize = 3_900 * 1_024;
     let stage = stage(Settings::default());
     let mut client = Raw::silent(&stage.path);
     client.send(
         &[
-            crate::raw::PREFACE,
+            super::raw::PREFACE,
             &settings(&[(4, 0)]),
-            &crate::raw::settings_ack(),
+            &super::raw::settings_ack(),
         ]
         .concat(),
     );
@@ -152,7 +152,7 @@ fn item_08_a_large_request_and_a_large_response_under_both_windows() {
 
 /// Not even to a client that would take larger ones. `Raw` fails on any frame above 16,384 octets.
 #[test]
-fn item_09_no_frame_exceeds_16384_octets() {
+fn no_frame_exceeds_16384_octets() {
     let stage = stage(Settings::default());
     let mut client = Raw::connect(&stage.path);
     client.send(&settings(&[(5, 1 << 20), (4, 1 << 30)]));
@@ -175,7 +175,7 @@ fn item_09_no_frame_exceeds_16384_octets() {
 }
 
 #[test]
-fn item_10_ping_is_answered_while_all_mounts_are_busy() {
+fn ping_is_answered_while_all_mounts_are_busy() {
     let stage = stage(Settings {
         workers: 4,
         queue: 4,

@@ -10,15 +10,15 @@ use csi_provider::limits;
 use csi_provider::server::Settings;
 use harness::{Fault, FaultRule};
 
-use crate::actor::{mount, mount_request, mount_response, stage, timeless_stage};
-use crate::raw::{MOUNT, Raw, Seen, VERSION, call, call_head, cancel, data, framed};
+use super::actor::{mount, mount_request, mount_response, stage, timeless_stage};
+use super::raw::{MOUNT, Raw, Seen, VERSION, call, call_head, cancel, data, framed};
 use crate::world::World;
 use prost::Message as _;
 
 const LONG: (&str, &str) = ("grpc-timeout", "100S");
 
 #[test]
-fn item_11_100_mounts_at_once_and_one_that_hangs_holds_up_nobody() {
+fn one_mount_that_hangs_holds_up_none_of_a_hundred() {
     let stage = stage(Settings::default());
     let mut hanging = Raw::connect(&stage.path);
     let seen = Raw::silent(&stage.path).next();
@@ -53,7 +53,7 @@ fn item_11_100_mounts_at_once_and_one_that_hangs_holds_up_nobody() {
 
 /// As many at the same time as there are: each waits until all have come.
 #[test]
-fn item_11_100_mounts_run_in_parallel() {
+fn a_hundred_mounts_run_in_parallel() {
     let stage = stage(Settings::default());
     let mut client = Raw::connect(&stage.path);
     for at in 0..100 {
@@ -67,7 +67,7 @@ fn item_11_100_mounts_run_in_parallel() {
 }
 
 #[test]
-fn item_12_a_reset_or_a_lost_connection_stops_that_work_and_no_other() {
+fn a_reset_or_a_lost_connection_stops_that_work_and_no_other() {
     let stage = stage(Settings::default());
     let mut client = Raw::connect(&stage.path);
     let mut other = Raw::connect(&stage.path);
@@ -99,7 +99,7 @@ fn item_12_a_reset_or_a_lost_connection_stops_that_work_and_no_other() {
 }
 
 #[test]
-fn item_13_all_six_units_of_grpc_timeout_its_absence_and_a_cap() {
+fn grpc_timeout_counts_in_all_six_units_and_is_capped_and_may_be_absent() {
     let stage = timeless_stage();
     let mut client = Raw::connect(&stage.path);
     let cases = [
@@ -133,7 +133,7 @@ fn item_13_all_six_units_of_grpc_timeout_its_absence_and_a_cap() {
 }
 
 #[test]
-fn item_14_the_answer_leaves_seconds_before_the_deadline_with_a_final_code() {
+fn the_answer_leaves_seconds_before_the_deadline_with_a_final_code() {
     let stage = timeless_stage();
     let mut client = Raw::connect(&stage.path);
     client.send(&call(1, MOUNT, &[LONG], &mount_request("hang")));
@@ -143,7 +143,7 @@ fn item_14_the_answer_leaves_seconds_before_the_deadline_with_a_final_code() {
     assert!(!seen.iter().any(|seen| seen.ends(1)), "{seen:?}");
 
     stage.clock.pass(Duration::from_millis(1)); // 1.5 s are left of 100
-    client.send(&crate::raw::ping([0; 8])); // the server's sleep is by the machine's clock
+    client.send(&super::raw::ping([0; 8])); // the server's sleep is by the machine's clock
     let (code, message) = Raw::status(&client.answer(1));
     assert_eq!(code, Code::Internal.number());
     assert!(message.contains("ran out of time"), "{message}");
@@ -151,7 +151,7 @@ fn item_14_the_answer_leaves_seconds_before_the_deadline_with_a_final_code() {
 }
 
 #[test]
-fn item_15_headers_one_message_and_trailers_or_trailers_only_and_no_compression() {
+fn an_answer_is_headers_one_plain_message_and_trailers_or_trailers_only() {
     let stage = stage(Settings::default());
     let mut client = Raw::connect(&stage.path);
     let accepts = [LONG, ("grpc-accept-encoding", "gzip,deflate,identity")];
@@ -199,7 +199,7 @@ fn item_15_headers_one_message_and_trailers_or_trailers_only_and_no_compression(
 }
 
 #[test]
-fn item_16_grpc_message_is_percent_encoded_and_short() {
+fn grpc_message_is_percent_encoded_and_short() {
     let stage = stage(Settings::default());
     let mut client = Raw::connect(&stage.path);
     let answer = client.call(1, MOUNT, &[LONG], &mount_request("fail:9:größer\nals 100%"));
@@ -221,7 +221,7 @@ fn item_16_grpc_message_is_percent_encoded_and_short() {
 }
 
 #[test]
-fn item_17_unimplemented_for_unknown_methods_and_compressed_requests() {
+fn unknown_methods_and_compressed_requests_are_unimplemented() {
     let stage = stage(Settings::default());
     let mut client = Raw::connect(&stage.path);
     let mut stream = 1;
@@ -254,7 +254,7 @@ fn item_17_unimplemented_for_unknown_methods_and_compressed_requests() {
 
 /// Whatever a handler answers.
 #[test]
-fn item_18_mount_never_returns_a_code_that_kubelet_does_not_take_for_final() {
+fn mount_never_returns_a_code_that_kubelet_does_not_take_for_final() {
     let stage = stage(Settings::default());
     let mut client = Raw::connect(&stage.path);
     for (at, code) in Code::ALL.into_iter().enumerate() {
@@ -272,7 +272,7 @@ fn item_18_mount_never_returns_a_code_that_kubelet_does_not_take_for_final() {
 
 /// Of the real binary, while its Mounts hang in the cloud, and without a request to it.
 #[test]
-fn item_36_version_is_answered_at_once_and_without_the_backend() {
+fn version_is_answered_at_once_and_without_the_backend() {
     let world = Arc::new(World::start());
     let version = world.driver.version().unwrap();
     assert_eq!(version.version, "v1alpha1");

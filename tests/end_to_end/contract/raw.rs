@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use csi_provider::h2::Reason;
 
-use crate::frames::{Client, headers, reset};
+use super::frames::{Client, headers, reset};
 
-pub(crate) use crate::frames::{
+pub(super) use super::frames::{
     PREFACE, Seen, call, call_head, data, framed, hello, ping, raw, settings, settings_ack, window_update,
 };
 
-pub(crate) const MOUNT: &str = "/v1alpha1.CSIDriverProvider/Mount";
-pub(crate) const VERSION: &str = "/v1alpha1.CSIDriverProvider/Version";
+pub(super) const MOUNT: &str = "/v1alpha1.CSIDriverProvider/Mount";
+pub(super) const VERSION: &str = "/v1alpha1.CSIDriverProvider/Version";
 
-pub(crate) struct Raw {
+pub(super) struct Raw {
     stream: UnixStream,
     client: Client,
     read: VecDeque<Seen>,
@@ -25,7 +25,7 @@ pub(crate) struct Raw {
 
 impl Raw {
     /// Connects and says nothing.
-    pub(crate) fn silent(path: &Path) -> Self {
+    pub(super) fn silent(path: &Path) -> Self {
         let stream = UnixStream::connect(path).unwrap();
         // So that a test that waits in vain fails instead of hanging.
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -37,19 +37,19 @@ impl Raw {
     }
 
     /// Connects, and exchanges settings.
-    pub(crate) fn connect(path: &Path) -> Self {
+    pub(super) fn connect(path: &Path) -> Self {
         let mut client = Self::silent(path);
         client.send(&hello());
         client.until(|seen| *seen == Seen::SettingsAck);
         client
     }
 
-    pub(crate) fn send(&mut self, octets: &[u8]) {
+    pub(super) fn send(&mut self, octets: &[u8]) {
         self.stream.write_all(octets).unwrap();
     }
 
     /// The next frame; `None` once the server has closed.
-    pub(crate) fn next(&mut self) -> Option<Seen> {
+    pub(super) fn next(&mut self) -> Option<Seen> {
         loop {
             if let Some(seen) = self.read.pop_front() {
                 return Some(seen);
@@ -65,7 +65,7 @@ impl Raw {
     }
 
     /// All frames up to and with the first that `is_it` accepts.
-    pub(crate) fn until(&mut self, is_it: impl Fn(&Seen) -> bool) -> Vec<Seen> {
+    pub(super) fn until(&mut self, is_it: impl Fn(&Seen) -> bool) -> Vec<Seen> {
         let mut seen = Vec::new();
         loop {
             let next = self.next().unwrap_or_else(|| panic!("closed after {seen:?}"));
@@ -78,7 +78,7 @@ impl Raw {
     }
 
     /// Sends a PING and returns what arrives before its echo.
-    pub(crate) fn ping(&mut self) -> Vec<Seen> {
+    pub(super) fn ping(&mut self) -> Vec<Seen> {
         let echo = Seen::Ping {
             ack: true,
             payload: *b"are you?",
@@ -90,7 +90,7 @@ impl Raw {
     }
 
     /// Sends a call with one message, and returns the frames of its answer.
-    pub(crate) fn call(
+    pub(super) fn call(
         &mut self,
         stream: u32,
         path: &str,
@@ -102,7 +102,7 @@ impl Raw {
     }
 
     /// The frames of the stream's answer.
-    pub(crate) fn answer(&mut self, stream: u32) -> Vec<Seen> {
+    pub(super) fn answer(&mut self, stream: u32) -> Vec<Seen> {
         let mut seen = self.until(|next| next.ends(stream));
         seen.retain(|next| match next {
             Seen::Headers { stream: of, .. } | Seen::Data { stream: of, .. } => *of == stream,
@@ -112,7 +112,7 @@ impl Raw {
     }
 
     /// The number in `grpc-status` of an answer, and its message as it was sent.
-    pub(crate) fn status(answer: &[Seen]) -> (u8, String) {
+    pub(super) fn status(answer: &[Seen]) -> (u8, String) {
         let last = answer.last().unwrap();
         let number = last.field("grpc-status").unwrap_or_else(|| panic!("{answer:?}"));
         let message = last.field("grpc-message").unwrap_or_default().to_owned();
@@ -120,11 +120,11 @@ impl Raw {
     }
 }
 
-pub(crate) fn cancel(stream: u32) -> Vec<u8> {
+pub(super) fn cancel(stream: u32) -> Vec<u8> {
     reset(stream, Reason::CANCEL)
 }
 
 /// A header section of exactly these fields.
-pub(crate) fn section(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn section(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
     headers(stream, fields, false)
 }
