@@ -51,6 +51,18 @@ impl Diagnostic {
         }
     }
 
+    /// Whether there are at most so many of what.
+    ///
+    /// # Errors
+    /// There are more.
+    pub(crate) fn bound(count: usize, what: &str, most: usize, remedy: &str) -> Result<(), Self> {
+        if count <= most {
+            return Ok(());
+        }
+        let text = format!("{count} {what} are more than the limit of {most}");
+        Err(Self::new(text, remedy))
+    }
+
     /// The same about the value that is called `what` and stands at `at`, if nothing within it is what is wrong.
     pub(crate) fn within(self, what: &str, at: Position) -> Self {
         let text = format!("{what}: {}", self.text);

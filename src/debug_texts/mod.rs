@@ -3,6 +3,8 @@
 //! Every type whose text could hold anything is here: filled with canaries and printed in `samples.rs`, or in
 //! `REASONS` with why it holds no secret. `scan.rs` reads in the source which types those are, so that a new one
 //! fails this test until it is in either. What holds octets and needs no `Debug` has none outside of tests.
+//!
+//! It stays in `src/` because most of these types are private, and nothing should become public for a test.
 
 mod samples;
 mod scan;
@@ -124,7 +126,6 @@ const REASONS: &[(&str, &[&str])] = &[
             "params::names::ExternalId",
             "params::names::Region",
             "params::names::RoleArn",
-            "params::names::Version",
             "params::plan::Object",
             "params::plan::Part",
             "params::plan::Pod",

@@ -37,22 +37,19 @@ impl Encoding {
         }
     }
 
-    /// The decoded bytes; nothing if `value` is not encoded so. White space around and line breaks within, as
-    /// tools print them, are skipped.
-    pub(super) fn decode(self, value: &Secret) -> Option<Secret> {
-        let text: Vec<u8> = value
-            .expose()
-            .iter()
-            .copied()
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .collect();
-        let text = Secret::new(text);
+    /// The decoded bytes. White space around and line breaks within, as tools print them, are skipped.
+    pub(super) fn decode(self, value: &Secret) -> Result<Secret, Diagnostic> {
+        let text = value.expose().iter().copied();
+        let text = Secret::new(text.filter(|byte| !byte.is_ascii_whitespace()).collect());
         let bytes = match self {
-            Self::Base64 => engine(&base64::alphabet::STANDARD).decode(text.expose()).ok()?,
-            Self::Base64Url => engine(&base64::alphabet::URL_SAFE).decode(text.expose()).ok()?,
-            Self::Hex => hex(text.expose())?,
+            Self::Base64 => engine(&base64::alphabet::STANDARD).decode(text.expose()).ok(),
+            Self::Base64Url => engine(&base64::alphabet::URL_SAFE).decode(text.expose()).ok(),
+            Self::Hex => hex(text.expose()),
         };
-        Some(Secret::new(bytes))
+        bytes.map(Secret::new).ok_or_else(|| {
+            let wrong = format!("the value is not {}", self.name());
+            Diagnostic::new(wrong, "correct objectEncoding, or the value")
+        })
     }
 }
 
@@ -79,6 +76,7 @@ mod tests {
     fn decoded(encoding: Encoding, text: &str) -> Option<Vec<u8>> {
         encoding
             .decode(&Secret::from(text.to_owned()))
+            .ok()
             .map(|secret| secret.expose().to_vec())
     }
 

@@ -19,43 +19,24 @@ pub struct FileName(String);
 impl FileName {
     /// Checks a final path.
     pub(crate) fn parse(path: &str) -> Result<Self, Diagnostic> {
-        let shorter = "give the file a shorter name with objectAlias";
-        let has = |test: fn(&str) -> bool| path.split('/').any(test);
+        let another = "give the file another name with objectAlias";
+        let slashes = "write single slashes, and none at the end";
+        let hidden = "starts with two dots, which the driver keeps for itself";
+        let components = || path.split('/');
+        let has = |component: &str| components().any(|it| it == component);
+        let is_deep = components().count() > limits::PATH_COMPONENTS;
+        let is_long = components().any(|it| it.len() > limits::PATH_COMPONENT_BYTES);
         let faults = [
-            (
-                path.is_empty(),
-                "is empty",
-                "give the file a name with objectAlias",
-            ),
+            (path.is_empty(), "is empty", another),
             (path.starts_with('/'), "is absolute", "start it without a slash"),
             (path.contains('\0'), "holds a NUL byte", "remove it"),
-            (path.len() > limits::PATH_BYTES, "is too long", shorter),
-            (
-                path.split('/').count() > limits::PATH_COMPONENTS,
-                "lies too many directories deep",
-                "give the file another name with objectAlias",
-            ),
-            (
-                has(|it| it == ".."),
-                "climbs out of its directory",
-                "remove \"..\"",
-            ),
-            (has(|it| it == "."), "has a component \".\"", "remove it"),
-            (
-                has(str::is_empty),
-                "has an empty component",
-                "write single slashes, and none at the end",
-            ),
-            (
-                has(|it| it.len() > limits::PATH_COMPONENT_BYTES),
-                "has a component of more than 255 bytes",
-                shorter,
-            ),
-            (
-                path.starts_with(".."),
-                "starts with two dots, which the driver keeps for itself",
-                "choose another name",
-            ),
+            (path.len() > limits::PATH_BYTES, "is too long", another),
+            (is_deep, "lies too many directories deep", another),
+            (has(".."), "climbs out of its directory", "remove \"..\""),
+            (has("."), "has a component \".\"", "remove it"),
+            (has(""), "has an empty component", slashes),
+            (is_long, "has a component of more than 255 bytes", another),
+            (path.starts_with(".."), hidden, "choose another name"),
         ];
         match faults.into_iter().find(|(is_there, ..)| *is_there) {
             None => Ok(Self(path.to_owned())),
@@ -84,9 +65,6 @@ impl Translation {
 
     /// Reads the parameter: `False` in any case, or a single character.
     pub(super) fn parse(text: &str) -> Result<Self, Diagnostic> {
-        if text.is_empty() {
-            return Ok(Self::DEFAULT);
-        }
         if text.eq_ignore_ascii_case("false") {
             return Ok(Self::Off);
         }

@@ -40,7 +40,7 @@ pub use encoding::Encoding;
 pub use file_name::FileName;
 #[cfg(any(test, fuzzing))]
 pub(crate) use file_name::Translation;
-pub use names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version, is_storage_gateway};
+pub use names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, is_storage_gateway};
 pub(crate) use plan::Part;
 pub use plan::{CrossAccount, Object, Plan, PlannedFile, Pod};
 pub use problem::{Place, Problem, Problems};
@@ -48,8 +48,6 @@ pub use read::{CLASS as CLASS_KEYS, OBJECT as OBJECT_KEYS, Options, PART as PART
 pub use render::{RenderedFile, Room, Unrendered};
 
 use read::{Attributes, Report};
-
-use crate::jmespath::Expression;
 
 /// What the driver sends with a Mount, as text.
 #[derive(Clone, Copy)]
@@ -80,11 +78,6 @@ pub fn examine(input: &Input<'_>, options: &Options) -> (Result<Plan, Problems>,
         Some(plan) if report.problems.is_empty() => (Ok(plan), report.warnings),
         _ => (Err(report.problems.sorted()), report.warnings),
     }
-}
-
-/// Whether a JMESPath expression has the same result for every value.
-pub(crate) fn never_reads(expression: &str) -> bool {
-    Expression::parse(expression).is_ok_and(|expression| expression.is_constant())
 }
 
 /// Whose attributes these are, and the name of the class, whatever else is wrong with them. Nothing if that cannot be

@@ -23,12 +23,7 @@ impl Service {
             "kms" => Ok(Self::Kms),
             "oos" => Ok(Self::Oos),
             other => {
-                let remedy = match other.trim().to_ascii_lowercase().as_str() {
-                    near @ ("kms" | "oos") => format!("write \"{near}\""),
-                    _ => {
-                        "write \"kms\" for a KMS secret or \"oos\" for an OOS encrypted parameter".to_owned()
-                    }
-                };
+                let remedy = "write \"kms\" for a KMS secret or \"oos\" for an OOS encrypted parameter";
                 Err(Diagnostic::not(other, "a type of object", remedy))
             }
         }
@@ -93,8 +88,8 @@ impl Region {
 fn is_label(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len())
         && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            .bytes()
+            .all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-'))
         && !text.starts_with('-')
         && !text.ends_with('-')
 }
@@ -172,31 +167,18 @@ impl ExternalId {
     }
 }
 
-/// A pinned version of an object.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Version {
-    /// A KMS `VersionId`.
-    Kms(String),
-    /// An OOS `ParameterVersion`, at least 1.
-    Oos(u32),
-}
-
-impl Version {
-    pub(super) fn parse(service: Service, text: &str) -> Result<Self, Diagnostic> {
-        match service {
-            Service::Kms if is_version_text(text) => Ok(Self::Kms(text.to_owned())),
-            Service::Kms => {
-                let most = limits::VERSION_BYTES;
-                let remedy = format!("write the VersionId of the secret, at most {most} characters");
-                Err(Diagnostic::not(text, "a version id", remedy))
-            }
-            Service::Oos => match text.parse::<i32>().map(u32::try_from) {
-                Ok(Ok(number)) if number >= 1 && number.to_string() == text => Ok(Self::Oos(number)),
-                _ => {
-                    let remedy = "write a whole number from 1, or leave it out for the newest";
-                    Err(Diagnostic::not(text, "a parameter version", remedy))
-                }
-            },
+/// Reads an `objectVersion`: a KMS `VersionId`, or an OOS `ParameterVersion`, which is a number from 1.
+pub(super) fn parse_version(service: Service, text: &str) -> Result<String, Diagnostic> {
+    let is_number = || {
+        text.parse()
+            .is_ok_and(|number: i32| number >= 1 && number.to_string() == text)
+    };
+    match service {
+        Service::Kms => kms_version(text, "a version id", "the VersionId of the secret"),
+        Service::Oos if is_number() => Ok(text.to_owned()),
+        Service::Oos => {
+            let remedy = "write a whole number from 1, or leave it out for the newest";
+            Err(Diagnostic::not(text, "a parameter version", remedy))
         }
     }
 }
@@ -204,55 +186,35 @@ impl Version {
 /// Reads an `objectVersionLabel`: a KMS `VersionStage`.
 pub(super) fn parse_stage(service: Service, text: &str) -> Result<String, Diagnostic> {
     match service {
+        Service::Kms => kms_version(text, "a version label", "a VersionStage such as \"ACSPrevious\""),
         Service::Oos => Err(Diagnostic::new(
             "OOS parameters have no version labels",
             "pin a number with objectVersion, or leave it out for the newest",
         )),
-        Service::Kms if is_version_text(text) => Ok(text.to_owned()),
-        Service::Kms => {
-            let most = limits::VERSION_BYTES;
-            let remedy = format!("write a VersionStage such as \"ACSPrevious\", at most {most} characters");
-            Err(Diagnostic::not(text, "a version label", remedy))
-        }
     }
 }
 
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kms(id) => f.write_str(id),
-            Self::Oos(number) => write!(f, "{number}"),
-        }
-    }
-}
-
-/// Whether `text` can be a KMS VersionId or VersionStage.
-fn is_version_text(text: &str) -> bool {
-    (1..=limits::VERSION_BYTES).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+/// A KMS VersionId or VersionStage.
+fn kms_version(text: &str, what: &str, form: &str) -> Result<String, Diagnostic> {
+    let most = limits::VERSION_BYTES;
+    let fits = (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    let remedy = || format!("write {form}, at most {most} characters");
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| Diagnostic::not(text, what, remedy()))
 }
 
 /// The region of an `objectName` that begins with `acs:`: the ARN `acs:kms:<region>:<account>:secret/<name>`.
 pub(super) fn arn_region(text: &str) -> Result<Region, Diagnostic> {
-    let form = "write \"acs:kms:<region>:<account id>:secret/<name>\"";
-    let wrong = |text: String| Diagnostic::new(text, form);
     let parts: Vec<&str> = text.splitn(5, ':').collect();
-    let [_, service, region, account, resource] = parts[..] else {
-        let text = "a name that begins with acs: must be the ARN of a KMS secret";
-        return Err(wrong(text.to_owned()));
+    let is_secret = |resource: &str| resource.len() > "secret/".len() && resource.starts_with("secret/");
+    let region = match parts[..] {
+        [_, "kms", region, account, secret] if is_account(account) && is_secret(secret) => {
+            Region::new(region)
+        }
+        _ => None,
     };
-    if service != "kms" {
-        return Err(wrong(format!("an ARN of {} is not one of KMS", quoted(service))));
-    }
-    let region = Region::new(region)
-        .ok_or_else(|| wrong(format!("the ARN has no valid region: {}", quoted(region))))?;
-    if !is_account(account) {
-        let text = format!("the ARN has no valid account id: {}", quoted(account));
-        return Err(wrong(text));
-    }
-    match resource.strip_prefix("secret/") {
-        Some(name) if !name.is_empty() => Ok(region),
-        _ => Err(wrong("the ARN names no secret".to_owned())),
-    }
+    let remedy = "write \"acs:kms:<region>:<account id>:secret/<name>\"";
+    region.ok_or_else(|| Diagnostic::not(text, "the ARN of a KMS secret", remedy))
 }
 
 /// Whether `text` is an account id: digits only.

@@ -2,7 +2,7 @@
 
 use super::encoding::Encoding;
 use super::file_name::{FileName, Translation};
-use super::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version};
+use super::names::{Endpoint, ExternalId, Mode, Region, RoleArn, Service};
 use super::problem::{Place, Problem};
 use crate::diagnostic::quoted;
 use crate::jmespath::Expression;
@@ -53,7 +53,7 @@ pub struct Object {
     /// Where it lives.
     pub service: Service,
     /// The pinned version; the newest if none.
-    pub version: Option<Version>,
+    pub version: Option<String>,
     /// The KMS `VersionStage` (`objectVersionLabel`); never with OOS.
     pub stage: Option<String>,
     /// The object's own region, from its `region` or its ARN; the class's if none.
@@ -119,14 +119,6 @@ pub(crate) enum Part {
 }
 
 impl PlannedFile {
-    /// The file's name, if it is known before the value is.
-    pub fn name(&self) -> Option<&FileName> {
-        match &self.part {
-            Part::Whole(name) | Part::Expression(_, name) => Some(name),
-            Part::Keys { .. } => None,
-        }
-    }
-
     /// The expression that selects its contents.
     pub fn expression(&self) -> Option<&str> {
         match &self.part {

@@ -101,15 +101,11 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.place.to_string();
-        if !place.is_empty() {
-            write!(f, "{place}: ")?;
+        let wrong = Diagnostic::new(self.text.as_str(), self.remedy.as_str());
+        match self.place.to_string().as_str() {
+            "" => write!(f, "{wrong}"),
+            place => write!(f, "{place}: {wrong}"),
         }
-        f.write_str(&self.text)?;
-        if !self.remedy.is_empty() {
-            write!(f, "; {}", self.remedy)?;
-        }
-        Ok(())
     }
 }
 
@@ -159,17 +155,15 @@ impl fmt::Display for Problems {
     /// All of them in one line, cut where [`limits::PROBLEMS_MESSAGE_BYTES`] is reached.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut written = 0_usize;
-        let all = self.list.len().saturating_add(self.dropped);
         for (index, problem) in self.list.iter().enumerate() {
-            let text = problem.to_string();
-            if index > 0 && written.saturating_add(text.len()) > limits::PROBLEMS_MESSAGE_BYTES {
+            let text = bounded(&problem.to_string(), limits::PROBLEMS_MESSAGE_BYTES);
+            written = written.saturating_add(text.len());
+            if index > 0 && written > limits::PROBLEMS_MESSAGE_BYTES {
+                let all = self.list.len().saturating_add(self.dropped);
                 return write!(f, " | and {} more", all.saturating_sub(index));
             }
-            if index > 0 {
-                f.write_str(" | ")?;
-            }
-            f.write_str(&bounded(&text, limits::PROBLEMS_MESSAGE_BYTES))?;
-            written = written.saturating_add(text.len());
+            let separator = if index > 0 { " | " } else { "" };
+            write!(f, "{separator}{text}")?;
         }
         Ok(())
     }

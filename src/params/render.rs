@@ -164,29 +164,27 @@ impl<'a> Rendering<'a> {
     }
 
     fn object(&mut self, index: usize, object: &'a Object, value: &Secret) -> Result<(), Unrendered> {
-        let decoded = match decode(object.encoding, value) {
+        let decoded = object.encoding.map(|encoding| encoding.decode(value));
+        let decoded = match decoded.transpose() {
             Ok(decoded) => decoded,
             Err(wrong) => return self.note(&object.place, Err(wrong.into())),
         };
         let value = decoded.as_ref().unwrap_or(value);
-        let mut document = None;
         for file in &object.files {
             if let Part::Whole(name) = &file.part {
                 let made = self.add(index, file, name.clone(), value.duplicate());
                 self.note(&file.place, made)?;
-                continue;
-            }
-            if document.is_none() {
-                match self.document(value) {
-                    Ok(read) => document = Some(read),
-                    Err(halt) => return self.note(&object.place, Err(halt)),
-                }
-            }
-            if let Some(document) = &document {
-                self.part(index, file, document)?;
             }
         }
-        Ok(())
+        let is_part = |file: &&PlannedFile| !matches!(file.part, Part::Whole(_));
+        let mut parts = object.files.iter().filter(is_part).peekable();
+        if parts.peek().is_none() {
+            return Ok(());
+        }
+        match self.document(value) {
+            Ok(document) => parts.try_for_each(|file| self.part(index, file, &document)),
+            Err(halt) => self.note(&object.place, Err(halt)),
+        }
     }
 
     fn document(&mut self, value: &Secret) -> Result<Value, Halt> {
@@ -214,10 +212,8 @@ impl<'a> Rendering<'a> {
             }
             (Part::Keys { .. }, other) => {
                 let kind = other.type_name();
-                Err(Halt::Wrong(Diagnostic::new(
-                    format!("all keys are asked for, but the value is a JSON {kind}"),
-                    "write expressions, or leave jmesPath out",
-                )))
+                let text = format!("all keys are asked for, but the value is a JSON {kind}");
+                Err(Diagnostic::new(text, "write expressions, or leave jmesPath out").into())
             }
             (Part::Expression(expression, name), _) => {
                 let found = self.found(expression, document);
@@ -286,7 +282,10 @@ impl<'a> Rendering<'a> {
             self.room.halt(&fault, wrong)
         })?;
         let contents = Secret::from(text.as_str().to_owned());
-        Ok(decode(encoding, &contents)?.unwrap_or(contents))
+        match encoding {
+            Some(encoding) => Ok(encoding.decode(&contents)?),
+            None => Ok(contents),
+        }
     }
 
     fn add(
@@ -314,18 +313,6 @@ impl<'a> Rendering<'a> {
         });
         Ok(())
     }
-}
-
-/// The decoded value, if there is something to decode.
-fn decode(encoding: Option<Encoding>, value: &Secret) -> Result<Option<Secret>, Diagnostic> {
-    let decoded = encoding.map(|encoding| {
-        let wrong = || {
-            let text = format!("the value is not {}", encoding.name());
-            Diagnostic::new(text, "correct objectEncoding, or the value")
-        };
-        encoding.decode(value).ok_or_else(wrong)
-    });
-    decoded.transpose()
 }
 
 /// A null result. Often a key with a dot or a hyphen in it, read as a path.

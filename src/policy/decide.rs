@@ -198,11 +198,12 @@ fn any(patterns: &[Pattern], text: &str) -> bool {
 
 impl fmt::Display for Permit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rule {}", quoted(self.rule))?;
-        if self.in_some_region {
-            f.write_str(", in some regions only")?;
-        }
-        Ok(())
+        let limit = if self.in_some_region {
+            ", in some regions only"
+        } else {
+            ""
+        };
+        write!(f, "rule {}{limit}", quoted(self.rule))
     }
 }
 

@@ -67,9 +67,8 @@ impl PolicyFile {
     }
 
     fn look(&self) -> Seen<Arc<Policy>> {
-        let seen = self.0.look(limits::POLICY_BYTES, |bytes| match parsed(bytes) {
-            Ok(policy) => Ok(Arc::new(policy)),
-            Err(wrong) => Err(wrong.to_string()),
+        let seen = self.0.look(limits::POLICY_BYTES, |bytes| {
+            parsed(bytes).map(Arc::new).map_err(|wrong| wrong.to_string())
         });
         match (&seen.problem, &seen.value) {
             _ if !seen.is_news => {}
@@ -89,10 +88,8 @@ impl PolicyFile {
         } else {
             "until it is mended nobody may read with the provider's identity"
         };
-        format!(
-            "access policy {}: {problem}; {consequence}",
-            self.path().display()
-        )
+        let path = self.path().display();
+        format!("access policy {path}: {problem}; {consequence}")
     }
 
     /// What the policy says of each object, in the order of the plan; `None` if the Mount is exempt. The node is asked for
@@ -104,9 +101,11 @@ impl PolicyFile {
         region: impl FnOnce() -> Result<Region, String>,
     ) -> Result<Option<Vec<Verdict>>, Refusal> {
         self.ask(plan, principal, region, |policy, question| {
-            let verdicts = policy.verdicts(question)?.into_iter();
-            let told = verdicts.map(|it| it.map(|it| it.to_string()).map_err(|it| it.to_string()));
-            Some(told.collect())
+            let verdicts = policy.verdicts(question)?;
+            let is_open = verdicts.iter().flatten().any(|permit| permit.in_some_region);
+            let told = verdicts.into_iter();
+            let told = told.map(|it| it.map(|it| it.to_string()).map_err(|it| it.to_string()));
+            Some((told.collect(), is_open))
         })
     }
 
@@ -119,7 +118,9 @@ impl PolicyFile {
         region: impl FnOnce() -> Result<Region, String>,
     ) -> Result<(), Refusal> {
         let decision = self.ask(plan, principal, region, |policy, question| {
-            Some(policy.decide(question))
+            let decision = policy.decide(question);
+            let is_open = decision == Decision::RegionNeeded;
+            Some((decision, is_open))
         })?;
         let reason = match decision {
             None | Some(Decision::Exempt | Decision::Permitted) => return Ok(()),
@@ -130,14 +131,14 @@ impl PolicyFile {
         Err(Refusal::Rules { path, reason })
     }
 
-    /// What `answer` makes of the policy and a question that has the node's region if a rule depends on it. Nothing if there
-    /// is no policy, and none is needed.
+    /// What `answer` makes of the policy and a question; if it says that this is open, with the node's region in it. Nothing
+    /// if there is no policy, and none is needed.
     fn ask<T>(
         &self,
         plan: &Plan,
         principal: Principal,
         region: impl FnOnce() -> Result<Region, String>,
-        answer: impl FnOnce(&Policy, &Question<'_>) -> Option<T>,
+        answer: impl Fn(&Policy, &Question<'_>) -> Option<(T, bool)>,
     ) -> Result<Option<T>, Refusal> {
         let policy = match self.current() {
             Ok(policy) => policy,
@@ -145,17 +146,19 @@ impl PolicyFile {
             Err(_) if principal != Principal::Provider => return Ok(None),
             Err(problem) => return Err(Refusal::NoPolicy(problem)),
         };
-        let question = Question {
-            plan,
-            principal,
-            region: None,
+        let ask = |region| {
+            let question = Question {
+                plan,
+                principal,
+                region,
+            };
+            answer(&policy, &question)
         };
-        let region = match policy.decide(&question) {
-            Decision::RegionNeeded => Some(region().map_err(Refusal::Region)?),
-            _ => None,
+        let answered = match ask(None) {
+            Some((_, true)) => ask(Some(&region().map_err(Refusal::Region)?)),
+            answered => answered,
         };
-        let region = region.as_ref();
-        Ok(answer(&policy, &Question { region, ..question }))
+        Ok(answered.map(|(answer, _)| answer))
     }
 }
 

@@ -31,11 +31,7 @@ impl Policy {
             other => Err(Diagnostic::not(other, "known here", "write 1")),
         })?;
         let nodes = policy.list("rules")?;
-        let (count, most) = (nodes.len(), limits::POLICY_RULES);
-        if count > most {
-            let text = format!("{count} rules are more than the limit of {most}");
-            return Err(Diagnostic::new(text, ""));
-        }
+        Diagnostic::bound(nodes.len(), "rules", limits::POLICY_RULES, "")?;
         let rules = (1..).zip(nodes).map(|(number, node)| rule(number, node));
         let rules: Vec<Rule> = rules.collect::<Result<_, _>>()?;
         let mut names = HashSet::new();
@@ -118,12 +114,11 @@ fn grant(rule: &str, node: &Node) -> Result<Grant, Diagnostic> {
         if role.as_str().starts_with("acs:ram::") || role.is_anything() {
             return Ok(role);
         }
-        let remedy = "write \"acs:ram::<account id>:role/<role name>\"";
-        Err(Diagnostic::not(
-            role.as_str(),
+        let (what, remedy) = (
             "a pattern of a role's ARN",
-            remedy,
-        ))
+            "write \"acs:ram::<account id>:role/<role name>\"",
+        );
+        Err(Diagnostic::not(role.as_str(), what, remedy))
     })?;
     Ok(Grant {
         service,
@@ -155,11 +150,8 @@ impl<'a> Mapping<'a> {
         if !matches!(node.kind, Kind::Map(_)) {
             return Err(node.expected("a mapping", "").within(&what, node.at));
         }
-        for (key, name) in node
-            .entries()
-            .iter()
-            .filter_map(|(key, _)| Some((key, key.as_text()?)))
-        {
+        for (key, _) in node.entries() {
+            let name = key.as_text().unwrap_or_default();
             if !known.contains(&name) {
                 let text = format!("{what} has an unknown key {}", quoted(name));
                 return Err(Diagnostic::at(key.at, text, suggestion("key", name, known)));
@@ -193,11 +185,8 @@ impl<'a> Mapping<'a> {
 
     /// A list that must be there, and may be empty.
     fn list(&self, key: &str) -> Result<&'a [Node], Diagnostic> {
-        let list = self
-            .node
-            .list_field(key)
-            .map_err(|wrong| self.wrong(key, wrong))?;
-        self.need(key, list)
+        let list = self.node.list_field(key);
+        self.need(key, list.map_err(|wrong| self.wrong(key, wrong))?)
     }
 
     /// A list of what `parse` reads. One that is there and empty is an error: some would read it as all, and some as none.

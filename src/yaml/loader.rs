@@ -104,22 +104,15 @@ impl Loader {
     }
 
     fn end(&mut self) -> Result<(), Diagnostic> {
-        let Some(Open {
-            at,
-            anchor,
-            is_map,
-            nodes,
-        }) = self.open.pop()
-        else {
+        let Some(open) = self.open.pop() else {
             return Ok(());
         };
-        let kind = if is_map {
-            Kind::Map(merged(nodes)?)
-        } else {
-            Kind::List(nodes)
+        let kind = match open.is_map {
+            true => Kind::Map(merged(open.nodes)?),
+            false => Kind::List(open.nodes),
         };
-        let style = Style::Plain;
-        self.finish(Node { at, style, kind }, anchor)
+        let (at, style) = (open.at, Style::Plain);
+        self.finish(Node { at, style, kind }, open.anchor)
     }
 
     /// Places a complete node where it belongs.

@@ -25,10 +25,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Diagnostic> {
 
 /// Reads one document; [`Kind::Null`] when there is none.
 pub(crate) fn parse_within(text: &str, bounds: Bounds) -> Result<Node, Diagnostic> {
-    if text.len() > bounds.bytes {
-        let text = format!("{} bytes are more than the limit of {}", text.len(), bounds.bytes);
-        return Err(Diagnostic::new(text, bounds.remedy));
-    }
+    Diagnostic::bound(text.len(), "bytes", bounds.bytes, bounds.remedy)?;
     let options = granit_parser::options! {
         emit_comments: false,
         flow_nesting_limit: bounds.depth,

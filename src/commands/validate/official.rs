@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::scalar::{not_text, survives};
 use crate::diagnostic::{Position, quoted};
+use crate::jmespath::Expression;
 use crate::limits;
-use crate::params::{Place, Problem, never_reads};
+use crate::params::{Place, Problem};
 use crate::yaml::{Kind, Node};
 
 /// Keys of ours that the official provider does not know, and what is missing there.
@@ -326,7 +327,7 @@ impl Notes {
                 let text = "the official provider takes keys in random order; here they are in the order of their bytes";
                 self.field(&reading, "path", text);
             }
-            if never_reads(expression) {
+            if Expression::parse(expression).is_ok_and(|it| it.is_constant()) {
                 let text = "the official provider mounts this fixed text; here the mount fails if the text names a key of the value";
                 self.field(&reading, "path", text);
             }

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::keys;
 use super::report::Report;
-use crate::diagnostic::quoted;
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::limits;
 use crate::params::plan::Pod;
 use crate::params::problem::Place;
@@ -33,12 +33,9 @@ impl Attributes {
     /// Reads the JSON. Nothing when it is no object, or when its `objects` is no text; problems go to `report`.
     pub(crate) fn parse(text: &str, report: &mut Report) -> Option<Self> {
         let place = Place::parameter("attributes");
-        let (size, most) = (text.len(), limits::ATTRIBUTES_BYTES);
-        if size > most {
-            let text = format!("{size} bytes are more than the limit of {most}");
-            report.problem(&place, text, "make the SecretProviderClass smaller");
-            return None;
-        }
+        let remedy = "make the SecretProviderClass smaller";
+        let size = Diagnostic::bound(text.len(), "bytes", limits::ATTRIBUTES_BYTES, remedy);
+        report.take(&place, size)?;
         let entries = Entries {
             attributes: Self::default(),
             readable: true,
@@ -102,7 +99,7 @@ impl Attributes {
         let unknown = self.unknown.iter_mut().zip(digest.finalize());
         unknown.for_each(|(sum, byte)| *sum ^= byte);
         let place = |name: String| Place::parameter(&name);
-        report.unknown_key("parameter", key, Some(value), keys::CLASS, place);
+        report.unknown_key("parameter", key, keys::asks(value), keys::CLASS, place);
     }
 }
 

@@ -7,9 +7,11 @@ use crate::diagnostic::{Diagnostic, quoted};
 use crate::limits;
 use crate::params::file_name::{Paths, Translation};
 use crate::params::names::{Mode, Region, Service, parse_boolean};
-use crate::params::plan::{Object, Plan};
+use crate::params::plan::{Object, Part, Plan};
 use crate::params::problem::Place;
 use crate::yaml::{self, Kind, Node};
+
+const SPLIT: &str = "split the SecretProviderClass";
 
 /// Reads the parameters. Incomplete when `report` holds problems afterwards.
 pub(crate) fn plan(attributes: Attributes, permission: Mode, report: &mut Report) -> Plan {
@@ -23,10 +25,8 @@ pub(crate) fn plan(attributes: Attributes, permission: Mode, report: &mut Report
         translation,
         mode: mode.unwrap_or(permission),
     };
-    let items = report.take(
-        &Place::parameter("objects"),
-        items(attributes.parameter("objects")),
-    );
+    let items = items(attributes.parameter("objects"));
+    let items = report.take(&Place::parameter("objects"), items);
     let objects = objects(&items.unwrap_or_default(), &class, report);
     clashes(&objects, report);
     Plan {
@@ -62,12 +62,10 @@ fn items(text: &str) -> Result<Vec<Node>, Diagnostic> {
     match root.kind {
         Kind::Null => Err(Diagnostic::new(nothing("missing or empty"), example)),
         Kind::List(items) if items.is_empty() => Err(Diagnostic::new(nothing("the list is empty"), example)),
-        Kind::List(items) if items.len() > limits::OBJECTS => {
-            let (count, most) = (items.len(), limits::OBJECTS);
-            let text = format!("{count} items are more than the limit of {most}");
-            Err(Diagnostic::new(text, "split the SecretProviderClass"))
+        Kind::List(items) => {
+            Diagnostic::bound(items.len(), "items", limits::OBJECTS, SPLIT)?;
+            Ok(items)
         }
-        Kind::List(items) => Ok(items),
         Kind::Map(_) | Kind::Text(_) => Err(root.expected("a list", example)),
     }
 }
@@ -77,8 +75,9 @@ fn objects(items: &[Node], class: &Class<'_>, report: &mut Report) -> Vec<Object
     let mut items = (1..).zip(items).peekable();
     while let Some((number, item)) = items.next() {
         let place = Place::item(number, None).at(item.at);
-        let follower = items.next_if(|(_, next)| lacks_type(item) && lone_type(next).is_some());
-        let completing = follower.and_then(|(number, next)| completion(number, next, report));
+        let completing = items
+            .next_if(|(_, next)| lacks_type(item) && lone_type(next).is_some())
+            .and_then(|(number, next)| completion(number, next, report));
         let remedy = match &item.kind {
             Kind::Map(_) => {
                 objects.extend(object::parse(item, place, class, completing, report));
@@ -121,17 +120,10 @@ fn completion(number: usize, item: &Node, report: &mut Report) -> Option<Service
 fn clashes(objects: &[Object], report: &mut Report) {
     let mut paths = Paths::default();
     for file in objects.iter().flat_map(|object| &object.files) {
-        if let Some(name) = file.name() {
+        if let Part::Whole(name) | Part::Expression(_, name) = &file.part {
             report.take(&file.place, paths.take(name, &file.place));
         }
     }
-    let (count, most) = (paths.len(), limits::FILES);
-    if count > most {
-        let text = format!("{count} files are more than the limit of {most}");
-        report.problem(
-            &Place::parameter("objects"),
-            text,
-            "split the SecretProviderClass",
-        );
-    }
+    let count = Diagnostic::bound(paths.len(), "files", limits::FILES, SPLIT);
+    report.take(&Place::parameter("objects"), count);
 }

@@ -1,5 +1,6 @@
 //! The fields of one mapping of `objects`: what is wrong with them goes to the report, and counts as absent.
 
+use super::keys;
 use super::report::Report;
 use crate::diagnostic::Diagnostic;
 use crate::params::problem::Place;
@@ -28,17 +29,14 @@ impl<'a, 'r> Fields<'a, 'r> {
         let mut seen: Vec<(&str, &Node)> = Vec::new();
         for (key, value) in mapping.entries() {
             let text = key.as_text().unwrap_or_default();
-            let here = place.field(format!("{prefix}{text}"), key.at);
             let Some(name) = known.iter().find(|name| key.is_text(name)) else {
-                let asked = match &value.kind {
-                    Kind::Null => Some(""),
-                    _ => value.as_text(),
-                };
-                report.unknown_key("key", text, asked, known, |name| {
+                let asks = !matches!(value.kind, Kind::Null) && value.as_text().is_none_or(keys::asks);
+                report.unknown_key("key", text, asks, known, |name| {
                     place.field(format!("{}{name}", prefix.replace('.', " ")), key.at)
                 });
                 continue;
             };
+            let here = place.field(format!("{prefix}{text}"), key.at);
             if let Some((_, first)) = seen.iter().find(|(other, _)| other == name) {
                 let text = format!("the key {name} stands here and at {}", first.at);
                 report.problem(&here, text, "keep one of them");
@@ -98,6 +96,10 @@ impl<'a, 'r> Fields<'a, 'r> {
     pub(super) fn take<T>(&mut self, name: &str, read: Result<T, Diagnostic>) -> Option<T> {
         read.map_err(|wrong| self.report.problems.add(&self.at(name), wrong))
             .ok()
+    }
+
+    pub(super) fn warn(&mut self, name: &str, text: impl Into<String>) {
+        self.report.warn(&self.at(name), text);
     }
 
     pub(super) fn problem(&mut self, name: &str, text: impl Into<String>, remedy: &str) {

@@ -8,7 +8,8 @@ use crate::limits;
 use crate::params::encoding::Encoding;
 use crate::params::file_name::{FileName, Translation};
 use crate::params::names::{
-    Endpoint, ExternalId, Mode, Region, RoleArn, Service, Version, arn_region, parse_boolean, parse_stage,
+    Endpoint, ExternalId, Mode, Region, RoleArn, Service, arn_region, parse_boolean, parse_stage,
+    parse_version,
 };
 use crate::params::plan::{CrossAccount, Object, Part, PlannedFile};
 use crate::params::problem::Place;
@@ -36,10 +37,9 @@ pub(super) fn parse(
     let remedy = "each item that begins with \"-\" needs its own objectName; if the line belongs to the item above, \
          remove the \"-\" and align it with that item's objectName";
     let name = fields.required("objectName", remedy)?;
-    if name.len() > limits::OBJECT_NAME_BYTES {
-        let text = format!("longer than {} bytes", limits::OBJECT_NAME_BYTES);
-        fields.problem("objectName", text, "write the name of the object");
-    }
+    let most = limits::OBJECT_NAME_BYTES;
+    let size = Diagnostic::bound(name.len(), "bytes", most, "write the name of the object");
+    fields.take("objectName", size);
 
     let given = fields.parsed("objectType", Service::parse);
     let service = given.or(completing).unwrap_or(Service::Kms);
@@ -57,7 +57,7 @@ pub(super) fn parse(
         item: fields.place.item.unwrap_or_default(),
         name: name.to_owned(),
         service,
-        version: fields.parsed("objectVersion", |text| Version::parse(service, text)),
+        version: fields.parsed("objectVersion", |text| parse_version(service, text)),
         stage: fields.parsed("objectVersionLabel", |text| parse_stage(service, text)),
         region: region(&mut fields, name, service, class.region),
         kms_endpoint: endpoint(&mut fields, service),
@@ -100,10 +100,7 @@ fn region(
 fn endpoint(fields: &mut Fields<'_, '_>, service: Service) -> Option<Endpoint> {
     let endpoint = fields.parsed("kmsEndpoint", Endpoint::parse)?;
     if service == Service::Oos {
-        let place = fields.at("kmsEndpoint");
-        fields
-            .report
-            .warn(&place, "has no effect on an OOS parameter; remove it");
+        fields.warn("kmsEndpoint", "has no effect on an OOS parameter; remove it");
         return None;
     }
     Some(endpoint)

@@ -2,7 +2,7 @@
 
 use super::fields::Fields;
 use super::keys;
-use crate::diagnostic::{Diagnostic, quoted};
+use crate::diagnostic::quoted;
 use crate::jmespath::{Expression, is_identifier};
 use crate::params::encoding::Encoding;
 use crate::params::file_name::{FileName, Translation};
@@ -85,10 +85,8 @@ fn part(
                 fields.problem("prefix", text, "put it into objectAlias");
             }
             let expression = fields.parsed("path", Expression::parse);
-            let warning = expression.as_ref().and_then(Expression::warning);
-            if let Some(warning) = warning.map(|warning| warning.to_string()) {
-                let place = fields.at("path");
-                fields.report.warn(&place, warning);
+            if let Some(warning) = expression.as_ref().and_then(Expression::warning) {
+                fields.warn("path", warning.to_string());
             }
             let (field, name) = match alias {
                 Some(alias) => ("objectAlias", alias),
@@ -97,8 +95,9 @@ fn part(
             if alias.is_none() && !is_identifier(path) {
                 let text = format!("the expression {} names no file", quoted(path));
                 let remedy = "add objectAlias; only a plain key names its file by itself";
-                let unnamed = expression.map(|_| Err::<(), _>(Diagnostic::new(text, remedy)));
-                fields.take("path", unnamed?);
+                if expression.is_some() {
+                    fields.problem("path", text, remedy);
+                }
                 return None;
             }
             let name = fields.take(field, FileName::parse(&translation.apply(name)));

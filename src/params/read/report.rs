@@ -59,12 +59,12 @@ impl Report {
 
     /// Notes a `kind` of key that is not among `known`, as the options say. Near words are looked for only while there is
     /// room, because looking for those of a hundred thousand keys takes long. A key that was probably meant to decide as
-    /// whom is read is a problem in any case, unless its `value` asks for nothing; `None` is a value that is no text.
+    /// whom is read is a problem in any case, if its value `asks` for anything.
     pub(super) fn unknown_key(
         &mut self,
         kind: &str,
         key: &str,
-        value: Option<&str>,
+        asks: bool,
         known: &[&'static str],
         place: impl FnOnce(String) -> Place,
     ) {
@@ -73,9 +73,7 @@ impl Report {
             let is_room = self.problems.iter().len() < limits::PROBLEMS;
             let remedy = is_room.then(|| suggestion(kind, key, known));
             self.problem(&place(), "unknown", remedy.unwrap_or_default());
-        } else if value.is_none_or(keys::asks)
-            && let Some(remedy) = self.identity_remedy(key, known)
-        {
+        } else if asks && let Some(remedy) = self.identity_remedy(key, known) {
             self.problem(&place(), "unknown, and as whom is read depends on it", remedy);
         } else if self.warnings.len() < limits::PROBLEMS {
             let text = format!("unknown and ignored; {}", suggestion(kind, key, known));
