@@ -124,10 +124,9 @@ impl Policy {
 
 /// The rule that permits to read the object: for certain, or in some region only while its own is not known.
 fn permitted<'a>(rules: &[&'a Rule], object: &Object, region: Option<&str>) -> Result<Permit<'a>, Missing> {
-    let mut closest = if rules.is_empty() {
-        Missing::Subject
-    } else {
-        Missing::Name
+    let mut closest = match rules {
+        [] => Missing::Subject,
+        _ => Missing::Name,
     };
     let mut in_some_region = None;
     for rule in rules {

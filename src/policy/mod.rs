@@ -22,7 +22,7 @@ mod model;
 mod parse;
 mod pattern;
 
-pub use decide::{Decision, Missing, Permit, Question, REMEDY};
+pub use decide::{Decision, Limit, Missing, Permit, Question, REMEDY};
 pub use file::PolicyFile;
 pub(crate) use file::{Refusal, Verdict, read};
 pub use model::{Grant, Policy, Principal, Rule, Subject};

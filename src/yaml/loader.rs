@@ -107,9 +107,10 @@ impl Loader {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
-        let kind = match open.is_map {
-            true => Kind::Map(merged(open.nodes)?),
-            false => Kind::List(open.nodes),
+        let kind = if open.is_map {
+            Kind::Map(merged(open.nodes)?)
+        } else {
+            Kind::List(open.nodes)
         };
         let (at, style) = (open.at, Style::Plain);
         self.finish(Node { at, style, kind }, open.anchor)

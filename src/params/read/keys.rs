@@ -58,17 +58,12 @@ const ELSEWHERE: [(&str, &str); 6] = [
     ("accessKeySecret", PAIR),
 ];
 
-/// As `roleArn`, in bytes.
-const SHORTEST_ATTEMPT: usize = 7;
+/// As `roleArn`, in bytes. A shorter word is nobody's attempt at one of these long names, and compared with none.
+pub(super) const SHORTEST_ATTEMPT: usize = 7;
 
 /// Whether the value of such a key asks for anything.
 pub(super) fn asks(text: &str) -> bool {
     !text.is_empty() && !matches!(parse_boolean(text), Ok(false))
-}
-
-/// Whether a key takes comparing with others. A shorter word is nobody's attempt at one of these long names.
-pub(super) fn is_compared(key: &str) -> bool {
-    key.len() >= SHORTEST_ATTEMPT
 }
 
 /// What to write instead of a key that is not among `known`, if it was probably meant to decide as whom is read.
@@ -76,7 +71,7 @@ pub(super) fn identity_suggestion(key: &str, known: &[&'static str]) -> Option<S
     let elsewhere = ELSEWHERE.iter().find(|(word, _)| word.eq_ignore_ascii_case(key));
     let meant = match elsewhere {
         Some((_, meant)) => *meant,
-        None if !is_compared(key) => return None,
+        None if key.len() < SHORTEST_ATTEMPT => return None,
         None => {
             // Two comparisons for most keys, and all of them for the few that are left.
             nearest(key, &IDENTITY)?;

@@ -17,9 +17,8 @@ pub(super) fn parse(fields: &mut Fields<'_, '_>, translation: Translation, mode:
     };
     let remedy = match &node.kind {
         Kind::List(entries) => {
-            let entries = (1..).zip(entries);
-            let parsed = entries.filter_map(|(number, entry)| part(entry, number, fields, translation, mode));
-            return parsed.collect();
+            let part = |(number, entry)| part(entry, number, fields, translation, mode);
+            return (1..).zip(entries).filter_map(part).collect();
         }
         Kind::Text(text) if text == "*" => {
             return vec![PlannedFile {
@@ -34,7 +33,11 @@ pub(super) fn parse(fields: &mut Fields<'_, '_>, translation: Translation, mode:
         Kind::Text(text) => format!("write {} below jmesPath, or \"*\" for all keys", snippet(text)),
         Kind::Map(_) | Kind::Null => "begin each entry with \"- path:\"".to_owned(),
     };
-    fields.take("jmesPath", Err::<(), _>(node.expected("a list", remedy)));
+    let place = fields.at("jmesPath");
+    fields
+        .report
+        .problems
+        .add(&place, node.expected("a list", remedy));
     Vec::new()
 }
 
@@ -90,16 +93,15 @@ fn part(
             }
             let (field, name) = match alias {
                 Some(alias) => ("objectAlias", alias),
-                None => ("path", path),
-            };
-            if alias.is_none() && !is_identifier(path) {
-                let text = format!("the expression {} names no file", quoted(path));
-                let remedy = "add objectAlias; only a plain key names its file by itself";
-                if expression.is_some() {
+                None if is_identifier(path) => ("path", path),
+                None => {
+                    let text = format!("the expression {} names no file", quoted(path));
+                    let remedy = "add objectAlias; only a plain key names its file by itself";
+                    expression?; // what is no expression is told already
                     fields.problem("path", text, remedy);
+                    return None;
                 }
-                return None;
-            }
+            };
             let name = fields.take(field, FileName::parse(&translation.apply(name)));
             Part::Expression(expression?, name?)
         }

@@ -83,11 +83,12 @@ impl Report {
 
     /// What to write instead of an unknown key, if it was probably meant to decide as whom is read.
     fn identity_remedy(&mut self, key: &str, known: &[&'static str]) -> Option<String> {
-        self.compared = self.compared.saturating_add(usize::from(keys::is_compared(key)));
-        if self.compared > limits::UNKNOWN_KEYS_COMPARED && keys::is_compared(key) {
-            return Some(
-                "remove unknown keys: there are too many to say what this one was meant to be".to_owned(),
-            );
+        if key.len() >= keys::SHORTEST_ATTEMPT {
+            self.compared = self.compared.saturating_add(1);
+            if self.compared > limits::UNKNOWN_KEYS_COMPARED {
+                let remedy = "remove unknown keys: there are too many to say what this one was meant to be";
+                return Some(remedy.to_owned());
+            }
         }
         keys::identity_suggestion(key, known)
     }
