@@ -266,9 +266,6 @@ pub const HEALTH_CONNECTIONS: usize = 128;
 /// places in turns, this is some six hundred newcomers a second.
 pub const HEALTH_GUARDED_TIME: Duration = Duration::from_millis(200);
 
-/// Connections accepted in a row before those that are open are looked at again.
-pub const HEALTH_ACCEPTS: usize = 16;
-
 /// Most bytes of a request's head. All connections at once hold a mebibyte of them.
 pub const HEALTH_REQUEST_BYTES: usize = 8 * 1024;
 
@@ -481,9 +478,6 @@ pub const REFUSED_BODY_TIME: Duration = Duration::from_secs(10);
 /// A status message. It ends up in a pod event, which holds 1 KiB.
 pub const STATUS_MESSAGE_BYTES: usize = 2_048;
 
-/// Between our answer and the caller's deadline, at most; of shorter timeouts it is a tenth.
-pub const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
-
 /// Longest time a call may take, whatever its caller grants: kubelet gives each Mount two minutes.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(110);
 
@@ -509,9 +503,9 @@ pub const CONNECTIONS_LEAVING: usize = 8;
 /// client reads nothing.
 pub const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 
-/// From then on a client has sent its request, or is late: while places are short, a connection whose first request
-/// is late has none. Clients send a request as a whole, as far as the windows let them.
-pub const REQUEST_STALL: Duration = Duration::from_secs(10);
+/// Time for a client that was told to go to complete the requests that it has begun. It is through before a newcomer's
+/// patience ([`ROOM_PATIENCE`]), even if the client then reads nothing ([`GOAWAY_STALL`]).
+pub const LEAVING_TIME: Duration = Duration::from_secs(2);
 
 /// Mounts that run at the same time: a node's volumes after a reboot, more than a hundred.
 pub const WORKERS: usize = 128;
@@ -519,21 +513,12 @@ pub const WORKERS: usize = 128;
 /// Mounts that wait for a worker; past it the answer is a final status. Twice the streams of a connection.
 pub const QUEUED_MOUNTS: usize = 512;
 
-/// A worker without work ends after this time, and gives its stack back.
-pub const WORKER_IDLE: Duration = Duration::from_secs(10);
-
 /// A worker's stack: TLS, JSON and YAML of bounded depth take a fraction.
 pub const WORKER_STACK: usize = 512 * 1024;
 
 /// The stack of a connection's reader and of its writer. The deepest is a message of unknown groups within groups, a
 /// hundred at most, which takes more than 32 KiB in a debug build.
 pub const CONNECTION_STACK: usize = 256 * 1024;
-
-/// Octets that one read of the socket takes at most: a full frame and more, so that most frames are read at once.
-pub const READ_BYTES: usize = 32_768;
-
-/// Octets that one write to the socket is given at most, plus one frame: so much of a response lies twice in memory.
-pub const WRITE_BYTES: usize = 49_152;
 
 /// A write that the peer's full socket blocks is looked at this often, to notice what else is due.
 pub const WRITE_SLICE: Duration = Duration::from_secs(1);
@@ -547,21 +532,11 @@ pub const GOAWAY_STALL: Duration = Duration::from_secs(2);
 /// Pause after a failed accept, which is mostly a lack of file descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Time for the last answers to leave at the end of the grace period.
-pub const SHUTDOWN_FLUSH: Duration = Duration::from_secs(2);
-
 /// Default of the process-wide memory budget (flag `memory-budget`).
 pub const MEMORY_BUDGET_BYTES: usize = 64 * 1024 * 1024;
 
 /// A Unix socket's path, without the terminating NUL (`sun_path` on Linux).
 pub const SOCKET_PATH_BYTES: usize = 107;
-
-/// Pause between two looks at the socket's path: one that was removed is bound again within a second.
-pub const SOCKET_WATCH_PAUSE: Duration = Duration::from_millis(250);
-
-/// Pause between two probes of another process's socket at the path. Two that are refused mean that it is dead: a
-/// process that starts listens within microseconds of its bind.
-pub const SOCKET_PROBE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Most bytes of the kernel's mount table that are read. A container has some thirty mounts of a hundred bytes.
 pub const MOUNT_TABLE_BYTES: u64 = 262_144;

@@ -115,16 +115,16 @@ struct Fields {
 
 impl<'kvs> VisitSource<'kvs> for Fields {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        let number = value.to_u64();
+        let key = key.as_str();
+        let quoted = || match self.format {
+            LogFormat::Json => json(&value.to_string()),
+            LogFormat::Text => format!("{:?}", value.to_string()),
+        };
+        let value = value.to_u64().map_or_else(quoted, |number| number.to_string());
         // Writing to a String does not fail.
-        let _ = match (self.format, number) {
-            (LogFormat::Json, Some(number)) => write!(self.text, ",{}:{number}", json(key.as_str())),
-            (LogFormat::Json, None) => {
-                let value = json(&value.to_string());
-                write!(self.text, ",{}:{value}", json(key.as_str()))
-            }
-            (LogFormat::Text, Some(number)) => write!(self.text, " {key}={number}"),
-            (LogFormat::Text, None) => write!(self.text, " {key}={:?}", value.to_string()),
+        let _ = match self.format {
+            LogFormat::Json => write!(self.text, ",{}:{value}", json(key)),
+            LogFormat::Text => write!(self.text, " {key}={value}"),
         };
         Ok(())
     }

@@ -113,7 +113,7 @@ const REASONS: &[(&str, &[&str])] = &[
             "cloud::oos::GetSecretParameter",
             "cloud::sts::AssumeRole",
             "cloud::sts::CallerIdentity",
-            "health::Settings",
+            "health::answers::Settings",
             "grpc::proto::HealthCheckRequest",
             "grpc::proto::ObjectVersion",
             "grpc::proto::VersionRequest",
@@ -175,10 +175,6 @@ const REASONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("a hash", &["fetch::volumes::Volume"]),
-    (
-        "eight octets that a client sends to get them back, or its settings: numbers of the protocol",
-        &["h2::frame::ping::Ping", "h2::frame::settings::Settings"],
-    ),
 ];
 
 /// Types that no sample reaches, printed as a field of a sample.
@@ -187,7 +183,7 @@ const WITHIN: &[(&str, &str)] = &[("os::file::WatchedFile", "http::trust::CaFile
 /// The modules with macros that derive `Debug`, where types are not seen, and why they hold no secret.
 const MACROS: &[(&str, &str)] = &[
     ("grpc::status", "the status codes, without fields"),
-    ("metrics::table", "enumerations of labels, without fields"),
+    ("metrics::labels", "enumerations of labels, without fields"),
 ];
 
 #[test]

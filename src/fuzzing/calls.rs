@@ -18,11 +18,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::grpc::message;
 use crate::grpc::proto::{MountRequest, VersionResponse};
 use crate::grpc::{Code, Status};
-use crate::h2::frame::{self, Data, Frame, Setting};
+use crate::h2::frame::{self, Frame, Setting};
 use crate::h2::{Connection, Reason, StreamId};
 use crate::hpack;
 use crate::secret::Secret;
-use crate::server::{Effects, Mount, Server, Service, Session, Settings};
+use crate::server::{Mount, Server, Service, Session, Settings};
 use crate::sync::{CallContext, Cancellation};
 
 /// The input is a list of operations.
@@ -108,7 +108,7 @@ impl Stage {
             client: Client::new(),
         };
         let mut hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-        frame::Settings::encode(&[], &mut hello);
+        frame::encode_settings(&mut hello, &[]);
         stage.send(&hello);
         stage
     }
@@ -132,7 +132,7 @@ impl Stage {
                     (call.is_over, call.is_cancelled) = (true, true);
                     let mut out = Vec::new();
                     let (stream, reason) = (StreamId::new(stream), Reason::CANCEL);
-                    frame::Reset { stream, reason }.encode(&mut out);
+                    frame::encode_reset(&mut out, stream, reason);
                     self.send(&out);
                 }
             }
@@ -147,7 +147,7 @@ impl Stage {
             10 => {
                 let value = u32::from(input.short());
                 let (id, mut out) = (Setting::INITIAL_WINDOW_SIZE, Vec::new());
-                frame::Settings::encode(&[Setting { id, value }], &mut out);
+                frame::encode_settings(&mut out, &[Setting { id, value }]);
                 self.send(&out);
                 let delta = i64::from(value) - self.client.granted_initial;
                 self.client.granted_initial += delta;
@@ -159,18 +159,18 @@ impl Stage {
             11 => {
                 let mut out = Vec::new();
                 let (ack, payload) = (false, [2, 4, 16, 16, 9, 14, 7, 7]);
-                frame::Ping { ack, payload }.encode(&mut out);
+                frame::encode_ping(&mut out, ack, payload);
                 self.send(&out);
             }
             12 => match input.octet() {
                 0..8 => self.session.shut_down(self.clock.now()),
                 8 => {
-                    let effects = self.session.answer_the_rest(self.clock.now());
-                    self.settle(effects);
+                    self.session.answer_the_rest(self.clock.now());
+                    self.settle();
                 }
                 9..12 => {
-                    let effects = self.session.make_room(self.clock.now());
-                    self.settle(effects.unwrap_or_default());
+                    self.session.make_room(self.clock.now());
+                    self.settle();
                 }
                 _ => {}
             },
@@ -209,7 +209,7 @@ impl Stage {
         let mut block = Vec::new();
         hpack::encode(fields, &mut block);
         let (stream, mut out) = (self.client.next_stream, Vec::new());
-        frame::put_header_block(StreamId::new(stream), &block, false, &mut out);
+        frame::encode_header_block(&mut out, StreamId::new(stream), &block, false);
         self.client.next_stream += 2;
         let call = ClientCall {
             is_mount: path == PATHS[0],
@@ -244,14 +244,7 @@ impl Stage {
             return;
         }
         let (payload, end_stream, mut out) = (&rest[..length], length == rest.len(), Vec::new());
-        let (stream, flow_length) = (StreamId::new(stream), length);
-        Data {
-            stream,
-            payload,
-            flow_length,
-            end_stream,
-        }
-        .encode(&mut out);
+        frame::encode_data(&mut out, StreamId::new(stream), payload, end_stream);
         call.sent += length;
         call.is_sent = end_stream;
         let octets = i64::try_from(length).unwrap_or(i64::MAX);
@@ -285,12 +278,7 @@ impl Stage {
 
     fn grant(&mut self, stream: u32, increment: u32) {
         let mut out = Vec::new();
-        let id = StreamId::new(stream);
-        frame::WindowUpdate {
-            stream: id,
-            increment,
-        }
-        .encode(&mut out);
+        frame::encode_window_update(&mut out, StreamId::new(stream), increment);
         if let Some(call) = self.client.calls.get_mut(&stream) {
             call.granted += i64::from(increment);
         } else {
@@ -301,16 +289,17 @@ impl Stage {
 
     fn pass(&mut self, time: Duration) {
         *self.clock.0.lock().unwrap_or_else(PoisonError::into_inner) += time;
-        let effects = self.session.wake(self.clock.now());
-        self.settle(effects);
+        self.session.wake(self.clock.now());
+        self.settle();
     }
 
     fn send(&mut self, octets: &[u8]) {
-        let effects = self.session.recv(self.clock.now(), octets);
-        self.settle(effects);
+        self.session.recv(self.clock.now(), octets);
+        self.settle();
     }
 
-    fn settle(&mut self, effects: Effects) {
+    fn settle(&mut self) {
+        let effects = std::mem::take(&mut self.session.effects);
         self.mounts.extend(effects.mounts);
         effects.cancelled.iter().for_each(Cancellation::cancel);
         assert_eq!(self.session.h2.failure(), None, "a client that keeps the rules");
@@ -319,10 +308,9 @@ impl Stage {
 
     /// The client reads, and answers what is to be answered at once.
     fn poll(&mut self, room: usize) {
-        let mut effects = Effects::default();
-        self.session.h2.poll_output(&mut self.client.output, room);
-        self.session.note_sent(self.clock.now(), &mut effects);
-        self.settle(effects);
+        let now = self.clock.now();
+        self.session.poll_output(now, &mut self.client.output, room);
+        self.settle();
         let reply = self.client.read();
         if !reply.is_empty() {
             self.send(&reply);
@@ -334,8 +322,8 @@ impl Stage {
         self.poll(usize::MAX);
         self.session.shut_down(self.clock.now());
         self.poll(usize::MAX);
-        let effects = self.session.answer_the_rest(self.clock.now());
-        self.settle(effects);
+        self.session.answer_the_rest(self.clock.now());
+        self.settle();
         self.grant(0, 1 << 30);
         for stream in self.client.calls.keys().copied().collect::<Vec<_>>() {
             self.grant(stream, 1 << 30);
@@ -396,7 +384,7 @@ impl Client {
             rest = after;
             let stream = head.stream.number();
             match Frame::parse(&head, payload) {
-                Ok(Frame::Settings(settings)) if !settings.ack => {
+                Ok(Frame::Settings(settings)) => {
                     for setting in settings
                         .iter()
                         .filter(|setting| setting.id == Setting::INITIAL_WINDOW_SIZE)
@@ -406,20 +394,17 @@ impl Client {
                         self.calls.values_mut().for_each(|call| call.window += delta);
                     }
                     self.is_settled = true;
-                    frame::Settings::encode_ack(&mut reply);
+                    frame::encode_settings_ack(&mut reply);
                 }
-                Ok(Frame::Ping(ping)) if !ping.ack => {
-                    let payload = ping.payload;
-                    frame::Ping { ack: true, payload }.encode(&mut reply);
-                }
-                Ok(Frame::WindowUpdate(update)) => match self.calls.get_mut(&stream) {
-                    Some(call) => call.window += i64::from(update.increment),
-                    None => self.window += i64::from(update.increment),
+                Ok(Frame::Ping { ack: false, payload }) => frame::encode_ping(&mut reply, true, payload),
+                Ok(Frame::WindowUpdate { increment, .. }) => match self.calls.get_mut(&stream) {
+                    Some(call) => call.window += i64::from(increment),
+                    None => self.window += i64::from(increment),
                 },
-                Ok(Frame::GoAway(goaway)) => {
-                    assert_eq!(goaway.reason, Reason::NO_ERROR);
+                Ok(Frame::GoAway { last_stream, reason }) => {
+                    assert_eq!(reason, Reason::NO_ERROR);
                     self.is_going_away = true;
-                    let last = goaway.last_stream.number();
+                    let last = last_stream.number();
                     self.calls.retain(|stream, _| *stream <= last);
                 }
                 Ok(Frame::Headers(headers)) => self.headers(stream, headers.fragment, headers.end_stream),
@@ -437,21 +422,21 @@ impl Client {
                         call.is_over = true;
                     }
                 }
-                Ok(Frame::Reset(reset)) => {
+                Ok(Frame::Reset { reason, .. }) => {
                     let harmful = [
                         Reason::REFUSED_STREAM,
                         Reason::CANCEL,
                         Reason::FLOW_CONTROL_ERROR,
                         Reason::ENHANCE_YOUR_CALM,
                     ];
-                    assert!(!harmful.contains(&reset.reason), "{:?}", reset.reason);
+                    assert!(!harmful.contains(&reason), "{:?}", reason);
                     if let Some(call) = self.calls.get_mut(&stream) {
                         // With NO_ERROR the server only says that it does not want the rest of a request.
-                        assert!(call.is_over || reset.reason == Reason::INTERNAL_ERROR);
+                        assert!(call.is_over || reason == Reason::INTERNAL_ERROR);
                         call.is_over = true;
                     }
                 }
-                Ok(Frame::Settings(_) | Frame::Ping(_)) => {}
+                Ok(Frame::SettingsAck | Frame::Ping { .. }) => {}
                 other => panic!("{other:?}"),
             }
         }

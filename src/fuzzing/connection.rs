@@ -216,7 +216,7 @@ impl Pair {
 
     fn send_settings(&mut self, settings: &[Setting]) {
         let mut out = Vec::new();
-        frame::Settings::encode(settings, &mut out);
+        frame::encode_settings(&mut out, settings);
         self.send_raw(&out);
         for setting in settings
             .iter()
@@ -292,7 +292,7 @@ impl Pair {
         let stream = head.stream.number();
         let frame = Frame::parse(head, payload).unwrap();
         if self.frames_seen == 0 {
-            assert!(matches!(&frame, Frame::Settings(settings) if !settings.ack));
+            assert!(matches!(&frame, Frame::Settings(_)));
         }
         match frame {
             Frame::Headers(headers) => {
@@ -325,13 +325,13 @@ impl Pair {
                     self.over.insert(stream);
                 }
             }
-            Frame::Reset(_) => {
+            Frame::Reset { .. } => {
                 self.over.insert(stream);
             }
-            Frame::WindowUpdate(update) if stream == 0 => self.unreturned -= i64::from(update.increment),
-            Frame::GoAway(goaway) => self.is_ended = goaway.reason != Reason::NO_ERROR,
-            Frame::WindowUpdate(_) | Frame::Settings(_) | Frame::Ping(_) => {}
-            Frame::Priority(_) | Frame::Continuation(_) | Frame::Unknown => unreachable!("{head:?}"),
+            Frame::WindowUpdate { increment, .. } if stream == 0 => self.unreturned -= i64::from(increment),
+            Frame::GoAway { reason, .. } => self.is_ended = reason != Reason::NO_ERROR,
+            Frame::WindowUpdate { .. } | Frame::Settings(_) | Frame::SettingsAck | Frame::Ping { .. } => {}
+            Frame::Priority { .. } | Frame::Continuation { .. } | Frame::Unknown => unreachable!("{head:?}"),
         }
     }
 

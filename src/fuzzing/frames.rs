@@ -37,26 +37,28 @@ fn same_again(head: &Head, parsed: &Frame<'_>) {
                 flow_length: data.payload.len(),
                 ..data.clone()
             };
-            unpadded.encode(&mut out);
+            frame::encode_data(&mut out, data.stream, data.payload, data.end_stream);
             return check(&out, &Frame::Data(unpadded));
         }
         Frame::Headers(headers) => {
             assert!(headers.fragment.len() <= head.length);
             return;
         }
-        Frame::Continuation(continuation) => {
-            assert!(continuation.fragment.len() <= head.length);
+        Frame::Continuation { fragment, .. } => {
+            assert!(fragment.len() <= head.length);
             return;
         }
-        Frame::Settings(settings) if settings.ack => frame::Settings::encode_ack(&mut out),
+        Frame::SettingsAck => frame::encode_settings_ack(&mut out),
         Frame::Settings(settings) => {
-            frame::Settings::encode(&settings.iter().collect::<Vec<_>>(), &mut out);
+            frame::encode_settings(&mut out, &settings.iter().collect::<Vec<_>>());
         }
-        Frame::Reset(reset) => reset.encode(&mut out),
-        Frame::Ping(ping) => ping.encode(&mut out),
-        Frame::GoAway(goaway) => goaway.encode("", &mut out),
-        Frame::WindowUpdate(update) => update.encode(&mut out),
-        Frame::Priority(_) | Frame::Unknown => return,
+        Frame::Reset { stream, reason } => frame::encode_reset(&mut out, *stream, *reason),
+        Frame::Ping { ack, payload } => frame::encode_ping(&mut out, *ack, *payload),
+        Frame::GoAway { last_stream, reason } => frame::encode_goaway(&mut out, *last_stream, *reason, ""),
+        Frame::WindowUpdate { stream, increment } => {
+            frame::encode_window_update(&mut out, *stream, *increment);
+        }
+        Frame::Priority { .. } | Frame::Unknown => return,
     }
     check(&out, parsed);
 }

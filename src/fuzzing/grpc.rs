@@ -61,7 +61,7 @@ fn head(head: &RequestHead) {
             assert!(status.code.is_final() && status.code != Code::Ok);
             message(&status);
         }
-        Err(Refusal::Http(refusal)) => assert!(refusal.fields()[0].1.starts_with('4')),
+        Err(Refusal::Http(refusal)) => assert!(refusal.fields[0].1.starts_with('4')),
     }
     if let Some(timeout) = head.field("grpc-timeout").and_then(timeout::parse) {
         assert!(timeout <= Duration::from_secs(99_999_999 * 3600));

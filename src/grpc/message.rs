@@ -30,9 +30,8 @@ impl Reader {
     }
 
     /// Octets of the message that have not arrived; 0 as long as its length is unknown.
-    pub fn missing(&self) -> u32 {
-        let missing = self.length.unwrap_or(0).saturating_sub(self.message.len());
-        u32::try_from(missing).unwrap_or(u32::MAX)
+    pub fn missing(&self) -> usize {
+        self.length.unwrap_or(0).saturating_sub(self.message.len())
     }
 
     /// Makes room for the whole message at once. What is not reserved grows with what arrives.
@@ -51,20 +50,13 @@ impl Reader {
                 return Ok(());
             };
             let length = usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
-            match flag {
-                0 => {}
-                1 => {
-                    return Err(Status::new(
-                        Code::Unimplemented,
-                        "compressed message: this server takes none",
-                    ));
-                }
-                _ => {
-                    return Err(Status::new(
-                        Code::Internal,
-                        "message with an unknown compression flag",
-                    ));
-                }
+            let refusal = match flag {
+                0 => None,
+                1 => Some((Code::Unimplemented, "compressed message: this server takes none")),
+                _ => Some((Code::Internal, "message with an unknown compression flag")),
+            };
+            if let Some((code, message)) = refusal {
+                return Err(Status::new(code, message));
             }
             if length > self.limit {
                 let message = format!("request of {length} bytes is above the limit of {}", self.limit);
@@ -72,12 +64,9 @@ impl Reader {
             }
             self.length = Some(length);
         }
-        let missing = self.length.unwrap_or(0).saturating_sub(self.message.len());
-        if bytes.len() > missing {
-            return Err(Status::new(
-                Code::Internal,
-                "more than one message in the request",
-            ));
+        if bytes.len() > self.missing() {
+            let message = "more than one message in the request";
+            return Err(Status::new(Code::Internal, message));
         }
         if self.message.len() + bytes.len() > self.message.capacity() {
             self.grow((2 * self.message.capacity()).max(self.message.len() + bytes.len()));

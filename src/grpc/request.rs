@@ -55,65 +55,55 @@ pub enum Refusal {
 
 /// An answer for a client that does not speak gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HttpRefusal {
-    /// 405
-    MethodNotAllowed,
-    /// 415
-    UnsupportedMediaType,
+pub struct HttpRefusal {
+    /// The answer's header section.
+    pub fields: &'static [(&'static str, &'static str)],
+    /// The answer's body.
+    pub body: &'static str,
 }
 
 impl HttpRefusal {
-    /// The answer's header section.
-    pub fn fields(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::MethodNotAllowed => &[
-                (":status", "405"),
-                ("allow", "POST"),
-                ("content-type", "text/plain"),
-            ],
-            Self::UnsupportedMediaType => &[(":status", "415"), ("content-type", "text/plain")],
-        }
-    }
+    const METHOD_NOT_ALLOWED: Self = Self {
+        fields: &[
+            (":status", "405"),
+            ("allow", "POST"),
+            ("content-type", "text/plain"),
+        ],
+        body: "this is a gRPC server: the method must be POST\n",
+    };
 
-    /// The answer's body.
-    pub fn body(self) -> &'static str {
-        match self {
-            Self::MethodNotAllowed => "this is a gRPC server: the method must be POST\n",
-            Self::UnsupportedMediaType => "this is a gRPC server: content-type must be application/grpc\n",
-        }
-    }
+    const UNSUPPORTED_MEDIA_TYPE: Self = Self {
+        fields: &[(":status", "415"), ("content-type", "text/plain")],
+        body: "this is a gRPC server: content-type must be application/grpc\n",
+    };
 }
 
 impl Request {
     /// Checks `head` in the order in which grpc-go does.
     pub fn parse(head: &RequestHead) -> Result<Self, Refusal> {
         if !head.field("content-type").is_some_and(is_grpc) {
-            return Err(Refusal::Http(HttpRefusal::UnsupportedMediaType));
+            return Err(Refusal::Http(HttpRefusal::UNSUPPORTED_MEDIA_TYPE));
         }
         if head.method != "POST" {
-            return Err(Refusal::Http(HttpRefusal::MethodNotAllowed));
+            return Err(Refusal::Http(HttpRefusal::METHOD_NOT_ALLOWED));
         }
-        let refuse = |code, message: String| Err(Refusal::Status(Status::new(code, message)));
-        let timeout = match head.field("grpc-timeout").map(timeout::parse) {
+        let refusal = |code, message: String| Refusal::Status(Status::new(code, message));
+        let timeout = match head.field("grpc-timeout") {
             None => None,
-            Some(Some(timeout)) => Some(timeout),
-            Some(None) => {
+            Some(value) => Some(timeout::parse(value).ok_or_else(|| {
                 let message = "malformed grpc-timeout: expected 1 to 8 digits and a unit out of HMSmun";
-                return refuse(Code::Internal, message.to_owned());
-            }
+                refusal(Code::Internal, message.to_owned())
+            })?),
         };
-        if let Some(encoding) = head
-            .field("grpc-encoding")
-            .filter(|encoding| *encoding != b"identity")
-        {
+        let encoding = head.field("grpc-encoding").unwrap_or(b"identity");
+        if encoding != b"identity" {
             let encoding = String::from_utf8_lossy(encoding);
             let message = format!("request compressed with {encoding:.20?}: this server takes identity only");
-            return refuse(Code::Unimplemented, message);
+            return Err(refusal(Code::Unimplemented, message));
         }
-        match Method::from_path(&head.path) {
-            Some(method) => Ok(Self { method, timeout }),
-            None => refuse(Code::Unimplemented, format!("unknown method {:.100?}", head.path)),
-        }
+        let method = Method::from_path(&head.path)
+            .ok_or_else(|| refusal(Code::Unimplemented, format!("unknown method {:.100?}", head.path)))?;
+        Ok(Self { method, timeout })
     }
 }
 
@@ -179,7 +169,7 @@ mod tests {
                 "{good}"
             );
         }
-        let refused = Err(Refusal::Http(HttpRefusal::UnsupportedMediaType));
+        let refused = Err(Refusal::Http(HttpRefusal::UNSUPPORTED_MEDIA_TYPE));
         for bad in [
             "",
             "text/plain",
@@ -202,7 +192,7 @@ mod tests {
         get.method = "GET".to_owned();
         assert_eq!(
             Request::parse(&get),
-            Err(Refusal::Http(HttpRefusal::MethodNotAllowed))
+            Err(Refusal::Http(HttpRefusal::METHOD_NOT_ALLOWED))
         );
         for (head, code) in [
             (

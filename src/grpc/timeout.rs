@@ -38,7 +38,7 @@ impl Deadlines {
     /// The deadlines of a call that began at `arrival` and whose caller waits for `timeout`.
     pub fn new(arrival: Instant, timeout: Option<Duration>) -> Self {
         let timeout = timeout.unwrap_or(Duration::MAX);
-        let margin = (timeout / 10).min(limits::DEADLINE_MARGIN);
+        let margin = (timeout / 10).min(DEADLINE_MARGIN);
         let handler = arrival + (timeout - margin).min(limits::CALL_TIMEOUT);
         let answer = handler + margin / 2;
         Self {
@@ -48,6 +48,9 @@ impl Deadlines {
         }
     }
 }
+
+/// Between our answer and the caller's deadline, at most; of shorter timeouts it is a tenth.
+const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {

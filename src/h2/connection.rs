@@ -12,16 +12,15 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::control::Control;
 use super::error::{Error, Reason, excessive_load, flow_control, protocol};
 use super::event::Event;
 use super::flood::FloodLimits;
 use super::flow_control::{RecvWindow, SendWindow};
-use super::frame::{self, Frame, Head};
+use super::frame::{self, Data, Frame, Head, Headers, Settings};
 use super::frame_reader::FrameReader;
 use super::header_block::{HeaderBlock, HeaderWriter};
 use super::request_head::{Collector, Fault};
-use super::settings::{self, PeerSettings};
+use super::settings;
 use super::stream::{CONTENT_LENGTH, Sent, Stream};
 use super::stream_id::StreamId;
 use super::streams::{Closed, Streams};
@@ -44,9 +43,13 @@ pub struct Connection {
     events: VecDeque<Event>,
 
     // What leaves.
-    peer: PeerSettings,
+    /// The window that our sending starts with on each stream.
+    send_initial: u32,
     send_window: SendWindow,
-    control: VecDeque<Control>,
+    /// Frames that belong to no stream's queue: they leave before those that do.
+    control: Vec<u8>,
+    control_frames: usize,
+    is_settings_sent: bool,
     headers: HeaderWriter,
 
     streams: Streams,
@@ -83,9 +86,11 @@ impl Connection {
             settings_seen: false,
             flood: FloodLimits::new(now),
             events: VecDeque::new(),
-            peer: PeerSettings::default(),
+            send_initial: settings::DEFAULT_WINDOW,
             send_window: SendWindow::new(settings::DEFAULT_WINDOW),
-            control: VecDeque::from([Control::Settings]),
+            control: Vec::new(),
+            control_frames: 0,
+            is_settings_sent: false,
             headers: HeaderWriter::default(),
             streams: Streams::default(),
             started: now,
@@ -94,6 +99,7 @@ impl Connection {
             shutdown: Shutdown::No,
             failure: None,
         };
+        frame::encode_settings(connection.control(), &settings::OURS);
         let increment = limits::CONNECTION_WINDOW - settings::DEFAULT_WINDOW;
         let increment = connection.recv_window.grow(increment);
         connection.put_window_update(StreamId::ZERO, increment);
@@ -155,7 +161,7 @@ impl Connection {
     /// Ends a stream without a proper answer.
     pub fn reset(&mut self, stream: StreamId, reason: Reason) {
         if self.streams.close(stream, Closed::ResetByUs) {
-            self.put_reset(stream, reason);
+            frame::encode_reset(self.control(), stream, reason);
         }
     }
 
@@ -184,11 +190,8 @@ impl Connection {
             return;
         }
         self.shutdown = Shutdown::Announced(now);
-        self.put_goaway(StreamId::MAX, Reason::NO_ERROR, "shutting down");
-        self.control.push_back(Control::Ping(frame::Ping {
-            ack: false,
-            payload: SHUTDOWN_PING,
-        }));
+        frame::encode_goaway(self.control(), StreamId::MAX, Reason::NO_ERROR, "shutting down");
+        frame::encode_ping(self.control(), false, SHUTDOWN_PING);
     }
 
     /// The second half of [`Connection::shut_down`]: GOAWAY with the last stream that we will answer. Streams that
@@ -199,7 +202,7 @@ impl Connection {
         }
         let last_stream = self.streams.last();
         self.shutdown = Shutdown::Final(last_stream);
-        self.put_goaway(last_stream, Reason::NO_ERROR, "no more streams");
+        frame::encode_goaway(self.control(), last_stream, Reason::NO_ERROR, "no more streams");
     }
 
     /// The next thing that the client did.
@@ -207,18 +210,17 @@ impl Connection {
         self.events.pop_front()
     }
 
-    /// Appends frames to `out` until it holds `room` octets or more, or nothing may be sent now: control frames first, then
-    /// one frame of each ready stream in turn. The last frame may exceed `room` by its own length. The octets may be
-    /// secret: `out` should be wiped after use.
+    /// Appends all control frames to `out`, then one frame of each ready stream in turn, until it holds `room` octets or
+    /// more, or nothing may be sent now. The last frame may exceed `room` by its own length. The octets may be secret:
+    /// `out` should be wiped after use.
     pub fn poll_output(&mut self, out: &mut Vec<u8>, room: usize) {
         if self.send_window.available() > 0 {
             self.streams.unblock();
         }
+        out.append(&mut self.control);
+        self.control_frames = 0;
+        self.is_settings_sent = true;
         while out.len() < room {
-            if let Some(control) = self.control.pop_front() {
-                control.encode(&mut self.headers, out);
-                continue;
-            }
             let sent = self
                 .streams
                 .send_next(&mut self.send_window, &mut self.headers, out);
@@ -297,7 +299,7 @@ impl Connection {
             Err(Error::Stream(stream, reason, what)) => self.stream_error(now, stream, reason, what)?,
             other => other?,
         }
-        if self.control.len() > limits::CONTROL_BACKLOG {
+        if self.control_frames > limits::CONTROL_BACKLOG {
             return Err(excessive_load("more frames to answer than the client reads"));
         }
         if self.block.is_none() {
@@ -307,103 +309,97 @@ impl Connection {
     }
 
     fn handle(&mut self, now: Instant, frame: Frame<'_>) -> Result<(), Error> {
-        if !self.settings_seen && !matches!(&frame, Frame::Settings(settings) if !settings.ack) {
+        if !self.settings_seen && !matches!(frame, Frame::Settings(_)) {
             return Err(protocol("the first frame is not SETTINGS"));
         }
         match frame {
             Frame::Data(data) => self.recv_data(now, &data),
             Frame::Headers(headers) => self.recv_headers(now, &headers),
-            Frame::Continuation(continuation) => self.recv_continuation(now, &continuation),
-            Frame::Priority(priority) => {
+            Frame::Continuation {
+                fragment,
+                end_headers,
+            } => self.recv_continuation(now, fragment, end_headers),
+            Frame::Reset { stream, reason } => self.recv_reset(now, stream, reason),
+            other => {
                 self.flood.control_frame(now)?;
-                if priority.dependency == priority.stream {
-                    let what = "stream that depends on itself";
-                    return Err(Error::Stream(priority.stream, Reason::PROTOCOL_ERROR, what));
-                }
-                Ok(())
+                self.recv_control(&other)
             }
-            Frame::Reset(reset) => self.recv_reset(now, &reset),
-            Frame::Settings(settings) => self.recv_settings(now, &settings),
-            Frame::Ping(ping) => {
-                self.flood.control_frame(now)?;
-                if !ping.ack {
-                    let pong = frame::Ping { ack: true, ..ping };
-                    self.control.push_back(Control::Ping(pong));
-                } else if ping.payload == SHUTDOWN_PING && matches!(self.shutdown, Shutdown::Announced(_)) {
-                    self.finish_shut_down();
-                }
-                Ok(())
-            }
-            // The client opens no more streams and closes when it has its answers; we need not do anything.
-            Frame::GoAway(_) | Frame::Unknown => self.flood.control_frame(now),
-            Frame::WindowUpdate(update) => self.recv_window_update(now, &update),
         }
     }
 
-    fn recv_settings(&mut self, now: Instant, settings: &frame::Settings<'_>) -> Result<(), Error> {
-        self.flood.control_frame(now)?;
-        if settings.ack {
-            if !self.is_settings_acked {
+    fn recv_control(&mut self, frame: &Frame<'_>) -> Result<(), Error> {
+        match *frame {
+            Frame::Priority { stream, dependency } if stream == dependency => {
+                let what = "stream that depends on itself";
+                return Err(Error::Stream(stream, Reason::PROTOCOL_ERROR, what));
+            }
+            Frame::Settings(ref settings) => return self.recv_settings(settings),
+            Frame::SettingsAck if !self.is_settings_acked => {
                 self.is_settings_acked = true;
                 let old = std::mem::replace(&mut self.recv_initial, limits::STREAM_WINDOW);
                 for stream in self.streams.iter_mut() {
                     stream.resize_window(old, self.recv_initial);
                 }
             }
-            return Ok(());
+            Frame::Ping { ack: false, payload } => frame::encode_ping(self.control(), true, payload),
+            Frame::Ping { ack: true, payload }
+                if payload == SHUTDOWN_PING && matches!(self.shutdown, Shutdown::Announced(_)) =>
+            {
+                self.finish_shut_down();
+            }
+            Frame::WindowUpdate { stream, increment } => return self.recv_window_update(stream, increment),
+            // After GOAWAY the client opens no more streams and closes when it has its answers.
+            _ => {}
         }
+        Ok(())
+    }
+
+    fn recv_settings(&mut self, settings: &Settings<'_>) -> Result<(), Error> {
         self.settings_seen = true;
-        let old = self.peer.initial_window;
-        self.peer.update(settings)?;
-        let delta = i64::from(self.peer.initial_window) - i64::from(old);
-        if delta != 0 {
-            for stream in self.streams.iter_mut() {
-                if !stream.shift_send_window(delta) {
-                    return Err(flow_control("SETTINGS_INITIAL_WINDOW_SIZE overflows a window"));
-                }
+        let window = settings::initial_window(settings)?.unwrap_or(self.send_initial);
+        let delta = i64::from(window) - i64::from(self.send_initial);
+        self.send_initial = window;
+        for stream in self.streams.iter_mut() {
+            if !stream.shift_send_window(delta) {
+                return Err(flow_control("SETTINGS_INITIAL_WINDOW_SIZE overflows a window"));
             }
         }
         if delta > 0 {
             self.streams.schedule_all();
         }
-        self.control.push_back(Control::SettingsAck);
+        frame::encode_settings_ack(self.control());
         Ok(())
     }
 
-    fn recv_window_update(&mut self, now: Instant, update: &frame::WindowUpdate) -> Result<(), Error> {
-        self.flood.control_frame(now)?;
-        let increment = i64::from(update.increment);
-        if update.stream.is_zero() {
-            if !self.send_window.shift(increment) {
+    fn recv_window_update(&mut self, stream: StreamId, increment: u32) -> Result<(), Error> {
+        let octets = i64::from(increment);
+        if stream.is_zero() {
+            if !self.send_window.shift(octets) {
                 return Err(flow_control("connection window above 2^31-1"));
             }
-        } else if let Some(stream) = self.streams.get_mut(update.stream) {
-            if !stream.shift_send_window(increment) {
+        } else if let Some(state) = self.streams.get_mut(stream) {
+            if !state.shift_send_window(octets) {
                 let what = "stream window above 2^31-1";
-                return Err(Error::Stream(update.stream, Reason::FLOW_CONTROL_ERROR, what));
+                return Err(Error::Stream(stream, Reason::FLOW_CONTROL_ERROR, what));
             }
-            self.streams.schedule(update.stream);
+            self.streams.schedule(stream);
         } else {
-            self.require_not_idle(update.stream, "WINDOW_UPDATE on an idle stream")?;
+            self.require_not_idle(stream, "WINDOW_UPDATE on an idle stream")?;
         }
         Ok(())
     }
 
-    fn recv_reset(&mut self, now: Instant, reset: &frame::Reset) -> Result<(), Error> {
-        self.require_not_idle(reset.stream, "RST_STREAM on an idle stream")?;
-        if self.streams.close(reset.stream, Closed::ResetByPeer) {
-            self.flood.reset(now)?;
-            self.events.push_back(Event::Reset {
-                stream: reset.stream,
-                reason: reset.reason,
-            });
-            Ok(())
-        } else {
-            self.flood.control_frame(now)
+    fn recv_reset(&mut self, now: Instant, stream: StreamId, reason: Reason) -> Result<(), Error> {
+        self.require_not_idle(stream, "RST_STREAM on an idle stream")?;
+        if !self.streams.close(stream, Closed::ResetByPeer) {
+            return self.flood.control_frame(now);
         }
+        self.flood.reset(now)?;
+        self.events.push_back(Event::Reset { stream, reason });
+        Ok(())
     }
 
-    fn recv_data(&mut self, now: Instant, data: &frame::Data<'_>) -> Result<(), Error> {
+    fn recv_data(&mut self, now: Instant, data: &Data<'_>) -> Result<(), Error> {
         if !self.recv_window.consume(data.flow_length) {
             return Err(flow_control("DATA beyond the connection's window"));
         }
@@ -438,7 +434,7 @@ impl Connection {
         Ok(())
     }
 
-    fn recv_headers(&mut self, now: Instant, headers: &frame::Headers<'_>) -> Result<(), Error> {
+    fn recv_headers(&mut self, now: Instant, headers: &Headers<'_>) -> Result<(), Error> {
         let block = HeaderBlock::new(headers);
         if headers.end_headers {
             self.recv_block(now, &block)
@@ -448,20 +444,15 @@ impl Connection {
         }
     }
 
-    fn recv_continuation(
-        &mut self,
-        now: Instant,
-        continuation: &frame::Continuation<'_>,
-    ) -> Result<(), Error> {
-        let Some(block) = &mut self.block else {
+    fn recv_continuation(&mut self, now: Instant, fragment: &[u8], end_headers: bool) -> Result<(), Error> {
+        let Some(mut block) = self.block.take() else {
             return Err(protocol("CONTINUATION without a header block"));
         };
-        block.push(continuation)?;
-        if continuation.end_headers
-            && let Some(block) = self.block.take()
-        {
+        block.push(fragment)?;
+        if end_headers {
             return self.recv_block(now, &block);
         }
+        self.block = Some(block);
         Ok(())
     }
 
@@ -527,7 +518,7 @@ impl Connection {
         self.flood.progress();
         let state = Stream::new(
             stream,
-            self.peer.initial_window,
+            self.send_initial,
             self.recv_initial,
             block.end_stream,
             head.content_length,
@@ -547,7 +538,9 @@ impl Connection {
         self.flood.reset(now)?;
         let mut block = Vec::new();
         hpack::encode([(":status", status)], &mut block);
-        self.control.push_back(Control::Refusal { stream, block });
+        self.control_frames += 1;
+        self.headers.put(stream, block, true, &mut self.control);
+        frame::encode_reset(self.control(), stream, Reason::NO_ERROR);
         self.streams.remember(stream, Closed::ResetByUs);
         Ok(())
     }
@@ -570,7 +563,7 @@ impl Connection {
         } else {
             self.streams.remember(stream, Closed::ResetByUs);
         }
-        self.put_reset(stream, reason);
+        frame::encode_reset(self.control(), stream, reason);
         Ok(())
     }
 
@@ -593,9 +586,12 @@ impl Connection {
         };
         self.failure = Some(error);
         self.streams.clear();
-        self.control
-            .retain(|control| matches!(control, Control::Settings));
-        self.put_goaway(self.streams.last(), reason, debug_data);
+        self.control.clear();
+        if !self.is_settings_sent {
+            frame::encode_settings(self.control(), &settings::OURS);
+        }
+        let last_stream = self.streams.last();
+        frame::encode_goaway(self.control(), last_stream, reason, debug_data);
     }
 
     fn release_connection(&mut self, octets: usize) {
@@ -607,18 +603,15 @@ impl Connection {
     }
 
     fn put_window_update(&mut self, stream: StreamId, increment: Option<u32>) {
-        let update = increment.map(|increment| frame::WindowUpdate { stream, increment });
-        self.control.extend(update.map(Control::WindowUpdate));
+        if let Some(increment) = increment {
+            frame::encode_window_update(self.control(), stream, increment);
+        }
     }
 
-    fn put_reset(&mut self, stream: StreamId, reason: Reason) {
-        let reset = frame::Reset { stream, reason };
-        self.control.push_back(Control::Reset(reset));
-    }
-
-    fn put_goaway(&mut self, last_stream: StreamId, reason: Reason, debug_data: &'static str) {
-        let goaway = frame::GoAway { last_stream, reason };
-        self.control.push_back(Control::GoAway(goaway, debug_data));
+    /// Where another control frame goes.
+    fn control(&mut self) -> &mut Vec<u8> {
+        self.control_frames += 1;
+        &mut self.control
     }
 }
 

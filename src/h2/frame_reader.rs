@@ -54,7 +54,7 @@ impl FrameReader {
 
     /// Takes what `bytes` has of the preface off.
     fn read_preface<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
-        let expected = PREFACE.get(self.preface_seen..).unwrap_or(&[]);
+        let expected = frame::PREFACE.get(self.preface_seen..).unwrap_or(&[]);
         let length = expected.len().min(bytes.len());
         let (start, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
         if expected.starts_with(start) {
@@ -65,6 +65,3 @@ impl FrameReader {
         }
     }
 }
-
-/// The client's first octets (section 3.4).
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -1,7 +1,7 @@
 //! Header blocks as they travel (RFC 9113, section 4.3): in several frames, and with our table size ahead of the first.
 
 use super::error::{Error, excessive_load};
-use super::frame::{self, Continuation, Headers};
+use super::frame::{self, Headers};
 use super::stream_id::StreamId;
 use crate::hpack;
 use crate::limits;
@@ -28,15 +28,15 @@ impl HeaderBlock {
     }
 
     /// Adds a further frame.
-    pub(super) fn push(&mut self, continuation: &Continuation<'_>) -> Result<(), Error> {
+    pub(super) fn push(&mut self, fragment: &[u8]) -> Result<(), Error> {
         self.continuations += 1;
         if self.continuations > limits::CONTINUATION_FRAMES {
             return Err(excessive_load("header block in too many frames"));
         }
-        if self.fragments.len() + continuation.fragment.len() > limits::HEADER_BLOCK_BYTES {
+        if self.fragments.len() + fragment.len() > limits::HEADER_BLOCK_BYTES {
             return Err(excessive_load("header block too long"));
         }
-        self.fragments.extend_from_slice(continuation.fragment);
+        self.fragments.extend_from_slice(fragment);
         Ok(())
     }
 }
@@ -53,6 +53,6 @@ impl HeaderWriter {
             self.is_table_announced = true;
             block.insert(0, hpack::NO_DYNAMIC_TABLE);
         }
-        frame::put_header_block(stream, &block, end_stream, out);
+        frame::encode_header_block(out, stream, &block, end_stream);
     }
 }

@@ -16,7 +16,6 @@
 )]
 
 mod connection;
-mod control;
 mod error;
 mod event;
 mod flood;

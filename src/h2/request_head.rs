@@ -46,20 +46,13 @@ pub(super) enum Fault {
 /// Takes fields as they are decoded.
 #[derive(Default)]
 pub(super) struct Collector {
-    head: Partial,
+    /// The values of [`PSEUDO`].
+    pseudo: [Option<String>; 4],
+    fields: Vec<(String, Vec<u8>)>,
+    content_length: Option<u64>,
     is_trailers: bool,
     list_size: usize,
     fault: Option<Fault>,
-}
-
-#[derive(Default)]
-struct Partial {
-    method: Option<String>,
-    scheme: Option<String>,
-    path: Option<String>,
-    authority: Option<String>,
-    fields: Vec<(String, Vec<u8>)>,
-    content_length: Option<u64>,
 }
 
 impl Collector {
@@ -95,14 +88,7 @@ impl Collector {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        let Partial {
-            method,
-            scheme,
-            path,
-            authority,
-            fields,
-            content_length,
-        } = self.head;
+        let [method, scheme, path, authority] = self.pseudo;
         let method = method.ok_or(Fault::Malformed("request without :method"))?;
         let (scheme, path) = match (method.as_str(), scheme, path) {
             ("CONNECT", None, None) if authority.is_some() => (String::new(), String::new()),
@@ -117,8 +103,8 @@ impl Collector {
             scheme,
             path,
             authority,
-            fields,
-            content_length,
+            fields: self.fields,
+            content_length: self.content_length,
         })
     }
 
@@ -137,11 +123,7 @@ impl Collector {
         if name.first() == Some(&b':') {
             return self.take_pseudo(name, value);
         }
-        if name.is_empty()
-            || !name
-                .iter()
-                .all(|octet| matches!(octet, 0x21..=0x7e) && is_name_octet(*octet))
-        {
+        if name.is_empty() || !name.iter().all(|octet| is_name_octet(*octet)) {
             return Err("field name that is empty, in upper case, or holds a forbidden octet");
         }
         match name {
@@ -152,7 +134,7 @@ impl Collector {
             b"content-length" if !self.is_trailers => self.take_content_length(value)?,
             _ => {}
         }
-        self.head.fields.push((text(name), value.to_vec()));
+        self.fields.push((text(name), value.to_vec()));
         Ok(())
     }
 
@@ -160,16 +142,12 @@ impl Collector {
         if self.is_trailers {
             return Err("pseudo-header field in trailers");
         }
-        if !self.head.fields.is_empty() {
+        if !self.fields.is_empty() {
             return Err("pseudo-header field after a regular one");
         }
-        let slot = match name {
-            b":method" => &mut self.head.method,
-            b":scheme" => &mut self.head.scheme,
-            b":path" => &mut self.head.path,
-            b":authority" => &mut self.head.authority,
-            _ => return Err("pseudo-header field that requests do not have"),
-        };
+        let slots = PSEUDO.iter().zip(&mut self.pseudo);
+        let slot = slots.into_iter().find(|(known, _)| known.as_bytes() == name);
+        let (_, slot) = slot.ok_or("pseudo-header field that requests do not have")?;
         match slot.replace(text(value)) {
             None => Ok(()),
             Some(_) => Err("pseudo-header field given twice"),
@@ -180,7 +158,7 @@ impl Collector {
         let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
         let length = if is_number { text(value).parse().ok() } else { None };
         let length: u64 = length.ok_or("content-length that is no number")?;
-        match self.head.content_length.replace(length) {
+        match self.content_length.replace(length) {
             Some(other) if other != length => Err("two different content-lengths"),
             _ => Ok(()),
         }
@@ -188,12 +166,15 @@ impl Collector {
 }
 
 fn is_name_octet(octet: u8) -> bool {
-    !octet.is_ascii_uppercase() && octet != b':'
+    octet.is_ascii_graphic() && !octet.is_ascii_uppercase() && octet != b':'
 }
 
 fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
+
+/// What a request's head begins with (section 8.3.1).
+const PSEUDO: [&str; 4] = [":method", ":scheme", ":path", ":authority"];
 
 /// What each field counts beyond its octets (RFC 9113, section 6.5.2).
 const FIELD_OVERHEAD: usize = 32;

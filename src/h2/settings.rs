@@ -1,47 +1,32 @@
 //! Settings of both sides (RFC 9113, section 6.5.2).
 
 use super::error::{Error, flow_control, protocol};
-use super::frame::{self, Setting};
+use super::frame::{Setting, Settings};
 use crate::limits;
 
-/// What the client's SETTINGS say, as far as a server needs it.
+/// Checks every parameter of the client's SETTINGS. Returns the window that our sending starts with on each stream, if
+/// they say so.
 ///
 /// SETTINGS_HEADER_TABLE_SIZE is of no use to an encoder without a table, pushes are never sent, and no frame
 /// or header list of ours comes near the smallest limits that a client may set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PeerSettings {
-    /// The window that our sending starts with on each stream.
-    pub(super) initial_window: u32,
-}
-
-impl Default for PeerSettings {
-    fn default() -> Self {
-        Self {
-            initial_window: DEFAULT_WINDOW,
-        }
-    }
-}
-
-impl PeerSettings {
-    /// Checks every parameter of the frame and takes over the last value of each.
-    pub(super) fn update(&mut self, frame: &frame::Settings<'_>) -> Result<(), Error> {
-        for Setting { id, value } in frame.iter() {
-            match id {
-                Setting::ENABLE_PUSH if value > 1 => {
-                    return Err(protocol("SETTINGS_ENABLE_PUSH is neither 0 nor 1"));
-                }
-                Setting::INITIAL_WINDOW_SIZE if value > MAX_WINDOW => {
-                    return Err(flow_control("SETTINGS_INITIAL_WINDOW_SIZE above 2^31-1"));
-                }
-                Setting::INITIAL_WINDOW_SIZE => self.initial_window = value,
-                Setting::MAX_FRAME_SIZE if !(16_384..=16_777_215).contains(&value) => {
-                    return Err(protocol("SETTINGS_MAX_FRAME_SIZE out of range"));
-                }
-                _ => {}
+pub(super) fn initial_window(settings: &Settings<'_>) -> Result<Option<u32>, Error> {
+    let mut window = None;
+    for Setting { id, value } in settings.iter() {
+        match id {
+            Setting::ENABLE_PUSH if value > 1 => {
+                return Err(protocol("SETTINGS_ENABLE_PUSH is neither 0 nor 1"));
             }
+            Setting::INITIAL_WINDOW_SIZE if value > MAX_WINDOW => {
+                return Err(flow_control("SETTINGS_INITIAL_WINDOW_SIZE above 2^31-1"));
+            }
+            Setting::INITIAL_WINDOW_SIZE => window = Some(value),
+            Setting::MAX_FRAME_SIZE if !(16_384..=16_777_215).contains(&value) => {
+                return Err(protocol("SETTINGS_MAX_FRAME_SIZE out of range"));
+            }
+            _ => {}
         }
-        Ok(())
     }
+    Ok(window)
 }
 
 /// Our own SETTINGS. The frame size and the table size stay at the protocol's initial values.

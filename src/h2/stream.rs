@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 
 use super::error::{Error, Reason};
 use super::flow_control::{RecvWindow, SendWindow};
-use super::frame::{Data, MAX_FRAME_SIZE};
+use super::frame::{self, Data, MAX_FRAME_SIZE};
 use super::header_block::{HeaderBlock, HeaderWriter};
 use super::request_head::{Collector, Fault};
 use super::stream_id::StreamId;
@@ -126,12 +126,12 @@ impl Stream {
         if !block.end_stream {
             return self.error(Reason::PROTOCOL_ERROR, "trailers without END_STREAM");
         }
-        match trailers.into_trailers() {
-            Ok(()) => {}
-            Err(Fault::Malformed(what)) => return self.error(Reason::PROTOCOL_ERROR, what),
-            Err(Fault::TooLarge) => {
-                return self.error(Reason::PROTOCOL_ERROR, "trailers above the header list limit");
-            }
+        if let Err(fault) = trailers.into_trailers() {
+            let what = match fault {
+                Fault::Malformed(what) => what,
+                Fault::TooLarge => "trailers above the header list limit",
+            };
+            return self.error(Reason::PROTOCOL_ERROR, what);
         }
         self.count_content(0, true)?;
         self.is_remote_open = false;
@@ -241,13 +241,7 @@ impl Stream {
                 }
                 let is_last = length == rest.len();
                 let is_end = is_last && *end_stream;
-                Data {
-                    stream: self.id,
-                    payload: rest.get(..length).unwrap_or(rest),
-                    flow_length: length,
-                    end_stream: is_end,
-                }
-                .encode(out);
+                frame::encode_data(out, self.id, rest.get(..length).unwrap_or(rest), is_end);
                 *sent += length;
                 self.send_window.consume(length);
                 connection_window.consume(length);

@@ -17,6 +17,11 @@ impl StreamId {
         Self(number & Self::MAX.0)
     }
 
+    /// The stream of four octets on the wire.
+    pub(super) const fn from_wire(octets: [u8; 4]) -> Self {
+        Self::new(u32::from_be_bytes(octets))
+    }
+
     /// The number.
     pub const fn number(self) -> u32 {
         self.0

@@ -158,8 +158,7 @@ impl Streams {
     /// Our side has ended. If the client's has not, RST_STREAM(NO_ERROR) says that the rest is not needed (section 8.1).
     fn close_answered(&mut self, stream: StreamId, out: &mut Vec<u8>) {
         if self.open.get(&stream).is_some_and(Stream::is_remote_open) {
-            let reason = Reason::NO_ERROR;
-            frame::Reset { stream, reason }.encode(out);
+            frame::encode_reset(out, stream, Reason::NO_ERROR);
             self.close(stream, Closed::ResetByUs);
         } else {
             self.close(stream, Closed::Ended);

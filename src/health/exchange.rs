@@ -3,39 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Question;
+use super::answers::Question;
+use super::reply::Reply;
 use crate::limits;
-
-/// A whole answer.
-pub(super) struct Reply {
-    octets: Vec<u8>,
-    /// How much of it is the head.
-    head: usize,
-}
-
-impl Reply {
-    pub(super) fn new(status: &str, kind: &str, body: &str) -> Self {
-        let length = body.len();
-        let head = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
-        );
-        Self {
-            head: head.len(),
-            octets: [head.as_bytes(), body.as_bytes()].concat(),
-        }
-    }
-
-    pub(super) fn text(status: &str, body: &str) -> Self {
-        Self::new(status, "text/plain; charset=utf-8", body)
-    }
-
-    pub(super) fn verdict(result: Result<(), String>) -> Self {
-        match result {
-            Ok(()) => Self::text("200 OK", "ok"),
-            Err(reasons) => Self::text("503 Service Unavailable", &reasons),
-        }
-    }
-}
 
 /// See the [module](self).
 pub(super) struct Exchange {
@@ -76,29 +46,24 @@ impl Exchange {
         let Phase::Reading(head) = &mut self.phase else {
             return None;
         };
-        let has_room = head.len().saturating_add(octets.len()) <= limits::HEALTH_REQUEST_BYTES;
-        if octets.is_empty() || !has_room {
-            self.refuse();
-            return None;
-        }
         // The end of the head may have begun in what came before.
         let seen = head.len().saturating_sub(3);
         head.extend_from_slice(octets);
+        let is_acceptable = !octets.is_empty() && head.len() <= limits::HEALTH_REQUEST_BYTES;
         let fresh = head.get(seen..).unwrap_or_default();
-        if !fresh.windows(4).any(|window| window == b"\r\n\r\n") {
+        if is_acceptable && !fresh.windows(4).any(|window| window == b"\r\n\r\n") {
             return None;
         }
-        let request = parse(head);
-        match request {
-            Some((is_head, path)) => {
-                self.is_head = is_head;
-                Some(path)
-            }
-            None => {
-                self.refuse();
-                None
-            }
+        if let Some((is_head, path)) = parse(head).filter(|_| is_acceptable) {
+            self.is_head = is_head;
+            return Some(path);
         }
+        self.due = self.end;
+        self.phase = Phase::Writing {
+            reply: Arc::new(Reply::text("400 Bad Request", "not an HTTP GET")),
+            sent: 0,
+        };
+        None
     }
 
     /// The request asks for something that is still to be found out, which may take so long.
@@ -125,14 +90,6 @@ impl Exchange {
         self.phase = Phase::Writing { reply, sent: 0 };
     }
 
-    fn refuse(&mut self) {
-        self.due = self.end;
-        self.phase = Phase::Writing {
-            reply: Arc::new(Reply::text("400 Bad Request", "not an HTTP GET")),
-            sent: 0,
-        };
-    }
-
     /// What there is to send; nothing once all is sent.
     pub(super) fn output(&self) -> Option<&[u8]> {
         let Phase::Writing { reply, sent } = &self.phase else {
@@ -157,19 +114,14 @@ impl Exchange {
     pub(super) fn due(&self) -> Instant {
         self.due
     }
-
-    /// Whether the client waits for us, not we for it.
-    fn is_ours(&self) -> bool {
-        self.asks().is_some()
-    }
 }
 
 /// Which of the exchanges has to go when there is one too many, and from when on it may: the first that waits for its
 /// client, else the first. They come in the order of their age.
-pub(super) fn makes_room<'a>(open: impl Iterator<Item = (u64, &'a Exchange)>) -> Option<(u64, Instant)> {
+pub(super) fn makes_room<'a>(open: impl Iterator<Item = (usize, &'a Exchange)>) -> Option<(usize, Instant)> {
     // The first of equals.
-    let first = open.min_by_key(|(_, exchange)| exchange.is_ours());
-    first.map(|(number, exchange)| (number, exchange.guarded))
+    let first = open.min_by_key(|(_, exchange)| exchange.asks().is_some());
+    first.map(|(at, exchange)| (at, exchange.guarded))
 }
 
 /// Whether a request asks for the head alone, and its path; `None` if it is not a GET or HEAD with a path.

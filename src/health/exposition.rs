@@ -7,7 +7,11 @@ use crate::server::Observer;
 /// Writes the server's part.
 pub(super) fn write(text: &mut Text, server: &Observer) {
     let counters = server.counters();
-    text.counter("mounts_total", "Mounts answered, by result and gRPC code.");
+    text.family(
+        "counter",
+        "mounts_total",
+        "Mounts answered, by result and gRPC code.",
+    );
     for code in Code::ALL {
         let result = if code == Code::Ok { "success" } else { "failure" };
         let count = counters.answered(code).value();
@@ -24,12 +28,12 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
         ),
         (
             "mounts_overloaded_total",
-            "Mounts refused for all workers were busy and the queue was full.",
+            "Mounts rejected because all workers were busy and the queue was full.",
             &counters.mounts_overloaded,
         ),
         (
             "mounts_timed_out_total",
-            "Mounts answered in the handler's place for it was out of time.",
+            "Mounts answered in the handler's place because it was out of time.",
             &counters.mounts_timed_out,
         ),
         (
@@ -59,14 +63,15 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
         ),
         (
             "protocol_errors_total",
-            "Connections ended for the peer broke the protocol.",
+            "Connections ended because the peer broke the protocol.",
             &counters.connection_errors,
         ),
     ] {
-        text.counter(name, help);
+        text.family("counter", name, help);
         text.value(&[], counter.value());
     }
-    text.counter(
+    text.family(
+        "counter",
         "socket_rebinds_total",
         "Rebinds of the socket, by reason: its path was removed, or the process that had taken it refused connections.",
     );
@@ -103,7 +108,7 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
             server.budget().used(),
         ),
     ] {
-        text.gauge(name, help);
+        text.family("gauge", name, help);
         text.value(&[], value);
     }
 }

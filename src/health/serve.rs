@@ -1,7 +1,7 @@
 //! The port's one thread: it waits for all connections at once, and never for one of them. What takes time to find out
 //! is asked on threads of their own, one at most for each question.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -12,16 +12,18 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::exchange::{Exchange, Reply, makes_room};
-use super::{Answers, Question, STACK_BYTES};
+use super::answers::{Answers, Question};
+use super::exchange::{Exchange, makes_room};
+use super::reply::Reply;
 use crate::limits;
+use crate::os::thread::spawn;
 
 /// See the [module](self).
 pub(super) struct Server {
     listener: TcpListener,
     answers: Arc<Answers>,
-    open: BTreeMap<u64, Connection>,
-    next: u64,
+    /// The oldest first.
+    open: Vec<Connection>,
     /// Questions that a thread looks into.
     asked: BTreeSet<Question>,
     found: Receiver<(Question, Reply)>,
@@ -51,8 +53,7 @@ impl Server {
         Ok(Self {
             listener,
             answers: Arc::new(answers),
-            open: BTreeMap::new(),
-            next: 0,
+            open: Vec::new(),
             asked: BTreeSet::new(),
             found,
             finder: Finder {
@@ -73,19 +74,24 @@ impl Server {
     }
 
     fn turn(&mut self) -> io::Result<()> {
-        for number in self.wait()? {
-            self.advance(number);
-        }
+        let mut ready = self.wait()?.into_iter();
+        let (now, answers) = (self.now(), &self.answers);
+        self.open.retain_mut(|connection| match ready.next() {
+            Some(true) => connection.advance(now, answers),
+            _ => true,
+        });
+        let wanted: BTreeSet<_> = self.open.iter().filter_map(|open| open.exchange.asks()).collect();
+        wanted.into_iter().for_each(|question| self.ask(question));
         self.hand_out();
         self.expire();
         self.accept()
     }
 
-    /// Waits until something happens or is due. Returns the connections with which something can be done.
-    fn wait(&self) -> io::Result<Vec<u64>> {
+    /// Waits until something happens or is due. Returns for each connection whether something can be done with it.
+    fn wait(&self) -> io::Result<Vec<bool>> {
         let now = self.now();
         let room = self.room_at().filter(|room| *room > now);
-        let due = self.open.values().map(|connection| connection.exchange.due());
+        let due = self.open.iter().map(|connection| connection.exchange.due());
         let left = due
             .chain(room)
             .min()
@@ -101,7 +107,7 @@ impl Server {
             PollFd::new(&self.woken, PollFlags::IN),
         ];
         let own = polled.len();
-        polled.extend(self.open.values().map(|Connection { stream, exchange }| {
+        polled.extend(self.open.iter().map(|Connection { stream, exchange }| {
             let flags = if exchange.output().is_some() {
                 PollFlags::OUT
             } else if exchange.asks().is_some() {
@@ -115,34 +121,8 @@ impl Server {
             Err(rustix::io::Errno::INTR) => return Ok(Vec::new()),
             other => other?,
         };
-        let connections = self.open.keys().zip(polled.iter().skip(own));
-        Ok(connections
-            .filter(|(_, polled)| !polled.revents().is_empty())
-            .map(|(number, _)| *number)
-            .collect())
-    }
-
-    /// Goes on with a connection as far as that goes without waiting.
-    fn advance(&mut self, number: u64) {
-        let Some(mut connection) = self.open.remove(&number) else {
-            return;
-        };
-        match connection.advance() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            // Answered, or gone.
-            Ok(None) | Err(_) => return,
-            Ok(Some(path)) => {
-                let now = self.now();
-                match self.answers.question(&path) {
-                    Ok(question) => {
-                        connection.exchange.ask(now, question, self.answers.patience());
-                        self.ask(question);
-                    }
-                    Err(reply) => connection.exchange.answer(now, Arc::new(reply)),
-                }
-            }
-        }
-        self.open.insert(number, connection);
+        let connections = polled.iter().skip(own);
+        Ok(connections.map(|polled| !polled.revents().is_empty()).collect())
     }
 
     /// Has a thread find the answer, unless one does already.
@@ -156,11 +136,7 @@ impl Server {
             let defect = |_| Reply::verdict(Err("defect: the question panicked; see the log".to_owned()));
             finder.hand_in(question, reply.unwrap_or_else(defect));
         };
-        let started = std::thread::Builder::new()
-            .name("probe".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn(find);
-        if let Err(error) = started {
+        if let Err(error) = spawn("probe", STACK_BYTES, find) {
             let reply = Reply::verdict(Err(format!("cannot start a thread: {error}")));
             self.finder.hand_in(question, reply);
         }
@@ -173,45 +149,35 @@ impl Server {
         {}
         while let Ok((question, reply)) = self.found.try_recv() {
             self.asked.remove(&question);
-            self.answer(&Arc::new(reply), |exchange| exchange.asks() == Some(question));
+            self.answer(reply, |exchange| exchange.asks() == Some(question));
         }
     }
 
+    /// Drops those whose client was too slow, and tells those who have waited too long for an answer.
     fn expire(&mut self) {
         let now = self.now();
-        let is_due = |Connection { exchange, .. }: &Connection| exchange.due() <= now;
-        if !self.open.values().any(is_due) {
-            return;
-        }
         self.open
-            .retain(|_, Connection { exchange, .. }| exchange.due() > now || exchange.asks().is_some());
-        // Those that are left and due wait for an answer.
+            .retain(|Connection { exchange, .. }| exchange.due() > now || exchange.asks().is_some());
         let seconds = self.answers.patience().as_secs();
         let reason = format!(
             "no answer within {seconds} s: the socket, or a file that is looked at, does not respond"
         );
-        self.answer(&Arc::new(Reply::verdict(Err(reason))), |exchange| {
-            exchange.due() <= now
+        self.answer(Reply::verdict(Err(reason)), |exchange| {
+            exchange.asks().is_some() && exchange.due() <= now
         });
     }
 
-    /// Answers those of the waiting of whom `is_meant` says so.
-    fn answer(&mut self, reply: &Arc<Reply>, is_meant: impl Fn(&Exchange) -> bool) {
-        let now = self.now();
-        let mut answered = Vec::new();
-        for (number, Connection { exchange, .. }) in &mut self.open {
-            if exchange.asks().is_some() && is_meant(exchange) {
-                exchange.answer(now, Arc::clone(reply));
-                answered.push(*number);
-            }
-        }
-        for number in answered {
-            self.advance(number);
+    /// Answers those of whom `is_meant` says so.
+    fn answer(&mut self, reply: Reply, is_meant: impl Fn(&Exchange) -> bool) {
+        let (now, reply) = (self.now(), Arc::new(reply));
+        let meant = self.open.iter_mut().map(|open| &mut open.exchange);
+        for exchange in meant.filter(|exchange| is_meant(exchange)) {
+            exchange.answer(now, Arc::clone(&reply));
         }
     }
 
     fn accept(&mut self) -> io::Result<()> {
-        for _ in 0..limits::HEALTH_ACCEPTS {
+        for _ in 0..HEALTH_ACCEPTS {
             if self.room_at().is_some_and(|room| room > self.now()) {
                 return Ok(());
             }
@@ -224,17 +190,13 @@ impl Server {
                 },
             };
             stream.set_nonblocking(true)?;
-            while self.open.len() >= limits::HEALTH_CONNECTIONS {
-                let Some((oldest, _)) = self.makes_room() else {
-                    break;
-                };
-                self.open.remove(&oldest);
+            if self.open.len() >= limits::HEALTH_CONNECTIONS
+                && let Some((oldest, _)) = self.makes_room()
+            {
+                self.open.remove(oldest);
             }
-            let number = self.next;
-            self.next += 1;
             let exchange = Exchange::new(self.now());
-            self.open.insert(number, Connection { stream, exchange });
-            self.advance(number);
+            self.open.push(Connection { stream, exchange });
         }
         Ok(())
     }
@@ -246,8 +208,8 @@ impl Server {
         self.makes_room().filter(|_| is_full).map(|(_, guarded)| guarded)
     }
 
-    fn makes_room(&self) -> Option<(u64, Instant)> {
-        makes_room(self.open.iter().map(|(number, open)| (*number, &open.exchange)))
+    fn makes_room(&self) -> Option<(usize, Instant)> {
+        makes_room(self.open.iter().map(|open| &open.exchange).enumerate())
     }
 
     fn now(&self) -> Instant {
@@ -256,34 +218,35 @@ impl Server {
 }
 
 impl Connection {
-    /// Reads or writes until that would block, which is an error. Returns the path of a request, or nothing once it is
-    /// answered.
-    fn advance(&mut self) -> io::Result<Option<String>> {
-        loop {
-            if let Some(output) = self.exchange.output() {
+    /// Reads or writes until that would block. Returns whether there is more to come.
+    fn advance(&mut self, now: Instant, answers: &Answers) -> bool {
+        let Self { stream, exchange } = self;
+        // Nothing is expected of a client that waits: it is gone.
+        let mut is_open = exchange.asks().is_none();
+        while is_open && exchange.asks().is_none() {
+            let moved = if let Some(output) = exchange.output() {
                 if output.is_empty() {
-                    return Ok(None);
+                    return false;
                 }
-                match self.stream.write(output) {
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    written => self.exchange.advance(written?),
-                }
-                continue;
-            }
-            if self.exchange.asks().is_some() {
-                return Err(ErrorKind::ConnectionAborted.into());
-            }
-            let mut buffer = [0; 512];
-            match self.stream.read(&mut buffer) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => {
-                    let octets = buffer.get(..read?).unwrap_or_default();
-                    if let Some(path) = self.exchange.recv(octets) {
-                        return Ok(Some(path));
+                stream.write(output).map(|octets| exchange.advance(octets))
+            } else {
+                let mut buffer = [0; 512];
+                stream.read(&mut buffer).map(|octets| {
+                    if let Some(path) = exchange.recv(buffer.get(..octets).unwrap_or_default()) {
+                        match answers.question(&path) {
+                            Ok(question) => exchange.ask(now, question, answers.patience()),
+                            Err(reply) => exchange.answer(now, Arc::new(reply)),
+                        }
                     }
-                }
+                })
+            };
+            match moved {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() != ErrorKind::Interrupted => is_open = false,
+                _ => {}
             }
         }
+        is_open
     }
 }
 
@@ -294,6 +257,12 @@ impl Finder {
         let _ = (&*self.wake).write(&[0]);
     }
 }
+
+/// A thread that reads a few bytes needs little.
+pub(super) const STACK_BYTES: usize = 64 * 1024;
+
+/// Connections accepted in a row before those that are open are looked at again.
+const HEALTH_ACCEPTS: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -345,29 +314,29 @@ mod tests {
         answer
     }
 
-    /// A check that never returns is asked once, however many ask for it; others are answered, and those who wait are
-    /// when their time is up.
+    /// Whoever has just connected can send its request, however many follow at the same moment.
     #[test]
-    fn a_question_that_hangs_holds_up_nobody() {
+    fn a_crowd_takes_no_place_from_those_that_have_just_come() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("socket");
         let clock = Arc::new(Stopped(Mutex::new(SystemClock.now())));
-        let bound = server::bind(&path).unwrap();
-        let handle = server::serve(
-            bound,
-            Arc::new(Nobody),
-            clock.clone(),
-            server::Settings::default(),
-        )
-        .unwrap();
-        let (entered, checks) = channel();
-        let (never, gate) = channel::<()>();
-        let (entered, gate) = (Mutex::new(entered), Mutex::new(gate));
-        let check = move || {
-            entered.lock().unwrap().send(()).unwrap();
-            let _ = gate.lock().unwrap().recv();
-            Ok(())
-        };
+        let port = start(&directory.path().join("socket"), clock, Readiness::new());
+        let connect = || TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut first = connect();
+        let second = ask(port, "/nothing");
+        assert!(
+            answer(second).starts_with("HTTP/1.1 404 "),
+            "it has been accepted"
+        );
+        let crowd: Vec<_> = (0..2 * limits::HEALTH_CONNECTIONS).map(|_| connect()).collect();
+        std::thread::sleep(Duration::from_millis(200)); // if nothing is accepted by now, nothing is tested
+        write!(first, "GET /nothing HTTP/1.1\r\n\r\n").unwrap();
+        assert!(answer(first).starts_with("HTTP/1.1 404 "));
+        drop(crowd);
+    }
+
+    fn start(socket: &std::path::Path, clock: Arc<Stopped>, readiness: Readiness) -> u16 {
+        let bound = server::bind(socket).unwrap();
+        let handle = server::serve(bound, Arc::new(Nobody), clock, server::Settings::default()).unwrap();
         let answers = Answers {
             health: Settings {
                 port: 0,
@@ -377,13 +346,33 @@ mod tests {
             observed: Observed {
                 server: handle.observer(),
                 metrics: Metrics::new(),
-                readiness: Readiness::new().with(Box::new(check)),
+                readiness,
             },
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let mut server = Server::new(listener, answers).unwrap();
         std::thread::spawn(move || server.run());
+        port
+    }
+
+    /// A check that never returns is asked once, however many ask for it; others are answered, and those who wait are
+    /// when their time is up.
+    #[test]
+    fn a_question_that_hangs_holds_up_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let clock = Arc::new(Stopped(Mutex::new(SystemClock.now())));
+        let (entered, checks) = channel();
+        let (never, gate) = channel::<()>();
+        let (entered, gate) = (Mutex::new(entered), Mutex::new(gate));
+        let check = move || {
+            entered.lock().unwrap().send(()).unwrap();
+            let _ = gate.lock().unwrap().recv();
+            Ok(())
+        };
+        let readiness = Readiness::new().with(Box::new(check));
+        let port = start(&path, Arc::clone(&clock), readiness);
 
         let first = ask(port, READY_PATH);
         checks.recv().unwrap();

@@ -1,7 +1,5 @@
 //! Why a header block cannot be decoded.
 
-use std::fmt;
-
 /// Why a header block cannot be decoded. Each one is a connection error of type COMPRESSION_ERROR, because the
 /// table is out of step from here on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,24 +19,3 @@ pub enum Error {
     /// The block ends inside an integer or a string.
     Truncated,
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::HuffmanEos => f.write_str("header block: Huffman string contains EOS"),
-            Self::HuffmanPadding => f.write_str("header block: wrong padding of a Huffman string"),
-            Self::IntegerTooLarge => f.write_str("header block: integer too large"),
-            Self::InvalidIndex(index) => write!(f, "header block: no table entry {index}"),
-            Self::LateSizeUpdate => f.write_str("header block: table size update after a field"),
-            Self::SizeUpdateTooLarge(size) => {
-                write!(
-                    f,
-                    "header block: table size update to {size} is above our setting"
-                )
-            }
-            Self::Truncated => f.write_str("header block: truncated"),
-        }
-    }
-}
-
-impl std::error::Error for Error {}

@@ -3,9 +3,10 @@
 //! Every label has a fixed set of values, so that nothing a pod or the cloud says can make the exposition grow.
 //! Counting takes no lock. [`Metrics`] is a handle: clones count into the same numbers.
 
+mod family;
 mod kind;
+mod labels;
 mod process;
-mod table;
 mod text;
 
 use std::fmt;
@@ -13,69 +14,145 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use kind::{Counter, Gauge, Histogram, InFlight};
-pub use table::{Denial, Identity, Outcome, Service, SharedCopy};
+pub use labels::{Denial, Identity, Outcome, Service, SharedCopy};
 pub use text::Text;
 
-use table::{CALLS, Table};
+use family::Family;
+use labels::{CALLS, OF_VALUES};
 
 /// The numbers of one provider. Clones are handles on the same ones.
 #[derive(Clone, Default)]
 pub struct Metrics(Arc<Registry>);
 
 struct Registry {
-    mounts_running: Gauge,
-    mount_succeeded: Histogram,
-    mount_failed: Histogram,
-    calls: Vec<Calls>,
-    retries: Table<Service, Counter>,
-    last_success: Table<Service, Gauge>,
-    shared: Table<Service, Table<SharedCopy, Counter>>,
-    refresh_failures: Table<Service, Table<Outcome, Counter>>,
-    under_refresh: Gauge,
-    stale_served: Table<Service, Counter>,
-    stale_kept: Gauge,
-    renewed: Table<Identity, Counter>,
-    renewal_failed: Table<Identity, Counter>,
-    expiry: Table<Identity, Gauge>,
-    denied: Table<Denial, Counter>,
-    log_suppressed: Counter,
+    mounts_running: Family<Gauge, 0>,
+    mount_duration: Family<Histogram, 1>,
+    calls: Family<Counter, 3>,
+    call_duration: Family<Histogram, 2>,
+    retries: Family<Counter, 1>,
+    last_success: Family<Gauge, 1>,
+    shared_copies: Family<Counter, 2>,
+    refresh_failures: Family<Counter, 2>,
+    under_refresh: Family<Gauge, 0>,
+    stale_served: Family<Counter, 1>,
+    stale_kept: Family<Gauge, 0>,
+    credential_refreshes: Family<Counter, 2>,
+    credential_expiry: Family<Gauge, 1>,
+    denied: Family<Counter, 1>,
+    log_suppressed: Family<Counter, 0>,
     started: Gauge,
-}
-
-/// What is known of one action of one service.
-#[derive(Default)]
-struct Calls {
-    outcomes: Table<Outcome, Counter>,
-    durations: Histogram,
 }
 
 impl Default for Registry {
     fn default() -> Self {
         Self {
-            mounts_running: Gauge::default(),
-            mount_succeeded: Histogram::default(),
-            mount_failed: Histogram::default(),
-            // One entry more than the table, for an action that it does not hold.
-            calls: CALLS
-                .iter()
-                .map(|_| Calls::default())
-                .chain([Calls::default()])
-                .collect(),
-            retries: Table::default(),
-            last_success: Table::default(),
-            shared: Table::default(),
-            refresh_failures: Table::default(),
-            under_refresh: Gauge::default(),
-            stale_served: Table::default(),
-            stale_kept: Gauge::default(),
-            renewed: Table::default(),
-            renewal_failed: Table::default(),
-            expiry: Table::default(),
-            denied: Table::default(),
-            log_suppressed: Counter::default(),
+            mounts_running: Family::single("mounts_running", "Mounts that a worker is busy with."),
+            mount_duration: Family::by(
+                "mount_duration_seconds",
+                "Time that the handler of a Mount took, by result.",
+                "result",
+                &RESULTS,
+            ),
+            calls: Family::new(
+                "backend_calls_total",
+                "Calls to the cloud, each try for itself, by outcome.",
+                ["service", "action", "outcome"],
+                actions().flat_map(|[service, action]| {
+                    Outcome::NAMES
+                        .iter()
+                        .map(move |outcome| [service, action, outcome])
+                }),
+            ),
+            call_duration: Family::new(
+                "backend_call_duration_seconds",
+                "Time that a try of a call took; actions that were never called are left out.",
+                ["service", "action"],
+                actions(),
+            ),
+            retries: Family::by(
+                "backend_retries_total",
+                "Calls that were tried again.",
+                "service",
+                Service::NAMES,
+            ),
+            last_success: Family::by(
+                "backend_last_success_timestamp_seconds",
+                "When a service last answered well, in seconds since the epoch; 0 if it has not.",
+                "service",
+                Service::NAMES,
+            ),
+            shared_copies: Family::new(
+                "shared_copies_total",
+                "Values given without asking the cloud for them once more: cached, or coalesced with a call under way.",
+                ["service", "how"],
+                pairs(OF_VALUES, SharedCopy::NAMES),
+            ),
+            refresh_failures: Family::new(
+                "refresh_failures_total",
+                "Values of running pods that could not be refreshed; the driver does not report these to the pod.",
+                ["service", "outcome"],
+                pairs(OF_VALUES, Outcome::NAMES).filter(|[_, outcome]| *outcome != Outcome::Ok.name()),
+            ),
+            under_refresh: Family::single("objects_under_refresh", "Objects that are kept up to date."),
+            stale_served: Family::by(
+                "stale_values_served_total",
+                "Values given as they were read a while ago, as the cloud was out of reach or throttled.",
+                "service",
+                OF_VALUES,
+            ),
+            stale_kept: Family::single(
+                "stale_values_kept",
+                "Values that are kept to be served in an outage.",
+            ),
+            credential_refreshes: Family::new(
+                "credential_refreshes_total",
+                "Temporary credentials asked for.",
+                ["source", "result"],
+                pairs(Identity::NAMES, &RESULTS),
+            ),
+            credential_expiry: Family::by(
+                "credential_expiry_timestamp_seconds",
+                "When the credentials that were renewed last end, in seconds since the epoch; 0 if there are none.",
+                "source",
+                Identity::NAMES,
+            ),
+            denied: Family::by(
+                "access_denied_total",
+                "Mounts that the access policy denied: by its rules, or because none could be read so far.",
+                "reason",
+                Denial::NAMES,
+            ),
+            log_suppressed: Family::single(
+                "log_lines_suppressed_total",
+                "Log lines swallowed because there were too many of their kind.",
+            ),
             started: Gauge::default(),
         }
     }
+}
+
+/// Each action with its service, and one for what is not listed.
+fn actions() -> impl Iterator<Item = [&'static str; 2]> {
+    let known = CALLS.iter().map(|(service, action)| [service.name(), *action]);
+    known.chain([OTHER])
+}
+
+const OTHER: [&str; 2] = ["other", "other"];
+
+const RESULTS: [&str; 2] = ["success", "failure"];
+
+fn result(succeeded: bool) -> &'static str {
+    let [success, failure] = RESULTS;
+    if succeeded { success } else { failure }
+}
+
+fn pairs(
+    first: &'static [&'static str],
+    second: &'static [&'static str],
+) -> impl Iterator<Item = [&'static str; 2]> {
+    first
+        .iter()
+        .flat_map(|first| second.iter().map(move |second| [*first, *second]))
 }
 
 impl Metrics {
@@ -91,238 +168,125 @@ impl Metrics {
 
     /// A Mount is being worked on until the guard is dropped.
     pub fn mount_begins(&self) -> InFlight<'_> {
-        InFlight::new(&self.0.mounts_running)
+        InFlight::new(self.0.mounts_running.of([]))
     }
 
     /// A Mount's handler is done after so much time.
     pub fn mount_took(&self, succeeded: bool, elapsed: Duration) {
-        let histogram = if succeeded {
-            &self.0.mount_succeeded
-        } else {
-            &self.0.mount_failed
-        };
-        histogram.observe(elapsed);
+        self.0.mount_duration.of([result(succeeded)]).observe(elapsed);
     }
 
     /// One try of one call to the cloud. `action` as the API names it; one that is missing in the table of actions
     /// is counted as `other`. `now` is in seconds since the epoch.
     pub fn backend_call(&self, action: &str, outcome: Outcome, elapsed: Duration, now: i64) {
-        let at = CALLS.iter().position(|(_, known)| *known == action);
-        let Some(calls) = self.0.calls.get(at.unwrap_or(CALLS.len())) else {
-            return;
-        };
-        calls.outcomes.of(outcome).increment();
-        calls.durations.observe(elapsed);
-        if let (Outcome::Ok, Some((service, _))) = (outcome, at.and_then(|at| CALLS.get(at))) {
-            self.0.last_success.of(*service).set(now);
+        let known = actions().find(|[_, known]| *known == action);
+        let [service, action] = known.unwrap_or(OTHER);
+        self.0.calls.of([service, action, outcome.name()]).increment();
+        self.0.call_duration.of([service, action]).observe(elapsed);
+        if outcome == Outcome::Ok {
+            self.0.last_success.of([service]).set(now);
         }
     }
 
     /// A call to `service` is tried again.
     pub fn retry(&self, service: Service) {
-        self.0.retries.of(service).increment();
+        self.0.retries.of([service.name()]).increment();
     }
 
     /// A value of `service` was given from a copy instead of asking for it.
     pub fn shared_copy(&self, service: Service, how: SharedCopy) {
-        self.0.shared.of(service).of(how).increment();
+        self.0.shared_copies.of([service.name(), how.name()]).increment();
     }
 
     /// A value that a pod has already could not be refreshed. The driver hides such failures from the pod's events.
     pub fn refresh_failed(&self, service: Service, outcome: Outcome) {
-        self.0.refresh_failures.of(service).of(outcome).increment();
+        self.0
+            .refresh_failures
+            .of([service.name(), outcome.name()])
+            .increment();
     }
 
     /// How many objects are kept up to date at present.
     pub fn objects_under_refresh(&self, count: usize) {
-        self.0.under_refresh.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.0
+            .under_refresh
+            .of([])
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A value of `service` that was read a while ago was given to a pod, as the cloud is out of reach or throttles.
     pub fn stale_value_served(&self, service: Service) {
-        self.0.stale_served.of(service).increment();
+        self.0.stale_served.of([service.name()]).increment();
     }
 
     /// How many values are kept for outages at present.
     pub fn stale_values_kept(&self, count: usize) {
-        self.0.stale_kept.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.0
+            .stale_kept
+            .of([])
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Temporary credentials were renewed, and end at `expires`, in seconds since the epoch.
     pub fn credentials_renewed(&self, identity: Identity, expires: i64) {
-        self.0.renewed.of(identity).increment();
-        self.0.expiry.of(identity).set(expires);
+        self.0
+            .credential_refreshes
+            .of([identity.name(), result(true)])
+            .increment();
+        self.0.credential_expiry.of([identity.name()]).set(expires);
     }
 
     /// Temporary credentials could not be renewed.
     pub fn credentials_not_renewed(&self, identity: Identity) {
-        self.0.renewal_failed.of(identity).increment();
+        self.0
+            .credential_refreshes
+            .of([identity.name(), result(false)])
+            .increment();
     }
 
     /// The access policy denied a Mount.
     pub fn denied(&self, why: Denial) {
-        self.0.denied.of(why).increment();
+        self.0.denied.of([why.name()]).increment();
     }
 
-    /// A log line was swallowed, for there were too many of its kind.
+    /// A log line was swallowed, because there were too many of its kind.
     pub fn log_suppressed(&self) {
-        self.0.log_suppressed.increment();
+        self.0.log_suppressed.of([]).increment();
     }
 
     /// Writes everything but what the edge knows.
     pub fn write(&self, text: &mut Text) {
-        let Registry {
-            mounts_running,
-            mount_succeeded,
-            mount_failed,
-            calls,
-            retries,
-            last_success,
-            shared,
-            refresh_failures,
-            under_refresh,
-            stale_served,
-            stale_kept,
-            renewed,
-            renewal_failed,
-            expiry,
-            denied,
-            log_suppressed,
-            started,
-        } = &*self.0;
-        text.gauge("mounts_running", "Mounts that a worker is busy with.");
-        text.value(&[], mounts_running.value());
-        text.histogram(
-            "mount_duration_seconds",
-            "Time that the handler of a Mount took, by result.",
-        );
-        text.buckets(&[("result", "success")], mount_succeeded);
-        text.buckets(&[("result", "failure")], mount_failed);
-
-        let named = || {
-            let other = [("other", "other")];
-            let known = CALLS.iter().map(|(service, action)| (service.name(), *action));
-            calls.iter().zip(known.chain(other))
-        };
-        text.counter(
-            "backend_calls_total",
-            "Calls to the cloud, each try for itself, by outcome.",
-        );
-        for (calls, (service, action)) in named() {
-            for (outcome, count) in calls.outcomes.entries() {
-                let labels = [
-                    ("service", service),
-                    ("action", action),
-                    ("outcome", outcome.name()),
-                ];
-                text.value(&labels, count.value());
-            }
+        let families = &*self.0;
+        families.mounts_running.write(text);
+        families.mount_duration.write(text);
+        families.calls.write(text);
+        families
+            .call_duration
+            .write_those(text, |histogram| histogram.count() > 0);
+        families.retries.write(text);
+        text.family("counter", "backend_throttled_total", "Throttled calls.");
+        for service in Service::NAMES {
+            let throttled = actions().filter(|[of, _]| of == service).map(|[_, action]| {
+                families
+                    .calls
+                    .of([service, action, Outcome::Throttled.name()])
+                    .value()
+            });
+            text.value(&[("service", service)], throttled.sum::<u64>());
         }
-        text.histogram(
-            "backend_call_duration_seconds",
-            "Time that a try of a call took; actions that were never called are left out.",
-        );
-        for (calls, (service, action)) in named().filter(|(calls, _)| calls.durations.count() > 0) {
-            text.buckets(&[("service", service), ("action", action)], &calls.durations);
-        }
-        text.counter("backend_retries_total", "Calls that were tried again.");
-        by_service(text, retries, Counter::value);
-        text.counter(
-            "backend_throttled_total",
-            "Calls that the cloud refused for their number.",
-        );
-        for (service, _) in retries.entries() {
-            let of_service = CALLS.iter().zip(calls).filter(|((of, _), _)| *of == service);
-            let throttled = of_service.map(|(_, calls)| calls.outcomes.of(Outcome::Throttled).value());
-            text.value(&[("service", service.name())], throttled.sum::<u64>());
-        }
-        text.gauge(
-            "backend_last_success_timestamp_seconds",
-            "When a service last answered well, in seconds since the epoch; 0 if it has not.",
-        );
-        by_service(text, last_success, Gauge::value);
-
-        text.counter(
-            "shared_copies_total",
-            "Values given without asking the cloud for them once more: cached, or coalesced with a call under way.",
-        );
-        for (service, table) in shared.entries().filter(|(service, _)| service.holds_values()) {
-            for (how, count) in table.entries() {
-                text.value(&[("service", service.name()), ("how", how.name())], count.value());
-            }
-        }
-        text.counter(
-            "refresh_failures_total",
-            "Values of running pods that could not be refreshed; the driver does not report these to the pod.",
-        );
-        for (service, table) in refresh_failures
-            .entries()
-            .filter(|(service, _)| service.holds_values())
-        {
-            for (outcome, count) in table.entries().filter(|(outcome, _)| *outcome != Outcome::Ok) {
-                text.value(
-                    &[("service", service.name()), ("outcome", outcome.name())],
-                    count.value(),
-                );
-            }
-        }
-        text.gauge("objects_under_refresh", "Objects that are kept up to date.");
-        text.value(&[], under_refresh.value());
-        text.counter(
-            "stale_values_served_total",
-            "Values given as they were read a while ago, as the cloud was out of reach or throttled.",
-        );
-        let of_values = stale_served
-            .entries()
-            .filter(|(service, _)| service.holds_values());
-        for (service, count) in of_values {
-            text.value(&[("service", service.name())], count.value());
-        }
-        text.gauge(
-            "stale_values_kept",
-            "Values that are kept to be served in an outage.",
-        );
-        text.value(&[], stale_kept.value());
-
-        text.counter("credential_refreshes_total", "Temporary credentials asked for.");
-        for ((identity, renewed), (_, failed)) in renewed.entries().zip(renewal_failed.entries()) {
-            let source = ("source", identity.name());
-            text.value(&[source, ("result", "success")], renewed.value());
-            text.value(&[source, ("result", "failure")], failed.value());
-        }
-        text.gauge(
-            "credential_expiry_timestamp_seconds",
-            "When the credentials that were renewed last end, in seconds since the epoch; 0 if there are none.",
-        );
-        for (identity, expiry) in expiry.entries() {
-            text.value(&[("source", identity.name())], expiry.value());
-        }
-
-        text.counter(
-            "access_denied_total",
-            "Mounts that the access policy denied: by its rules, or because none could be read so far.",
-        );
-        for (why, count) in denied.entries() {
-            text.value(&[("reason", why.name())], count.value());
-        }
-        text.counter(
-            "log_lines_suppressed_total",
-            "Log lines swallowed for there were too many of their kind.",
-        );
-        text.value(&[], log_suppressed.value());
-        text.gauge("build_info", "Always 1; the version is a label.");
+        families.last_success.write(text);
+        families.shared_copies.write(text);
+        families.refresh_failures.write(text);
+        families.under_refresh.write(text);
+        families.stale_served.write(text);
+        families.stale_kept.write(text);
+        families.credential_refreshes.write(text);
+        families.credential_expiry.write(text);
+        families.denied.write(text);
+        families.log_suppressed.write(text);
+        text.family("gauge", "build_info", "Always 1; the version is a label.");
         text.value(&[("version", env!("CARGO_PKG_VERSION"))], 1);
-        process::write(text, started.value());
-    }
-}
-
-fn by_service<M: Default, V: fmt::Display>(
-    text: &mut Text,
-    table: &Table<Service, M>,
-    value: impl Fn(&M) -> V,
-) {
-    for (service, metric) in table.entries() {
-        text.value(&[("service", service.name())], value(metric));
+        process::write(text, families.started.value());
     }
 }
 

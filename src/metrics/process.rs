@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use super::Text;
+use super::text::Text;
 
 /// The unit of times in `/proc/self/stat`: USER_HZ is 100 on each architecture that we build for.
 const MILLIS_PER_TICK: u64 = 10;

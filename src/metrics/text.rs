@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::Histogram;
+use super::kind::Histogram;
 
 /// What every name begins with.
 const PREFIX: &str = "alibabacloud_provider_";
@@ -21,24 +21,17 @@ impl Text {
     /// The MIME type of the format.
     pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// Begins a family of counters; `name` lacks the common prefix.
-    pub fn counter(&mut self, name: &str, help: &str) {
-        self.begin(format!("{PREFIX}{name}"), "counter", help);
-    }
-
-    /// Begins a family of gauges; `name` lacks the common prefix.
-    pub fn gauge(&mut self, name: &str, help: &str) {
-        self.begin(format!("{PREFIX}{name}"), "gauge", help);
-    }
-
-    /// Begins a family of histograms; `name` lacks the common prefix.
-    pub fn histogram(&mut self, name: &str, help: &str) {
-        self.begin(format!("{PREFIX}{name}"), "histogram", help);
+    /// Begins a family of this kind; `name` lacks the common prefix.
+    pub fn family(&mut self, kind: &str, name: &str, help: &str) {
+        self.shared_name(&format!("{PREFIX}{name}"), kind, help);
     }
 
     /// Begins a family under a name that others have agreed upon.
     pub fn shared_name(&mut self, name: &str, kind: &str, help: &str) {
-        self.begin(name.to_owned(), kind, help);
+        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+        // Writing to a String does not fail, here and below.
+        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        name.clone_into(&mut self.family);
     }
 
     /// A sample of the family.
@@ -66,13 +59,6 @@ impl Text {
         self.text
     }
 
-    fn begin(&mut self, family: String, kind: &str, help: &str) {
-        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
-        // Writing to a String does not fail, here and below.
-        let _ = write!(self.text, "# HELP {family} {help}\n# TYPE {family} {kind}\n");
-        self.family = family;
-    }
-
     fn sample(&mut self, suffix: &str, labels: &[Pair<'_>], value: impl fmt::Display) {
         let Self { text, family } = self;
         let _ = write!(text, "{family}{suffix}");
@@ -96,7 +82,7 @@ mod tests {
     #[test]
     fn what_would_break_a_line_is_escaped() {
         let mut text = Text::default();
-        text.gauge("g", "a\nb\\");
+        text.family("gauge", "g", "a\nb\\");
         text.value(&[("l", "\"\\\n"), ("m", "é")], 1.5);
         assert_eq!(
             text.into_string(),

@@ -1,35 +1,16 @@
 //! What the process gives up for itself before it holds a secret.
 
-use std::fmt;
 use std::io;
 
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask};
-
-/// Why the process cannot give something up.
-#[derive(Debug)]
-pub struct HardenError {
-    step: &'static str,
-    error: io::Error,
-}
-
-impl fmt::Display for HardenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {}; check the container's seccomp profile",
-            self.step, self.error
-        )
-    }
-}
-
-impl std::error::Error for HardenError {}
 
 /// No core dumps, nobody but root may trace the process or read its memory, and what it creates is its own.
 ///
 /// # Errors
 /// The kernel refuses, which only a seccomp profile makes it do.
-pub fn harden() -> Result<(), HardenError> {
+pub fn harden() -> io::Result<()> {
     harden_memory()?;
     umask(Mode::RWXG | Mode::RWXO);
     Ok(())
@@ -39,11 +20,14 @@ pub fn harden() -> Result<(), HardenError> {
 ///
 /// # Errors
 /// As for [`harden`].
-pub fn harden_memory() -> Result<(), HardenError> {
+pub fn harden_memory() -> io::Result<()> {
     let failed = |step: &'static str| {
-        move |error: rustix::io::Errno| HardenError {
-            step,
-            error: error.into(),
+        move |error: Errno| {
+            let error = io::Error::from(error);
+            io::Error::new(
+                error.kind(),
+                format!("{step}: {error}; check the container's seccomp profile"),
+            )
         }
     };
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed("cannot forbid memory dumps"))?;

@@ -1,5 +1,6 @@
-//! What the operating system is asked for: files that change, hardening, limits.
+//! What the operating system is asked for: files that change, hardening, limits, threads.
 
 pub mod file;
 pub mod harden;
 pub mod memory_limit;
+pub mod thread;

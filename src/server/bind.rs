@@ -5,14 +5,14 @@
 //! second instance takes the name over from the first while that one drains.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use super::path::directory_of;
+use super::path::{SocketFile, SocketPath, directory_of};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
@@ -23,14 +23,7 @@ use crate::limits;
 pub struct BoundSocket {
     pub(super) listener: UnixListener,
     pub(super) file: SocketFile,
-}
-
-/// The socket's name in the file system, and how to tell whether it is still ours.
-#[derive(Clone, Debug)]
-pub(super) struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
+    pub(super) path: SocketPath,
 }
 
 /// Why the socket could not be bound. Each says what to do.
@@ -70,6 +63,8 @@ fn bind_at(path: &Path, replaces: bool) -> Result<BoundSocket, BindError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(source) => return Err(system("look at", path)(source)),
     }
+    // Before anything is done: from here on the directory may be deleted, and that is seen.
+    let socket_path = SocketPath::new(path);
     let nursery = create_nursery(directory_of(path))?;
     let bound = bind_in(&nursery, path, replaces);
     if bound.is_err() {
@@ -77,10 +72,15 @@ fn bind_at(path: &Path, replaces: bool) -> Result<BoundSocket, BindError> {
         let _ = fs::remove_file(nursery.join(NEWBORN));
     }
     let _ = fs::remove_dir(&nursery);
-    bound
+    let (listener, file) = bound?;
+    Ok(BoundSocket {
+        listener,
+        file,
+        path: socket_path,
+    })
 }
 
-fn bind_in(nursery: &Path, path: &Path, replaces: bool) -> Result<BoundSocket, BindError> {
+fn bind_in(nursery: &Path, path: &Path, replaces: bool) -> Result<(UnixListener, SocketFile), BindError> {
     let newborn = nursery.join(NEWBORN);
     if path
         .as_os_str()
@@ -96,12 +96,7 @@ fn bind_in(nursery: &Path, path: &Path, replaces: bool) -> Result<BoundSocket, B
         .map_err(system("set the mode of", &newborn))?;
     let metadata = fs::symlink_metadata(&newborn).map_err(system("look at", &newborn))?;
     publish(&newborn, path, replaces).map_err(system("replace", path))?;
-    let file = SocketFile {
-        path: path.to_owned(),
-        device: metadata.dev(),
-        inode: metadata.ino(),
-    };
-    Ok(BoundSocket { listener, file })
+    Ok((listener, SocketFile::new(&metadata)))
 }
 
 /// Gives the socket its name. Unless it `replaces` what is there, somebody who was faster keeps the name, where the file
@@ -129,32 +124,6 @@ fn create_nursery(directory: &Path) -> Result<PathBuf, BindError> {
             }
             Err(source) => return Err(system("create a directory", &nursery)(source)),
         }
-    }
-}
-
-impl SocketFile {
-    /// Removes the file if it is still the one that was bound, and not that of a successor. A successor that
-    /// takes the name over between the look and the removal loses it, and binds it again within a second.
-    pub(super) fn remove_if_ours(&self) -> io::Result<bool> {
-        let is_ours = match fs::symlink_metadata(&self.path) {
-            Ok(now) => self.is(&now),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(error),
-        };
-        if is_ours {
-            fs::remove_file(&self.path)?;
-        }
-        Ok(is_ours)
-    }
-
-    /// Whether this is the file that was bound. Its inode number is not given to another file for as long as the
-    /// listener lives, which holds the inode.
-    pub(super) fn is(&self, metadata: &Metadata) -> bool {
-        (metadata.dev(), metadata.ino()) == (self.device, self.inode)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 }
 
@@ -206,6 +175,7 @@ const MAX_LEFTOVERS: u32 = 16;
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+    use std::os::unix::fs::MetadataExt as _;
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -259,11 +229,11 @@ mod tests {
         let second = bind(&path).unwrap();
         let now = fs::symlink_metadata(&path).unwrap();
         assert!(!first.file.is(&now) && second.file.is(&now));
-        assert!(!first.file.remove_if_ours().unwrap());
+        assert!(!first.path.remove(first.file).unwrap());
         assert!(path.exists());
-        assert!(second.file.remove_if_ours().unwrap());
+        assert!(second.path.remove(second.file).unwrap());
         assert!(!path.exists());
-        assert!(!second.file.remove_if_ours().unwrap());
+        assert!(!second.path.remove(second.file).unwrap());
     }
 
     #[test]

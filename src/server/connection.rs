@@ -9,22 +9,19 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Instant;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::Server;
 use super::room::Standing;
-use super::session::{Effects, Session};
+use super::session::{Mount, Session};
+use super::shared::Server;
 use super::signal::Signal;
 use super::worker::Job;
-use crate::grpc::Status;
-use crate::h2::{self, StreamId};
+use crate::h2;
 use crate::limits;
-use crate::secret::Secret;
+use crate::os::thread::spawn;
 use crate::sync::Cancellation;
-use crate::sync::memory_budget::Share;
 
 /// What the threads of one connection share.
 pub(super) struct Connection {
@@ -53,24 +50,16 @@ impl Connection {
     /// Serves the connection to its end: reads on this thread and writes on another.
     pub(super) fn serve(self: &Arc<Self>) -> io::Result<()> {
         self.stream.set_write_timeout(Some(limits::WRITE_SLICE))?;
-        let writer = {
-            let connection = Arc::clone(self);
-            let thread = thread::Builder::new()
-                .name("write".to_owned())
-                .stack_size(limits::CONNECTION_STACK);
-            thread.spawn(move || connection.write())?
-        };
+        let connection = Arc::clone(self);
+        let writer = spawn("write", limits::CONNECTION_STACK, move || connection.write())?;
         self.read();
         if writer.join().is_err() {
             self.server.counters.panics.increment();
         }
-        let mut effects = Effects::default();
-        let failure = {
-            let mut session = self.lock();
-            session.close(&mut effects);
+        let failure = self.with(|session, _| {
+            session.close();
             session.h2.failure()
-        };
-        self.perform(effects);
+        });
         if let Some(failure) = failure {
             self.server.counters.connection_errors.increment();
             self.server.warn(format_args!("connection ended: {failure}"));
@@ -78,26 +67,15 @@ impl Connection {
         Ok(())
     }
 
-    pub(super) fn server(&self) -> &Server {
-        &self.server
-    }
-
-    /// The result of a Mount; the writer sends it.
-    pub(super) fn finish_mount(&self, stream: StreamId, result: Result<(Secret, Option<Share>), Status>) {
-        self.lock().finish_mount(stream, result);
-        self.signal.raise();
-    }
-
     /// Begins the graceful end.
-    pub(super) fn shut_down(&self) {
-        self.lock().shut_down(self.server.clock.now());
+    pub(super) fn shut_down(self: &Arc<Self>) {
+        self.with(Session::shut_down);
         self.signal.raise();
     }
 
     /// Answers whatever has no answer yet.
     pub(super) fn answer_the_rest(self: &Arc<Self>) {
-        let effects = self.lock().answer_the_rest(self.server.clock.now());
-        self.perform(effects);
+        self.with(Session::answer_the_rest);
         self.signal.raise();
     }
 
@@ -108,9 +86,7 @@ impl Connection {
 
     /// Ends it so that another finds room; returns whether it does, which it does not if calls came in meanwhile.
     pub(super) fn make_room(self: &Arc<Self>) -> bool {
-        let effects = self.lock().make_room(self.server.clock.now());
-        let makes_room = effects.is_some();
-        self.perform(effects.unwrap_or_default());
+        let makes_room = self.with(Session::make_room);
         self.signal.raise();
         makes_room
     }
@@ -124,7 +100,7 @@ impl Connection {
     }
 
     fn read(self: &Arc<Self>) {
-        let mut buffer = Zeroizing::new(vec![0; limits::READ_BYTES]);
+        let mut buffer = Zeroizing::new(vec![0; READ_BYTES]);
         loop {
             let octets = match (&self.stream).read(&mut buffer) {
                 Ok(0) => break,
@@ -132,14 +108,12 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => break,
             };
-            let (effects, is_failed) = {
-                let mut session = self.lock();
-                let effects = session.recv(self.server.clock.now(), buffer.get(..octets).unwrap_or_default());
-                (effects, session.h2.failure().is_some())
-            };
+            let is_failed = self.with(|session, now| {
+                session.recv(now, buffer.get(..octets).unwrap_or_default());
+                session.h2.failure().is_some()
+            });
             // The driver keeps its connection, and what it sent may be a token.
             buffer.get_mut(..octets).unwrap_or_default().fill(0);
-            self.perform(effects);
             self.signal.raise();
             if is_failed {
                 return; // the writer still sends GOAWAY, then cuts
@@ -151,18 +125,18 @@ impl Connection {
     fn write(self: Arc<Self>) {
         let mut output = Zeroizing::new(Vec::new());
         while !self.is_lost.load(Ordering::Acquire) {
-            let now = self.server.clock.now();
-            let (effects, next, is_finished) = {
-                let mut session = self.lock();
-                let mut effects = session.wake(now);
+            let (pause, is_finished) = self.with(|session, now| {
+                session.wake(now);
                 if session.h2.has_output() {
-                    output.reserve(limits::WRITE_BYTES + FRAME_BYTES);
-                    session.h2.poll_output(&mut output, limits::WRITE_BYTES);
-                    session.note_sent(now, &mut effects);
+                    output.reserve(WRITE_BYTES + FRAME_BYTES);
+                    session.poll_output(now, &mut output, WRITE_BYTES);
                 }
-                (effects, session.next_timeout(), session.is_finished())
-            };
-            self.perform(effects);
+                let due = session.next_timeout();
+                (
+                    due.map(|due| due.saturating_duration_since(now)),
+                    session.is_finished(),
+                )
+            });
             if !output.is_empty() {
                 if self.write_all(&output).is_err() {
                     break;
@@ -173,8 +147,7 @@ impl Connection {
                 break;
             } else {
                 output = Zeroizing::new(Vec::new()); // an idle connection keeps no buffer
-                self.signal
-                    .wait(next.map(|due| due.saturating_duration_since(now)));
+                self.signal.wait(pause);
             }
         }
         self.cut();
@@ -192,12 +165,10 @@ impl Connection {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let now = self.server.clock.now();
-                    let (effects, is_farewell) = {
-                        let mut session = self.lock();
-                        (session.wake(now), session.is_farewell())
-                    };
-                    self.perform(effects);
+                    let (now, is_farewell) = self.with(|session, now| {
+                        session.wake(now);
+                        (now, session.is_farewell())
+                    });
                     let stall = if is_farewell {
                         limits::GOAWAY_STALL
                     } else {
@@ -214,15 +185,36 @@ impl Connection {
         Ok(())
     }
 
-    /// Does what must be done without the lock.
-    fn perform(self: &Arc<Self>, effects: Effects) {
+    /// Changes the session, and does without its lock what follows from that.
+    fn with<R>(self: &Arc<Self>, act: impl FnOnce(&mut Session, Instant) -> R) -> R {
+        let mut session = self.lock();
+        let result = act(&mut session, self.server.clock.now());
+        let effects = std::mem::take(&mut session.effects);
+        drop(session);
         if !effects.cancelled.is_empty() {
             effects.cancelled.iter().for_each(Cancellation::cancel);
             self.server.pool.drop_dead();
         }
-        for mount in effects.mounts {
-            self.server.submit(Job::new(Arc::clone(self), mount));
+        for Mount {
+            stream,
+            request,
+            call,
+        } in effects.mounts
+        {
+            let connection = Arc::clone(self);
+            let finish = move |result| {
+                connection.lock().finish_mount(stream, result);
+                connection.signal.raise();
+            };
+            self.server.submit(Job {
+                service: Arc::clone(&self.server.service),
+                counters: Arc::clone(&self.server.counters),
+                request,
+                call,
+                finish: Box::new(finish),
+            });
         }
+        result
     }
 
     fn lock(&self) -> MutexGuard<'_, Session> {
@@ -234,19 +226,25 @@ impl Connection {
 const FRAME_BYTES: usize = h2::frame::MAX_FRAME_SIZE + h2::frame::Head::LENGTH;
 
 /// One read takes the largest frame there may be, and the next one's head.
-const _: () = assert!(limits::READ_BYTES >= FRAME_BYTES + h2::frame::Head::LENGTH);
+const _: () = assert!(READ_BYTES >= FRAME_BYTES + h2::frame::Head::LENGTH);
 
 /// The buffers of all connections, full, are a third of what is left beside the memory budget.
 const _: () = assert!(
-    (limits::CONNECTIONS + limits::CONNECTIONS_LEAVING)
-        * (limits::READ_BYTES + limits::WRITE_BYTES + FRAME_BYTES)
+    (limits::CONNECTIONS + limits::CONNECTIONS_LEAVING) * (READ_BYTES + WRITE_BYTES + FRAME_BYTES)
         <= limits::MEMORY_BESIDE_BUDGET / 3
 );
+
+/// Octets that one read of the socket takes at most: a full frame and more, so that most frames are read at once.
+const READ_BYTES: usize = 32_768;
+
+/// Octets that one write to the socket is given at most, plus one frame: so much of a response lies twice in memory.
+const WRITE_BYTES: usize = 49_152;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::h2::testing::{Pair, settings, window_update};
+    use crate::secret::Secret;
 
     /// Whatever a response's size, a write's buffer never grows past what it reserves: growing would copy secrets.
     #[test]
@@ -259,14 +257,14 @@ mod tests {
         pair.h2.send_data(stream, Secret::new(vec![7; 1 << 20]), true);
         let (mut octets, mut largest) = (0, 0);
         while pair.h2.has_output() {
-            let mut output = Vec::with_capacity(limits::WRITE_BYTES + FRAME_BYTES);
+            let mut output = Vec::with_capacity(WRITE_BYTES + FRAME_BYTES);
             let reserved = output.capacity();
-            pair.h2.poll_output(&mut output, limits::WRITE_BYTES);
+            pair.h2.poll_output(&mut output, WRITE_BYTES);
             assert_eq!(output.capacity(), reserved, "{} octets", output.len());
             octets += output.len();
             largest = largest.max(output.len());
         }
         assert!(octets > 1 << 20, "{octets}");
-        assert!(largest >= limits::WRITE_BYTES, "{largest}");
+        assert!(largest >= WRITE_BYTES, "{largest}");
     }
 }

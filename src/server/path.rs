@@ -1,5 +1,6 @@
 //! What is at the socket's path, as it is found from inside the container.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,17 +10,31 @@ use std::path::{Path, PathBuf};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::bind::SocketFile;
 use crate::limits;
 
-/// The socket's path, and its directory as it was at the start.
+/// The socket's path, and its directory as it was before the socket was bound.
+#[derive(Debug)]
 pub(super) struct SocketPath {
     path: PathBuf,
     directory: PathBuf,
     /// The directory had a link count. Some file systems count none.
     is_linked: bool,
-    /// Which directory of its file system is mounted here; `None` if the directory is no mount point.
-    mounted: Option<Vec<u8>>,
+    mount: Option<Mount>,
+}
+
+/// The mount that the directory lies in.
+#[derive(Debug)]
+struct Mount {
+    point: PathBuf,
+    /// Which directory of its file system is mounted there, as the kernel names it.
+    root: PathBuf,
+}
+
+/// How to tell the socket that was bound from another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SocketFile {
+    device: u64,
+    inode: u64,
 }
 
 /// What is at the path.
@@ -67,7 +82,7 @@ impl SocketPath {
             path: path.to_owned(),
             directory: directory.to_owned(),
             is_linked: links(directory).is_some_and(|links| links > 0),
-            mounted: mounted_at(directory),
+            mount: Mount::of(directory),
         }
     }
 
@@ -76,7 +91,7 @@ impl SocketPath {
     }
 
     /// Looks at the path. `file` is the socket that this process listens on.
-    pub(super) fn look(&self, file: &SocketFile) -> Found {
+    pub(super) fn look(&self, file: SocketFile) -> Found {
         if self.is_old() {
             return Found::OldDirectory;
         }
@@ -90,13 +105,29 @@ impl SocketPath {
         }
     }
 
+    /// Removes `file` if it is still there, and not that of a successor. A successor that takes the name over between
+    /// the look and the removal loses it, and binds it again within a second.
+    pub(super) fn remove(&self, file: SocketFile) -> io::Result<bool> {
+        let is_ours = match fs::symlink_metadata(&self.path) {
+            Ok(now) => file.is(&now),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(error),
+        };
+        if is_ours {
+            fs::remove_file(&self.path)?;
+        }
+        Ok(is_ours)
+    }
+
     /// Whether the container still has a directory that is no longer the node's directory of that name. Without a
     /// mount in between, the path would lead to the new one.
     fn is_old(&self) -> bool {
         let is_deleted = self.is_linked && links(&self.directory) == Some(0);
-        let is_moved = || match (&self.mounted, mounted_at(&self.directory)) {
-            (Some(then), Some(now)) => *then != now,
-            _ => false,
+        let is_moved = || {
+            self.mount.as_ref().is_some_and(|mount| {
+                let now = mount_table().and_then(|table| root_of(&table, &mount.point));
+                now.is_some_and(|root| root != mount.root)
+            })
         };
         is_deleted || is_moved()
     }
@@ -137,6 +168,21 @@ impl SocketPath {
     }
 }
 
+impl SocketFile {
+    pub(super) fn new(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+
+    /// Whether this is the file that was bound. Its inode number is not given to another file for as long as the
+    /// listener lives, which holds the inode.
+    pub(super) fn is(self, metadata: &Metadata) -> bool {
+        (metadata.dev(), metadata.ino()) == (self.device, self.inode)
+    }
+}
+
 impl Identity {
     fn of(metadata: &Metadata) -> Self {
         Self {
@@ -170,24 +216,32 @@ fn links(directory: &Path) -> Option<u64> {
     fs::metadata(directory).ok().map(|metadata| metadata.nlink())
 }
 
-/// Which directory of its file system is mounted at `directory`, as the kernel names it; `None` if it is no mount
-/// point, or has a name that the kernel writes with escapes.
-fn mounted_at(directory: &Path) -> Option<Vec<u8>> {
-    let directory = fs::canonicalize(directory).ok()?;
+impl Mount {
+    /// `None` if it cannot be read, or has a name that the kernel writes with escapes.
+    fn of(directory: &Path) -> Option<Self> {
+        let (directory, table) = (fs::canonicalize(directory).ok()?, mount_table()?);
+        directory.ancestors().find_map(|point| {
+            let (point, root) = (point.to_owned(), root_of(&table, point)?);
+            Some(Self { point, root })
+        })
+    }
+}
+
+fn mount_table() -> Option<Vec<u8>> {
     let mut table = Vec::new();
     let file = File::open("/proc/self/mountinfo").ok()?;
     file.take(limits::MOUNT_TABLE_BYTES)
         .read_to_end(&mut table)
         .ok()?;
-    root_of(&table, directory.as_os_str().as_bytes())
+    Some(table)
 }
 
-/// The field `root` of the last line of a mount table (proc_pid_mountinfo(5)) whose mount point is `directory`.
-fn root_of(table: &[u8], directory: &[u8]) -> Option<Vec<u8>> {
+/// The field `root` of the last line of a mount table (proc_pid_mountinfo(5)) whose mount point is `point`.
+fn root_of(table: &[u8], point: &Path) -> Option<PathBuf> {
     table.split(|byte| *byte == b'\n').rev().find_map(|line| {
         let mut fields = line.split(|byte| *byte == b' ').skip(3);
         let (root, mount_point) = (fields.next()?, fields.next()?);
-        (mount_point == directory).then(|| root.to_owned())
+        (mount_point == point.as_os_str().as_bytes()).then(|| Path::new(OsStr::from_bytes(root)).to_owned())
     })
 }
 
@@ -196,7 +250,7 @@ mod tests {
     use std::os::fd::AsRawFd as _;
     use std::os::unix::net::{UnixDatagram, UnixListener};
 
-    use super::super::bind::bind;
+    use super::super::bind::{BoundSocket, bind};
     use super::*;
 
     #[test]
@@ -206,8 +260,8 @@ mod tests {
         fs::create_dir(&inside).unwrap();
         let name = inside.join("a.sock");
         let socket = bind(&name).unwrap();
-        let path = SocketPath::new(&name);
-        let look = || path.look(&socket.file);
+        let path = &socket.path;
+        let look = || path.look(socket.file);
         assert_eq!((look(), path.reason(&look())), (Found::Ours, None));
 
         fs::remove_file(&name).unwrap();
@@ -256,12 +310,12 @@ mod tests {
         fs::create_dir(&inside).unwrap();
         let held = File::open(&inside).unwrap();
         let name = PathBuf::from(format!("/proc/self/fd/{}/a.sock", held.as_raw_fd()));
-        let socket = bind(&name).unwrap();
-        let path = SocketPath::new(&name);
-        assert_eq!(path.look(&socket.file), Found::Ours);
+        let BoundSocket { path, file, .. } = bind(&name).unwrap();
         fs::remove_dir_all(&inside).unwrap();
+        // Also before anybody has looked.
+        assert_eq!(path.look(file), Found::OldDirectory);
         fs::create_dir(&inside).unwrap();
-        assert_eq!(path.look(&socket.file), Found::OldDirectory);
+        assert_eq!(path.look(file), Found::OldDirectory);
         assert!(bind(&name).is_err(), "it cannot be mended from inside");
     }
 
@@ -279,11 +333,14 @@ mod tests {
             ("/prov", None),
             ("", None),
         ] {
-            let found = root_of(table, at.as_bytes());
-            assert_eq!(found.as_deref(), root.map(str::as_bytes), "{at}");
+            let found = root_of(table, Path::new(at));
+            assert_eq!(found.as_deref(), root.map(Path::new), "{at}");
         }
-        assert_eq!(mounted_at(Path::new("/proc")), Some(b"/".to_vec()));
-        assert_eq!(mounted_at(Path::new("/proc/self")), None);
+        for directory in ["/proc", "/proc/sys/kernel"] {
+            let mount = Mount::of(Path::new(directory)).unwrap();
+            assert!(mount.point.starts_with("/proc"), "{mount:?}");
+        }
+        assert!(Mount::of(Path::new("/nowhere")).is_none());
     }
 
     #[test]

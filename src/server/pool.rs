@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
+
+use crate::os::thread::spawn;
 
 /// Something for a worker to do.
 pub(super) trait Task: Send + 'static {
@@ -15,9 +16,7 @@ pub(super) trait Task: Send + 'static {
 }
 
 /// See the [module](self).
-pub(super) struct Pool<T>(Arc<Inner<T>>);
-
-struct Inner<T> {
+pub(super) struct Pool<T> {
     bounds: Bounds,
     state: Mutex<State<T>>,
     work: Condvar,
@@ -40,29 +39,29 @@ struct State<T> {
 }
 
 impl<T: Task> Pool<T> {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds) -> Arc<Self> {
         let state = State {
             queue: VecDeque::new(),
             workers: 0,
             idle: 0,
         };
-        Self(Arc::new(Inner {
+        Arc::new(Self {
             bounds,
             state: Mutex::new(state),
             work: Condvar::new(),
-        }))
+        })
     }
 
     /// Hands `task` to a worker or queues it. Gives it back if there is no room, or if the system lets us start no
     /// thread at all.
-    pub(super) fn submit(&self, task: T) -> Result<(), T> {
+    pub(super) fn submit(self: &Arc<Self>, task: T) -> Result<(), T> {
         let Bounds {
             workers,
             queue,
             stack,
             ..
-        } = self.0.bounds;
-        let mut state = self.0.lock();
+        } = self.bounds;
+        let mut state = self.lock();
 
         let has_room = state.queue.len() < queue + state.idle;
         let wants_worker = state.queue.len() >= state.idle && state.workers < workers;
@@ -70,9 +69,8 @@ impl<T: Task> Pool<T> {
             return Err(task);
         }
         if wants_worker {
-            let inner = Arc::clone(&self.0);
-            let thread = thread::Builder::new().name("mount".to_owned()).stack_size(stack);
-            match thread.spawn(move || inner.work()) {
+            let pool = Arc::clone(self);
+            match spawn("mount", stack, move || pool.work()) {
                 Ok(_) => {
                     state.workers += 1;
                     state.idle += 1;
@@ -87,13 +85,13 @@ impl<T: Task> Pool<T> {
         }
         state.queue.push_back(task);
         drop(state);
-        self.0.work.notify_one();
+        self.work.notify_one();
         Ok(())
     }
 
     /// Drops the tasks that nobody waits for any more, and what they hold.
     pub(super) fn drop_dead(&self) {
-        let mut state = self.0.lock();
+        let mut state = self.lock();
         let (dead, alive): (VecDeque<_>, VecDeque<_>) = state.queue.drain(..).partition(Task::is_dead);
         state.queue = alive;
         drop(state);
@@ -102,18 +100,16 @@ impl<T: Task> Pool<T> {
 
     /// Tasks that wait for a worker.
     pub(super) fn queued(&self) -> usize {
-        let state = self.0.lock();
+        let state = self.lock();
         state.queue.len().saturating_sub(state.idle)
     }
 
     /// Threads that exist.
     #[cfg(test)]
     pub(super) fn workers(&self) -> usize {
-        self.0.lock().workers
+        self.lock().workers
     }
-}
 
-impl<T: Task> Inner<T> {
     fn work(&self) {
         let mut state = self.lock();
         state.idle -= 1; // as which it was started
@@ -146,6 +142,7 @@ impl<T: Task> Inner<T> {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::thread;
 
     use super::*;
 

@@ -1,112 +1,38 @@
 //! The calls of one connection: from the events of `h2` to the answers that it sends.
 //!
 //! Like the cores this is free of sockets, threads and clocks. What must happen outside of the connection's lock, to
-//! run a Mount or to tell a handler that its caller is gone, comes out as [`Effects`].
+//! run a Mount or to tell a handler that its caller is gone, is left in [`Session::effects`].
 //!
 //! A call goes through these phases, and out of each of them directly when its stream is reset:
 //!
 //! ```text
-//!   Receiving ──complete──▶ Running ──result, or out of time──▶ Answering ──sent──▶ gone
-//!       │  │                                                     ▲  ▲
-//!       │  └──────────── Version, Check, any error ──────────────┘  │
-//!       ├──Watch──▶ Watching ──────────────shutdown─────────────────┤
-//!       └──refused, body not read yet──▶ Refused ───────────────────┘
+//!   ReadingRequest ──complete──▶ Running ──result, or out of time──▶ SendingAnswer ──sent──▶ gone
+//!       │  │                                                           ▲  ▲
+//!       │  └──────────── Version, Check, any error ────────────────────┘  │
+//!       ├──Watch──▶ Watching ──────────────shutdown───────────────────────┤
+//!       └──refused, body not read yet──▶ Refused ─────────────────────────┘
 //! ```
 
 mod answer;
 mod departure;
 mod receive;
+mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Server;
+pub(crate) use state::{Mount, Session};
+
+use state::{Memory, Phase};
+
+use super::service::Response;
+use super::shared::Server;
 use super::signal::Signal;
-use crate::grpc::message::Reader;
-use crate::grpc::request::{HttpRefusal, Method};
-use crate::grpc::timeout::Deadlines;
 use crate::grpc::{Code, Status};
 use crate::h2::{Connection, Event, Reason, StreamId};
-use crate::secret::Secret;
-use crate::sync::memory_budget::{self, Share};
-use crate::sync::{CallContext, Cancellation};
-
-/// One connection's calls. See the [module](self).
-pub(crate) struct Session {
-    pub(crate) h2: Connection,
-    server: Arc<Server>,
-    signal: Arc<Signal>,
-    calls: BTreeMap<StreamId, Entry>,
-    timers: BTreeSet<(Instant, StreamId)>,
-    /// Octets of requests that are held without a share of the memory budget.
-    uncovered: usize,
-    /// Calls that wait for a share.
-    waiting: usize,
-    /// When a request last arrived in full or an answer left; `None` as long as neither has happened.
-    served: Option<Instant>,
-    is_dismissed: bool,
-    is_closed: bool,
-}
-
-/// What the caller of a [`Session`] has to do once the connection's lock is free.
-#[derive(Default)]
-pub(crate) struct Effects {
-    /// Mounts to run.
-    pub(crate) mounts: Vec<Mount>,
-    /// Calls whose handlers need not go on.
-    pub(crate) cancelled: Vec<Cancellation>,
-}
-
-/// A Mount that has arrived in full.
-pub(crate) struct Mount {
-    pub(crate) stream: StreamId,
-    pub(crate) request: Secret,
-    pub(crate) call: CallContext,
-}
-
-struct Entry {
-    phase: Phase,
-    deadlines: Deadlines,
-    timer: Instant,
-}
-
-enum Phase {
-    Receiving {
-        method: Method,
-        body: Reader,
-        held: usize,
-        cover: Cover,
-        /// Since when the client could have sent the whole.
-        since: Instant,
-        is_complete: bool,
-    },
-    Refused {
-        answer: Answer,
-        dropped: usize,
-    },
-    Running {
-        cancellation: Cancellation,
-    },
-    Watching,
-    Answering {
-        _share: Option<Share>,
-    },
-}
-
-/// Whether the memory budget covers a request.
-enum Cover {
-    Unasked,
-    Asked(memory_budget::Request),
-    Granted(Share),
-}
-
-enum Answer {
-    Http { refusal: HttpRefusal, is_head: bool },
-    Status(Status),
-}
 
 impl Session {
     pub(crate) fn new(h2: Connection, server: Arc<Server>, signal: Arc<Signal>) -> Self {
@@ -115,78 +41,75 @@ impl Session {
             server,
             signal,
             calls: BTreeMap::new(),
-            timers: BTreeSet::new(),
             uncovered: 0,
             waiting: 0,
             served: None,
+            told_to_go: None,
+            effects: state::Effects::default(),
             is_dismissed: false,
             is_closed: false,
         }
     }
 
     /// The client sent `bytes`.
-    pub(crate) fn recv(&mut self, now: Instant, bytes: &[u8]) -> Effects {
-        let mut effects = Effects::default();
+    pub(crate) fn recv(&mut self, now: Instant, bytes: &[u8]) {
         self.h2.recv(now, bytes);
-        self.handle_events(now, &mut effects);
+        self.handle_events(now);
         if self.h2.failure().is_some() {
-            self.close(&mut effects);
+            self.close();
         }
-        effects
     }
 
     /// Does what has become due, by time or by memory that was given back.
-    pub(crate) fn wake(&mut self, now: Instant) -> Effects {
-        let mut effects = Effects::default();
+    pub(crate) fn wake(&mut self, now: Instant) {
         self.h2.recv_timeout(now);
-        self.handle_events(now, &mut effects);
+        self.handle_events(now);
         if self.h2.failure().is_some() {
-            self.close(&mut effects);
+            self.close();
         }
         if self.waiting > 0 {
-            let streams: Vec<_> = self.calls.keys().copied().collect();
-            for stream in streams {
-                self.cover(now, stream, &mut effects);
+            for stream in self.streams(|phase| matches!(phase, Phase::ReadingRequest(_))) {
+                self.reserve(now, stream);
             }
         }
-        while let Some((due, stream)) = self.timers.first().copied()
-            && due <= now
-        {
-            self.timers.pop_first();
-            self.time_out(stream, &mut effects);
+        let due = self
+            .calls
+            .iter()
+            .filter_map(|(stream, call)| Some((call.timer?, *stream)));
+        let mut due: Vec<_> = due.filter(|(timer, _)| *timer <= now).collect();
+        due.sort_unstable();
+        for (_, stream) in due {
+            self.time_out(stream);
         }
-        effects
+        if self.leave_by().is_some_and(|due| due <= now) {
+            self.leave(now);
+        }
     }
 
     /// When to call [`Session::wake`] at the latest.
-    pub(super) fn next_timeout(&self) -> Option<Instant> {
-        let call = self.timers.first().map(|(due, _)| *due);
-        [self.h2.poll_timeout(), call].into_iter().flatten().min()
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let calls = self.calls.values().filter_map(|call| call.timer);
+        calls.chain(self.h2.poll_timeout()).chain(self.leave_by()).min()
     }
 
-    /// Takes note of answers that left as output.
-    pub(crate) fn note_sent(&mut self, now: Instant, effects: &mut Effects) {
-        self.handle_events(now, effects);
+    /// Appends what is to be sent to `out`, as [`Connection::poll_output`] does.
+    pub(crate) fn poll_output(&mut self, now: Instant, out: &mut Vec<u8>, room: usize) {
+        self.h2.poll_output(out, room);
+        self.handle_events(now);
     }
 
     /// The result of a Mount. Ignored if the call has ended meanwhile.
-    pub(crate) fn finish_mount(&mut self, stream: StreamId, result: Result<(Secret, Option<Share>), Status>) {
-        if matches!(
-            self.calls.get(&stream),
-            Some(Entry {
-                phase: Phase::Running { .. },
-                ..
-            })
-        ) {
+    pub(crate) fn finish_mount(&mut self, stream: StreamId, result: Response) {
+        if let Some(Phase::Running { .. }) = self.phase(stream) {
             self.answer_mount(stream, result);
         }
     }
 
     /// The connection is gone: nobody waits for its calls.
-    pub(super) fn close(&mut self, effects: &mut Effects) {
+    pub(crate) fn close(&mut self) {
         self.is_closed = true;
         for stream in self.streams(|_| true) {
-            self.remove(stream, effects);
+            self.remove(stream);
         }
     }
 
@@ -204,10 +127,10 @@ impl Session {
     /// Whether no call is open, and nothing is held or waited for.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn holds_nothing(&self) -> bool {
-        self.calls.is_empty() && self.timers.is_empty() && self.uncovered == 0 && self.waiting == 0
+        self.calls.is_empty() && self.uncovered == 0 && self.waiting == 0
     }
 
-    fn handle_events(&mut self, now: Instant, effects: &mut Effects) {
+    fn handle_events(&mut self, now: Instant) {
         while let Some(event) = self.h2.poll_event() {
             match event {
                 Event::Request {
@@ -217,7 +140,7 @@ impl Session {
                 } => {
                     self.open(now, stream, &head);
                     if end_stream {
-                        self.complete(now, stream, effects);
+                        self.complete(now, stream);
                     }
                 }
                 Event::Data {
@@ -225,100 +148,69 @@ impl Session {
                     payload,
                     end_stream,
                 } => {
-                    self.recv_body(now, stream, &payload, effects);
+                    self.recv_body(now, stream, &payload);
                     if end_stream {
-                        self.complete(now, stream, effects);
+                        self.complete(now, stream);
                     }
                 }
                 Event::Reset { stream, .. } => {
-                    if let Some(Entry {
-                        phase: Phase::Running { .. },
-                        ..
-                    }) = self.calls.get(&stream)
-                    {
+                    if let Some(Phase::Running { .. }) = self.phase(stream) {
                         self.server.counters.mounts_cancelled.increment();
                     }
-                    self.remove(stream, effects);
+                    self.remove(stream);
                 }
                 Event::Answered { stream } => {
                     self.served = self.served.map(|_| now);
-                    self.remove(stream, effects);
+                    self.remove(stream);
                 }
             }
         }
     }
 
     /// Answers a call in the place of whoever has not done so, and lets the handler know.
-    fn give_up(&mut self, stream: StreamId, status: Status, effects: &mut Effects) {
-        match self.calls.get(&stream).map(|entry| &entry.phase) {
+    fn give_up(&mut self, stream: StreamId, status: Status) {
+        match self.phase(stream) {
             Some(Phase::Running { cancellation }) => {
-                effects.cancelled.push(cancellation.clone());
+                let cancellation = cancellation.clone();
+                self.effects.cancelled.push(cancellation);
                 self.answer_mount(stream, Err(status));
             }
-            Some(Phase::Receiving { .. }) => {
+            Some(Phase::ReadingRequest(_)) => {
                 self.refuse(stream, status);
                 self.answer_refused(stream);
             }
             Some(Phase::Refused { .. }) => self.answer_refused(stream),
-            Some(Phase::Watching | Phase::Answering { .. }) | None => {}
+            Some(Phase::Watching | Phase::SendingAnswer { .. }) | None => {}
         }
     }
 
     /// A call's timer has run out.
-    fn time_out(&mut self, stream: StreamId, effects: &mut Effects) {
-        match self.calls.get(&stream).map(|entry| &entry.phase) {
-            Some(Phase::Answering { .. }) => {
+    fn time_out(&mut self, stream: StreamId) {
+        let message = match self.phase(stream) {
+            Some(Phase::SendingAnswer { .. }) => {
                 self.h2.reset(stream, Reason::INTERNAL_ERROR);
-                self.remove(stream, effects);
+                return self.remove(stream);
             }
             Some(Phase::Running { .. }) => {
                 self.server.counters.mounts_timed_out.increment();
-                self.give_up(stream, out_of_time(), effects);
+                receive::OUT_OF_TIME
             }
-            Some(Phase::Receiving {
-                cover: Cover::Asked(_),
-                ..
-            }) => {
-                let message = "ran out of time waiting for memory: the memory budget is in use; raise \
-                               --memory-budget or start fewer pods at once";
-                self.give_up(stream, Status::new(Code::Internal, message), effects);
+            Some(Phase::ReadingRequest(reading)) if matches!(reading.memory, Memory::Waiting(_)) => {
+                "ran out of time waiting for memory: the memory budget is in use; raise --memory-budget or start \
+                 fewer pods at once"
             }
-            Some(Phase::Receiving { .. }) => {
-                let message = "ran out of time: the request did not arrive in full";
-                self.give_up(stream, Status::new(Code::Internal, message), effects);
-            }
-            Some(Phase::Refused { .. }) => self.answer_refused(stream),
-            Some(Phase::Watching) | None => {}
-        }
-    }
-
-    fn remove(&mut self, stream: StreamId, effects: &mut Effects) {
-        let Some(entry) = self.calls.remove(&stream) else {
-            return;
+            _ => "ran out of time: the request did not arrive in full",
         };
-        self.timers.remove(&(entry.timer, stream));
-        match entry.phase {
-            Phase::Receiving { held, cover, .. } => {
-                self.uncovered -= held;
-                self.waiting -= usize::from(matches!(cover, Cover::Asked(_)));
-                self.h2.release(stream, held);
+        self.give_up(stream, Status::new(Code::Internal, message));
+    }
+
+    fn remove(&mut self, stream: StreamId) {
+        match self.calls.remove(&stream).map(|call| call.phase) {
+            Some(Phase::ReadingRequest(reading)) => {
+                self.release(stream, &reading);
             }
-            Phase::Running { cancellation } => effects.cancelled.push(cancellation),
-            Phase::Refused { .. } | Phase::Watching | Phase::Answering { .. } => {}
+            Some(Phase::Running { cancellation }) => self.effects.cancelled.push(cancellation),
+            Some(Phase::Refused { .. } | Phase::Watching | Phase::SendingAnswer { .. }) | None => {}
         }
     }
-
-    fn streams(&self, wanted: impl Fn(&Phase) -> bool) -> Vec<StreamId> {
-        self.calls
-            .iter()
-            .filter(|(_, entry)| wanted(&entry.phase))
-            .map(|(stream, _)| *stream)
-            .collect()
-    }
-}
-
-fn out_of_time() -> Status {
-    let message =
-        "ran out of time: the volume was not complete before the deadline; the next attempt starts anew";
-    Status::new(Code::Internal, message)
 }

@@ -11,20 +11,10 @@
 //! A socket that accepts connections is never taken, so two processes cannot take the path from each other in turns.
 //! If both bind it at the same moment, the later one has it and the earlier one leaves it alone.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::Listening;
+use super::listening::{Listening, Reason};
 use super::path::{Answer, Found, Identity};
-use crate::limits;
-
-/// Why the path is bound again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// It was gone.
-    Removed,
-    /// Another process had it, and no longer accepts connections.
-    Refused,
-}
 
 /// What is remembered from look to look.
 #[derive(Default)]
@@ -56,7 +46,7 @@ impl Watch {
         };
         let known = self.other.take().filter(|other| other.identity == identity);
         if let Some(known) = &known
-            && now.saturating_duration_since(known.probed) < limits::SOCKET_PROBE_PAUSE
+            && now.saturating_duration_since(known.probed) < SOCKET_PROBE_PAUSE
         {
             self.other = Some(*known);
             return None;
@@ -73,7 +63,7 @@ impl Watch {
 
 /// Watches until the server is draining.
 pub(super) fn run(listening: &Listening) {
-    let server = &listening.server;
+    let server = &listening.connections.server;
     let mut watch = Watch::default();
     let mut last = None;
     while !server.is_draining() {
@@ -85,22 +75,27 @@ pub(super) fn run(listening: &Listening) {
         let trouble = listening.trouble(&found);
         // What lasts is one line.
         if trouble != last {
-            match (&trouble, &found) {
-                (Some(trouble), Found::Other(_)) => log::info!("{trouble}"),
-                (Some(trouble), _) => log::warn!("{trouble}"),
-                (None, _) => log::info!("clients reach this provider again"),
+            match &trouble {
+                Some(trouble) => log::warn!("{trouble}"),
+                None => log::info!("clients reach this provider again"),
             }
             last = trouble;
         }
-        listening.woken.wait(Some(limits::SOCKET_WATCH_PAUSE));
+        listening.woken.wait(Some(SOCKET_WATCH_PAUSE));
     }
 }
+
+/// Pause between two looks at the socket's path: one that was removed is bound again within a second.
+const SOCKET_WATCH_PAUSE: Duration = Duration::from_millis(250);
+
+/// Pause between two probes of another process's socket at the path. Two that are refused mean that it is dead: a
+/// process that starts listens within microseconds of its bind.
+const SOCKET_PROBE_PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixListener;
     use std::path::Path;
-    use std::time::Duration;
 
     use super::super::bind::bind;
     use super::super::path::SocketPath;
@@ -112,7 +107,7 @@ mod tests {
         let ours = bind(&directory.join("ours.sock")).unwrap();
         let path = directory.join(name);
         drop(UnixListener::bind(&path).unwrap());
-        let found = SocketPath::new(&path).look(&ours.file);
+        let found = SocketPath::new(&path).look(ours.file);
         assert!(matches!(found, Found::Other(_)), "{found:?}");
         found
     }

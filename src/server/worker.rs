@@ -5,35 +5,28 @@ use std::sync::Arc;
 
 use prost::Message as _;
 
-use super::Server;
-use super::connection::Connection;
+use super::counters::Counters;
 use super::pool::Task;
-use super::session::Mount;
+use super::service::{Response, Service};
 use crate::grpc::proto::MountRequest;
 use crate::grpc::{Code, Status};
 use crate::secret::Secret;
-use crate::sync::memory_budget::{Exhausted, Share};
+use crate::sync::CallContext;
+use crate::sync::memory_budget::Exhausted;
 
 /// A Mount on its way through the pool.
 pub(super) struct Job {
-    connection: Arc<Connection>,
-    mount: Mount,
-}
-
-impl Job {
-    pub(super) fn new(connection: Arc<Connection>, mount: Mount) -> Self {
-        Self { connection, mount }
-    }
-
-    /// Answers in place of the handler.
-    pub(super) fn fail(self, status: Status) {
-        self.connection.finish_mount(self.mount.stream, Err(status));
-    }
+    pub(super) service: Arc<dyn Service>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) request: Secret,
+    pub(super) call: CallContext,
+    /// Takes the answer.
+    pub(super) finish: Box<dyn FnOnce(Response) + Send>,
 }
 
 impl Task for Job {
     fn is_dead(&self) -> bool {
-        self.mount.call.cancellation.is_cancelled()
+        self.call.cancellation.is_cancelled()
     }
 
     fn run(self) {
@@ -41,27 +34,24 @@ impl Task for Job {
             return; // cancelled, or answered for lack of time, while it was queued
         }
         let Self {
-            connection,
-            mount:
-                Mount {
-                    stream,
-                    request,
-                    call,
-                },
+            service,
+            counters,
+            request,
+            call,
+            finish,
         } = self;
-        let server = connection.server();
         let decoded = decode(&request);
         drop(request);
         let result = decoded.and_then(|request| {
             // A handler that panics leaves nothing behind that another call would see: each locks what it shares
             // through poison-tolerant locks, and its own state dies with it.
-            let handled = panic::catch_unwind(AssertUnwindSafe(|| server.service.mount(request, &call)));
-            let response = handled.unwrap_or_else(|_payload| Err(panicked(server)))?;
-            let share: Option<Share> = call.settle(response.len())?;
+            let handled = panic::catch_unwind(AssertUnwindSafe(|| service.mount(request, &call)));
+            let response = handled.unwrap_or_else(|_payload| Err(panicked(&counters)))?;
+            let share = call.settle(response.len())?;
             Ok((response, share))
         });
         drop(call);
-        connection.finish_mount(stream, result);
+        finish(result);
     }
 }
 
@@ -78,8 +68,8 @@ fn decode(request: &Secret) -> Result<MountRequest, Status> {
 }
 
 /// The payload of the panic is neither logged nor sent: it may quote what the handler worked on.
-fn panicked(server: &Server) -> Status {
-    server.counters.panics.increment();
+fn panicked(counters: &Counters) -> Status {
+    counters.panics.increment();
     log::error!("defect: a Mount panicked; it was answered with INTERNAL and no other is affected");
     Status::new(
         Code::Internal,

@@ -28,7 +28,19 @@ const LOOKS: usize = 2_000;
 
 struct Node {
     cloud: FakeCloud,
-    sockets: TempDir,
+    sockets: Sockets,
+}
+
+/// The directory of the sockets, in one of its own.
+struct Sockets {
+    parent: TempDir,
+    path: PathBuf,
+}
+
+impl Sockets {
+    fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 struct Provider {
@@ -45,9 +57,12 @@ struct StandIn {
 
 impl Node {
     fn new() -> Self {
+        let parent = directory();
+        let path = parent.path().join("providers");
+        fs::create_dir(&path).expect("directory");
         Self {
             cloud: FakeCloud::start().expect("cloud"),
-            sockets: directory(),
+            sockets: Sockets { parent, path },
         }
     }
 
@@ -217,13 +232,19 @@ fn a_successor_keeps_the_path_while_it_accepts_connections() {
         assert_eq!(node.changes(), 0, "two live instances");
         assert_eq!(node.inode(), inode);
         assert!(ours.says("another provider"), "{:?}", ours.get("/readyz"));
+        let is_warned = |line: &str| line.starts_with('W') && line.contains("is another provider's socket");
+        let log = ours.process.log();
+        assert_eq!(log.lines().filter(|line| is_warned(line)).count(), round, "{log}");
         assert!(ours.is_alive(), "{:?}", ours.get("/healthz"));
         assert_eq!(ours.numbers()["owned"], 0);
         assert!(mount(&of_the_start, PATIENCE), "it serves whom it has");
         successor.stop();
         until("the path is bound again", || ours.is_ready());
         assert!(node.mounts());
-        assert_eq!((ours.rebinds("removed"), ours.rebinds("refused")), (round, 0));
+        assert_eq!(
+            (ours.rebinds("removed"), ours.rebinds("refused")),
+            (round as u64, 0)
+        );
         assert_eq!(ours.numbers()["owned"], 1);
     }
     let successor = node.stand_in();
@@ -393,8 +414,8 @@ fn a_provider_that_stops_takes_nothing() {
     assert!(node.inode().is_some(), "it is not ours to remove");
 }
 
-/// The provider sees the node's directory as a mount, and `replace` puts another one in its place.
-fn replaced(replace: impl Fn(&Path) -> Option<TempDir>) {
+/// The provider sees the node's directory, or the one above it, as a mount, and `replace` puts another one in its place.
+fn replaced(is_parent: bool, replace: impl Fn(&Path) -> Option<TempDir>) {
     if !is_root() {
         return;
     }
@@ -402,17 +423,22 @@ fn replaced(replace: impl Fn(&Path) -> Option<TempDir>) {
     let files = directory();
     let mount_point = files.path().join("provider");
     fs::create_dir(&mount_point).expect("directory");
+    let (mounted, below) = if is_parent {
+        (node.sockets.parent.path(), "/providers")
+    } else {
+        (node.sockets.path(), "")
+    };
     // As a container has it: the node's directory, mounted at another place. The first argument names the directory.
     let line = format!(
-        "shift; exec unshare --mount sh -c 'mount --bind {} {at} && exec {BINARY} --provider-volume={at} \"$@\"' sh \"$@\"",
-        node.sockets.path().display(),
+        "shift; exec unshare --mount sh -c 'mount --bind {} {at} && exec {BINARY} --provider-volume={at}{below} \"$@\"' sh \"$@\"",
+        mounted.display(),
         at = mount_point.display()
     );
     let ours = node.start(&wrapper(files.path(), &line));
     assert!(ours.is_alive());
     let of_the_start = Driver::new(&node.socket());
     assert!(mount(&of_the_start, PATIENCE));
-    let _kept = replace(node.sockets.path());
+    let _kept = replace(mounted);
     until("liveness fails", || !ours.is_alive());
     let (code, reason) = ours.get("/healthz");
     assert!(
@@ -434,7 +460,7 @@ fn replaced(replace: impl Fn(&Path) -> Option<TempDir>) {
 
 #[test]
 fn a_directory_that_was_deleted_under_the_mount() {
-    replaced(|directory| {
+    replaced(false, |directory| {
         // It may be bound again in between.
         until("it is removed", || fs::remove_dir_all(directory).is_ok());
         fs::create_dir(directory).expect("directory");
@@ -444,10 +470,21 @@ fn a_directory_that_was_deleted_under_the_mount() {
 
 #[test]
 fn a_directory_that_was_renamed_under_the_mount() {
-    replaced(|sockets| {
-        let elsewhere = directory();
-        fs::rename(sockets, elsewhere.path().join("old")).expect("rename");
-        fs::create_dir(sockets).expect("directory");
-        Some(elsewhere)
+    replaced(false, renamed);
+}
+
+#[test]
+fn a_parent_directory_that_was_renamed_under_the_mount() {
+    replaced(true, |parent| {
+        let elsewhere = renamed(parent);
+        fs::create_dir(parent.join("providers")).expect("directory");
+        elsewhere
     });
+}
+
+fn renamed(old: &Path) -> Option<TempDir> {
+    let elsewhere = directory();
+    fs::rename(old, elsewhere.path().join("old")).expect("rename");
+    fs::create_dir(old).expect("directory");
+    Some(elsewhere)
 }

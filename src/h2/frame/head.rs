@@ -1,6 +1,6 @@
-//! The frame head (RFC 9113, section 4.1), and what all types of frame share.
+//! The frame head (RFC 9113, section 4.1).
 
-use crate::h2::error::{Error, frame_size, protocol};
+use crate::h2::error::{Error, frame_size};
 use crate::h2::stream_id::StreamId;
 
 /// A frame's type. Types that the RFC does not name belong to extensions and are ignored (section 5.5).
@@ -64,7 +64,7 @@ impl Head {
             length: usize::try_from(u32::from_be_bytes([0, l0, l1, l2])).ok()?,
             kind: Kind(kind),
             flags,
-            stream: StreamId::new(u32::from_be_bytes([s0, s1, s2, s3])),
+            stream: StreamId::from_wire([s0, s1, s2, s3]),
         })
     }
 
@@ -113,36 +113,6 @@ pub fn missing(bytes: &[u8]) -> usize {
     known.saturating_sub(bytes.len())
 }
 
-/// Takes the padding off (sections 6.1 and 6.2): a length octet first, that many octets last.
-pub(super) fn strip_padding<'a>(head: &Head, payload: &'a [u8]) -> Result<&'a [u8], Error> {
-    if !head.has(flag::PADDED) {
-        return Ok(payload);
-    }
-    let (length, rest) = payload
-        .split_first()
-        .ok_or(frame_size("padded frame without a padding length"))?;
-    let content = rest.len().checked_sub(usize::from(*length));
-    content
-        .and_then(|content| rest.get(..content))
-        .ok_or(protocol("padding as long as the frame or longer"))
-}
-
-pub(super) fn require_stream(head: &Head, what: &'static str) -> Result<(), Error> {
-    if head.stream.is_zero() {
-        Err(protocol(what))
-    } else {
-        Ok(())
-    }
-}
-
-pub(super) fn require_connection(head: &Head, what: &'static str) -> Result<(), Error> {
-    if head.stream.is_zero() {
-        Ok(())
-    } else {
-        Err(protocol(what))
-    }
-}
-
 /// Flag bits.
 pub mod flag {
     /// On DATA and HEADERS: the sender's last on this stream.
@@ -160,3 +130,6 @@ pub mod flag {
 /// The largest payload, received or sent: the protocol's initial SETTINGS_MAX_FRAME_SIZE, which we never
 /// raise. grpc-go drops a connection on which it sees a larger frame.
 pub const MAX_FRAME_SIZE: usize = 16_384;
+
+/// The client's first octets (section 3.4).
+pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

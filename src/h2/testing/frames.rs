@@ -5,7 +5,7 @@
 use std::ops::ControlFlow;
 
 use crate::grpc::message;
-use crate::h2::frame::{self, Frame, Head, Kind, Setting, Settings, Split, flag};
+use crate::h2::frame::{self, Frame, Head, Kind, Setting, Split, flag};
 use crate::h2::{Reason, StreamId};
 use crate::hpack;
 
@@ -112,24 +112,21 @@ impl Client {
                     end: headers.end_stream,
                 }
             }
-            Frame::Reset(reset) => Seen::Reset(stream, reset.reason),
-            Frame::Settings(settings) if settings.ack => Seen::SettingsAck,
+            Frame::Reset { reason, .. } => Seen::Reset(stream, reason),
+            Frame::SettingsAck => Seen::SettingsAck,
             Frame::Settings(settings) => Seen::Settings(
                 settings
                     .iter()
                     .map(|setting| (setting.id, setting.value))
                     .collect(),
             ),
-            Frame::Ping(ping) => Seen::Ping {
-                ack: ping.ack,
-                payload: ping.payload,
+            Frame::Ping { ack, payload } => Seen::Ping { ack, payload },
+            Frame::GoAway { last_stream, reason } => Seen::GoAway {
+                last: last_stream.number(),
+                reason,
             },
-            Frame::GoAway(goaway) => Seen::GoAway {
-                last: goaway.last_stream.number(),
-                reason: goaway.reason,
-            },
-            Frame::WindowUpdate(update) => Seen::WindowUpdate(stream, update.increment),
-            Frame::Priority(_) | Frame::Continuation(_) | Frame::Unknown => unreachable!("{head:?}"),
+            Frame::WindowUpdate { increment, .. } => Seen::WindowUpdate(stream, increment),
+            Frame::Priority { .. } | Frame::Continuation { .. } | Frame::Unknown => unreachable!("{head:?}"),
         }
     }
 }
@@ -164,7 +161,7 @@ pub(crate) fn reset(stream: u32, reason: Reason) -> Vec<u8> {
 pub(crate) fn settings(pairs: &[(u16, u32)]) -> Vec<u8> {
     let mut out = Vec::new();
     let pairs: Vec<_> = pairs.iter().map(|&(id, value)| Setting { id, value }).collect();
-    Settings::encode(&pairs, &mut out);
+    frame::encode_settings(&mut out, &pairs);
     out
 }
 

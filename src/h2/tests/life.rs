@@ -235,7 +235,7 @@ fn a_header_list_past_our_limit_is_answered_not_reset() {
 fn large_headers(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
     let mut out = Vec::new();
     let block = crate::h2::testing::block(fields);
-    crate::h2::frame::put_header_block(StreamId::new(stream), &block, true, &mut out);
+    crate::h2::frame::encode_header_block(&mut out, StreamId::new(stream), &block, true);
     out
 }
 

@@ -4,13 +4,15 @@ use std::panic::{self, AssertUnwindSafe};
 
 use prost::Message as _;
 
-use super::{Answer, Phase, Session};
+use super::state::{Phase, Session};
 use crate::grpc::message;
 use crate::grpc::proto::{HealthCheckResponse, ServingStatus};
+use crate::grpc::request::Refusal;
 use crate::grpc::response::{self, Failure};
 use crate::grpc::{Code, Status};
 use crate::h2::StreamId;
 use crate::secret::Secret;
+use crate::server::service::Response;
 use crate::sync::memory_budget::Share;
 
 impl Session {
@@ -31,9 +33,9 @@ impl Session {
             ServingStatus::ServiceUnknown
         };
         self.send_health(stream, status);
-        if let Some(entry) = self.calls.get_mut(&stream) {
-            entry.phase = Phase::Watching;
-            self.timers.remove(&(entry.timer, stream)); // it stays open for as long as the caller likes
+        if let Some(call) = self.calls.get_mut(&stream) {
+            call.phase = Phase::Watching;
+            call.timer = None; // it stays open for as long as the caller likes
         }
     }
 
@@ -51,7 +53,7 @@ impl Session {
 
     /// Answers a Mount. This is the one place where Mounts' answers leave the server, and no code that kubelet does
     /// not take for final passes it: the next attempt would start the pod with an empty volume.
-    pub(super) fn answer_mount(&mut self, stream: StreamId, result: Result<(Secret, Option<Share>), Status>) {
+    pub(super) fn answer_mount(&mut self, stream: StreamId, result: Response) {
         let result = result.map_err(|status| {
             if status.code.is_final() && status.code != Code::Ok {
                 return status;
@@ -69,7 +71,7 @@ impl Session {
     }
 
     /// Sends the answer of a unary call, whole.
-    pub(super) fn answer(&mut self, stream: StreamId, result: Result<(Secret, Option<Share>), Status>) {
+    pub(super) fn answer(&mut self, stream: StreamId, result: Response) {
         let share = match result {
             Ok((message, share)) => {
                 self.h2.send_headers(stream, &response::HEADERS, false);
@@ -102,32 +104,28 @@ impl Session {
     }
 
     pub(super) fn answer_refused(&mut self, stream: StreamId) {
-        let Some(entry) = self.calls.get_mut(&stream) else {
+        let Some(phase) = self.phase(stream) else { return };
+        let Phase::Refused { refusal, is_head, .. } =
+            std::mem::replace(phase, Phase::SendingAnswer { share: None })
+        else {
             return;
         };
-        let answering = Phase::Answering { _share: None };
-        let Phase::Refused { answer, .. } = std::mem::replace(&mut entry.phase, answering) else {
-            return;
-        };
-        match answer {
-            Answer::Status(status) => self.answer(stream, Err(status)),
-            Answer::Http { refusal, is_head } => {
-                self.h2.send_headers(stream, refusal.fields(), is_head);
+        match refusal {
+            Refusal::Status(status) => self.answer(stream, Err(status)),
+            Refusal::Http(refusal) => {
+                self.h2.send_headers(stream, refusal.fields, is_head);
                 self.h2
-                    .send_data(stream, Secret::from(refusal.body().to_owned()), true);
+                    .send_data(stream, Secret::from(refusal.body.to_owned()), true);
                 self.set_answering(stream, None);
             }
         }
     }
 
     pub(super) fn set_answering(&mut self, stream: StreamId, share: Option<Share>) {
-        let Some(entry) = self.calls.get_mut(&stream) else {
-            return;
-        };
-        entry.phase = Phase::Answering { _share: share };
-        self.timers.remove(&(entry.timer, stream));
-        entry.timer = entry.deadlines.abandon;
-        self.timers.insert((entry.timer, stream));
+        if let Some(call) = self.calls.get_mut(&stream) {
+            call.phase = Phase::SendingAnswer { share };
+            call.timer = Some(call.deadlines.abandon);
+        }
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::answer::encode_health;
-use super::{Answer, Cover, Effects, Entry, Mount, Phase, Session, out_of_time};
+use super::state::{Call, Memory, Mount, Phase, Reading, Session};
 use crate::grpc::message::Reader;
 use crate::grpc::proto::{HealthCheckRequest, VersionRequest};
-use crate::grpc::request::{self, Method, Refusal};
+use crate::grpc::request::{Method, Refusal, Request, SERVICES};
 use crate::grpc::timeout::Deadlines;
 use crate::grpc::{Code, Status};
 use crate::h2::{RequestHead, StreamId};
@@ -18,71 +18,52 @@ use crate::sync::{CallContext, Cancellation};
 impl Session {
     /// A call begins.
     pub(super) fn open(&mut self, now: Instant, stream: StreamId, head: &RequestHead) {
-        let (phase, timeout) = match request::Request::parse(head) {
-            Ok(request) => {
-                let limit = match request.method {
+        let (phase, timeout) = match Request::parse(head) {
+            Ok(Request { method, timeout }) => {
+                let limit = match method {
                     Method::Mount => limits::REQUEST_MESSAGE_BYTES,
                     Method::Version | Method::HealthCheck | Method::HealthWatch => {
                         limits::SMALL_MESSAGE_BYTES
                     }
                 };
-                let body = Reader::new(limit);
-                let (method, cover) = (request.method, Cover::Unasked);
-                (
-                    Phase::Receiving {
-                        method,
-                        body,
-                        held: 0,
-                        cover,
-                        since: now,
-                        is_complete: false,
-                    },
-                    request.timeout,
-                )
+                let reading = Reading {
+                    method,
+                    body: Reader::new(limit),
+                    held: 0,
+                    memory: Memory::NotRequested,
+                    is_complete: false,
+                };
+                (Phase::ReadingRequest(reading), timeout)
             }
             Err(refusal) => {
-                let answer = match refusal {
-                    Refusal::Http(refusal) => Answer::Http {
-                        refusal,
-                        is_head: head.method == "HEAD",
-                    },
-                    Refusal::Status(status) => Answer::Status(status),
+                let refused = Phase::Refused {
+                    refusal,
+                    is_head: head.method == "HEAD",
+                    dropped: 0,
                 };
-                (
-                    Phase::Refused { answer, dropped: 0 },
-                    Some(limits::REFUSED_BODY_TIME),
-                )
+                (refused, Some(limits::REFUSED_BODY_TIME))
             }
         };
         let deadlines = Deadlines::new(now, timeout);
-        self.calls.insert(
-            stream,
-            Entry {
-                phase,
-                deadlines,
-                timer: deadlines.answer,
-            },
-        );
-        self.timers.insert((deadlines.answer, stream));
+        let call = Call {
+            phase,
+            deadlines,
+            timer: Some(deadlines.answer),
+        };
+        self.calls.insert(stream, call);
     }
 
     /// A piece of a request's body.
-    pub(super) fn recv_body(
-        &mut self,
-        now: Instant,
-        stream: StreamId,
-        payload: &Secret,
-        effects: &mut Effects,
-    ) {
+    pub(super) fn recv_body(&mut self, now: Instant, stream: StreamId, payload: &Secret) {
         let octets = payload.len();
-        match self.calls.get_mut(&stream).map(|entry| &mut entry.phase) {
-            Some(Phase::Receiving { body, held, .. }) => {
+        match self.phase(stream) {
+            Some(Phase::ReadingRequest(Reading { body, held, .. })) => {
                 *held += octets;
+                let pushed = body.push(payload.expose());
                 self.uncovered += octets;
-                if let Err(status) = body.push(payload.expose()) {
-                    self.refuse(stream, status);
-                } else {
-                    self.cover(now, stream, effects);
+                match pushed {
+                    Ok(()) => self.reserve(now, stream),
+                    Err(status) => self.refuse(stream, status),
                 }
             }
             Some(Phase::Refused { dropped, .. }) => {
@@ -98,25 +79,16 @@ impl Session {
     }
 
     /// Has the memory budget cover a Mount's request, as far as it is known and there is room.
-    pub(super) fn cover(&mut self, now: Instant, stream: StreamId, effects: &mut Effects) {
-        let Some(Entry {
-            phase:
-                Phase::Receiving {
-                    method,
-                    body,
-                    held,
-                    cover,
-                    since,
-                    is_complete,
-                },
+    pub(super) fn reserve(&mut self, now: Instant, stream: StreamId) {
+        let Some(Call {
+            phase: Phase::ReadingRequest(reading),
             ..
         }) = self.calls.get_mut(&stream)
         else {
             return;
         };
-        if matches!(cover, Cover::Unasked)
-            && *method == Method::Mount
-            && let Some(length) = body.length()
+        if let (Memory::NotRequested, Method::Mount, Some(length)) =
+            (&reading.memory, reading.method, reading.body.length())
         {
             let signal = Arc::clone(&self.signal);
             match self
@@ -124,35 +96,30 @@ impl Session {
                 .budget
                 .request_with_reserve(length, move || signal.raise())
             {
-                Ok(request) => {
-                    *cover = Cover::Asked(request);
-                    self.waiting += 1;
-                }
+                Ok(request) => reading.memory = Memory::Waiting(request),
                 Err(exhausted) => return self.refuse(stream, exhausted.into()),
             }
+            self.waiting += 1;
         }
-        if let Cover::Asked(request) = cover
+        let mut increment = None;
+        if let Memory::Waiting(request) = &reading.memory
             && let Some(share) = request.take()
         {
-            *cover = Cover::Granted(share);
-            *since = now;
+            reading.memory = Memory::Reserved(share);
             self.waiting -= 1;
-            body.reserve();
-            let octets = std::mem::take(held);
-            self.uncovered -= octets;
-            let missing = body.missing();
-            let is_complete = *is_complete;
-            self.h2.release(stream, octets);
-            self.h2.grow_window(stream, missing);
-            if is_complete {
-                self.complete(now, stream, effects);
-            }
-            return;
+            reading.body.reserve();
+            increment = Some(u32::try_from(reading.body.missing()).unwrap_or(u32::MAX));
         }
-        if matches!(cover, Cover::Granted(_)) {
-            let octets = std::mem::take(held);
+        if matches!(reading.memory, Memory::Reserved(_)) {
+            let (octets, is_complete) = (std::mem::take(&mut reading.held), reading.is_complete);
             self.uncovered -= octets;
             self.h2.release(stream, octets);
+            if let Some(increment) = increment {
+                self.h2.grow_window(stream, increment);
+            }
+            if is_complete {
+                self.complete(now, stream);
+            }
         } else if self.uncovered > limits::UNCOVERED_BYTES {
             let message = "too many requests wait for memory: the memory budget is in use; raise --memory-budget \
                            or start fewer pods at once";
@@ -161,112 +128,96 @@ impl Session {
     }
 
     /// The request has arrived to its end.
-    pub(super) fn complete(&mut self, now: Instant, stream: StreamId, effects: &mut Effects) {
-        let Some(entry) = self.calls.get_mut(&stream) else {
+    pub(super) fn complete(&mut self, now: Instant, stream: StreamId) {
+        let Some(call) = self.calls.get_mut(&stream) else {
             return;
         };
-        match &mut entry.phase {
+        match &mut call.phase {
             Phase::Refused { .. } => return self.answer_refused(stream),
-            Phase::Receiving {
-                cover: Cover::Asked(_),
-                is_complete,
-                ..
-            } => {
-                *is_complete = true; // goes on once the memory budget has room
+            Phase::ReadingRequest(reading) if matches!(reading.memory, Memory::Waiting(_)) => {
+                reading.is_complete = true; // goes on once the memory budget has room
                 return;
             }
-            Phase::Receiving { .. } => {}
-            Phase::Running { .. } | Phase::Watching | Phase::Answering { .. } => return,
+            Phase::ReadingRequest(_) => {}
+            Phase::Running { .. } | Phase::Watching | Phase::SendingAnswer { .. } => return,
         }
-        self.served = Some(now);
-        let deadline = entry.deadlines.handler;
-        let cancellation = Cancellation::new();
-        let phase = std::mem::replace(
-            &mut entry.phase,
-            Phase::Running {
-                cancellation: cancellation.clone(),
-            },
-        );
-        let Phase::Receiving {
-            method,
-            body,
-            held,
-            cover,
-            ..
-        } = phase
-        else {
+        let (deadline, cancellation) = (call.deadlines.handler, Cancellation::new());
+        let running = Phase::Running {
+            cancellation: cancellation.clone(),
+        };
+        let Phase::ReadingRequest(reading) = std::mem::replace(&mut call.phase, running) else {
             return;
         };
-        self.uncovered -= held;
-        self.h2.release(stream, held);
-        let message = match body.finish() {
-            Ok(message) => message,
-            Err(status) if method == Method::Mount => return self.answer_mount(stream, Err(status)),
-            Err(status) => return self.answer(stream, Err(status)),
-        };
-        match method {
-            Method::Mount => {
-                if now >= deadline {
-                    return self.answer_mount(stream, Err(out_of_time()));
-                }
-                let Cover::Granted(share) = cover else { return };
+        self.served = Some(now);
+        self.release(stream, &reading);
+        let message = reading.body.finish();
+        if reading.method != Method::Mount {
+            let answer = message.and_then(|message| self.small_call(stream, reading.method, &message));
+            return match answer {
+                Ok(None) => {}
+                Ok(Some(answer)) => self.answer(stream, Ok((answer, None))),
+                Err(status) => self.answer(stream, Err(status)),
+            };
+        }
+        match (message, reading.memory) {
+            (Err(status), _) => self.answer_mount(stream, Err(status)),
+            (Ok(_), _) if now >= deadline => {
+                self.answer_mount(stream, Err(Status::new(Code::Internal, OUT_OF_TIME)));
+            }
+            (Ok(request), Memory::Reserved(share)) => {
                 let (budget, clock) = (self.server.budget.clone(), Arc::clone(&self.server.clock));
                 let call = CallContext::with_budget(deadline, cancellation, budget, share, clock);
-                effects.mounts.push(Mount {
+                self.effects.mounts.push(Mount {
                     stream,
-                    request: message,
+                    request,
                     call,
                 });
             }
-            Method::Version => {
-                let answer = decode::<VersionRequest>(&message).and_then(|_| self.version());
-                self.answer(stream, answer.map(|message| (message, None)));
-            }
-            Method::HealthCheck => {
-                let answer = decode::<HealthCheckRequest>(&message).and_then(|request| {
-                    if is_known(&request.service) {
-                        Ok((encode_health(self.health()), None))
-                    } else {
-                        Err(Status::new(
-                            Code::NotFound,
-                            format!("unknown service {:.100?}", request.service),
-                        ))
-                    }
-                });
-                self.answer(stream, answer);
-            }
-            Method::HealthWatch => match decode::<HealthCheckRequest>(&message) {
-                Ok(request) => self.watch(stream, is_known(&request.service)),
-                Err(status) => self.answer(stream, Err(status)),
-            },
+            // A message that is complete has a length, so memory was reserved for it.
+            (Ok(_), Memory::NotRequested | Memory::Waiting(_)) => {}
+        }
+    }
+
+    /// A call that is answered on the spot; nothing if it is a watch, whose answer goes on.
+    fn small_call(
+        &mut self,
+        stream: StreamId,
+        method: Method,
+        message: &Secret,
+    ) -> Result<Option<Secret>, Status> {
+        if method == Method::Version {
+            decode::<VersionRequest>(message)?;
+            return self.version().map(Some);
+        }
+        let service = decode::<HealthCheckRequest>(message)?.service;
+        let is_known = SERVICES.contains(&service.as_str());
+        if method == Method::HealthWatch {
+            self.watch(stream, is_known);
+            Ok(None)
+        } else if is_known {
+            Ok(Some(encode_health(self.health())))
+        } else {
+            Err(Status::new(
+                Code::NotFound,
+                format!("unknown service {service:.100?}"),
+            ))
         }
     }
 
     /// A request turns out to be unacceptable while it arrives: what came of it is dropped, and so is the rest.
     pub(super) fn refuse(&mut self, stream: StreamId, status: Status) {
-        let Some(entry) = self.calls.get_mut(&stream) else {
-            return;
-        };
+        let Some(phase) = self.phase(stream) else { return };
         let code = status.code;
         let refused = Phase::Refused {
-            answer: Answer::Status(status),
+            refusal: Refusal::Status(status),
+            is_head: false,
             dropped: 0,
         };
-        if let Phase::Receiving {
-            method,
-            held,
-            cover,
-            is_complete,
-            ..
-        } = std::mem::replace(&mut entry.phase, refused)
-        {
-            if method == Method::Mount {
+        if let Phase::ReadingRequest(reading) = std::mem::replace(phase, refused) {
+            if reading.method == Method::Mount {
                 self.server.counters.answered(code).increment();
             }
-            self.uncovered -= held;
-            self.waiting -= usize::from(matches!(cover, Cover::Asked(_)));
-            self.h2.release(stream, held);
-            if is_complete {
+            if self.release(stream, &reading) {
                 self.answer_refused(stream);
             }
         }
@@ -278,6 +229,5 @@ fn decode<M: prost::Message + Default>(message: &Secret) -> Result<M, Status> {
         .map_err(|error| Status::new(Code::Internal, format!("cannot decode the request: {error}")))
 }
 
-fn is_known(service: &str) -> bool {
-    request::SERVICES.contains(&service)
-}
+pub(super) const OUT_OF_TIME: &str =
+    "ran out of time: the volume was not complete before the deadline; the next attempt starts anew";

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use csi_provider::clock::{Clock as _, SystemClock};
 use csi_provider::grpc::Code;
 use csi_provider::h2::Reason;
 use csi_provider::h2::frame::Kind;
@@ -14,9 +15,7 @@ use csi_provider::server::Settings;
 use harness::driver::Driver;
 
 use super::actor::{Stage, mount, mount_request, stage, timeless_stage, wait_until};
-use super::raw::{
-    MOUNT, PREFACE, Raw, Seen, VERSION, call, call_head, data, framed, raw, settings, window_update,
-};
+use super::raw::{MOUNT, PREFACE, Raw, Seen, VERSION, call, call_head, cancel, raw, settings, window_update};
 use crate::world::binary;
 
 const LONG: (&str, &str) = ("grpc-timeout", "100S");
@@ -147,17 +146,92 @@ fn idle_clients_that_do_not_go_by_themselves_are_let_go() {
     assert_eq!(stage.handle.counters().connections_refused.value(), 0);
 }
 
+/// As many as like: none of them keeps a newcomer out, and the driver's connection is there when it is needed.
+#[test]
+fn a_crowd_of_requests_that_never_end_makes_room() {
+    let stage = stage(Settings::default());
+    let counters = stage.handle.counters();
+    let driver = stage.driver();
+    assert_eq!(mount(&driver, "echo:before").unwrap(), b"before");
+    let mut crowd = Vec::new();
+    for at in 0..100 {
+        let mut client = Raw::silent(&stage.path);
+        client.send(&[super::raw::hello(), call_head(1, MOUNT, &[LONG])].concat());
+        crowd.push(client);
+        if at % 10 == 0 {
+            assert_eq!(call_version(&mut Raw::connect(&stage.path), 1), 0);
+        }
+    }
+    stage.wait_until(|_| counters.connections.value() == 111);
+    assert_eq!(mount(&driver, "echo:after").unwrap(), b"after");
+    assert_eq!(counters.connections.value(), 111, "on the same connection");
+    assert!(counters.connections_displaced.value() > 60);
+    assert_eq!(counters.connections_refused.value(), 0);
+    assert_eq!(counters.connection_errors.value(), 0);
+}
+
+/// One call each, then a request that never ends, and GOAWAY is not for them.
+#[test]
+fn a_crowd_that_ignores_goaway_makes_room() {
+    let stage = stage(Settings::default());
+    let counters = stage.handle.counters();
+    let mut idle = Raw::connect(&stage.path);
+    assert_eq!(call_version(&mut idle, 1), 0);
+    let driver = stage.driver();
+    let mut crowd = Vec::new();
+    for at in 0..60 {
+        if at % 10 == 0 {
+            assert_eq!(mount(&driver, "echo:x").unwrap(), b"x");
+        }
+        let mut client = Raw::connect(&stage.path);
+        assert_eq!(call_version(&mut client, 1), 0);
+        client.send(&call_head(3, MOUNT, &[LONG]));
+        crowd.push(client);
+    }
+    let accepted = counters.connections.value();
+    assert_eq!(mount(&driver, "echo:after").unwrap(), b"after");
+    assert_eq!(counters.connections.value(), accepted, "on the same connection");
+    assert_eq!(counters.connections_refused.value(), 0);
+    // Whoever has nothing to do ends by the graceful GOAWAY, and nothing else.
+    assert_eq!(idle.next(), Some(goaway(ASKED_TO_GO)));
+    for client in crowd.iter_mut().take(20) {
+        client.until(|seen| *seen == goaway(3));
+        let (code, message) = Raw::status(&client.answer(3));
+        assert!(
+            code == Code::Internal.number() && message.contains("makes room"),
+            "{message}"
+        );
+        while client.next().is_some() {}
+    }
+}
+
+/// A newcomer waits for those that do not go; the shutdown waits for neither.
+#[test]
+fn a_shutdown_does_not_wait_for_room() {
+    let stage = timeless_stage();
+    let clients: Vec<_> = (0..limits::CONNECTIONS + limits::CONNECTIONS_LEAVING)
+        .map(|_| {
+            let mut client = Raw::connect(&stage.path);
+            assert_eq!(call_version(&mut client, 1), 0);
+            client
+        })
+        .collect();
+    let newcomer = Raw::silent(&stage.path);
+    thread::sleep(Duration::from_millis(200)); // by now it waits; if not, nothing is tested
+    let started = SystemClock.now();
+    stage.handle.shutdown(Duration::ZERO);
+    let took = SystemClock.now() - started;
+    assert!(took < limits::ROOM_PATIENCE - Duration::from_secs(1), "{took:?}");
+    drop((clients, newcomer));
+}
+
 #[test]
 fn a_connection_with_calls_keeps_its_place_and_a_newcomer_is_refused_if_all_have_some() {
     let stage = stage(Settings::default());
     let mut clients: Vec<_> = (0..limits::CONNECTIONS)
-        .map(|at| {
+        .map(|_| {
             let mut client = Raw::connect(&stage.path);
-            if at == 0 {
-                client.send(&call_head(1, MOUNT, &[LONG])); // is on its way
-            } else {
-                client.send(&call(1, MOUNT, &[LONG], &mount_request("hang")));
-            }
+            client.send(&call(1, MOUNT, &[LONG], &mount_request("hang")));
             client.ping();
             client
         })
@@ -169,8 +243,14 @@ fn a_connection_with_calls_keeps_its_place_and_a_newcomer_is_refused_if_all_have
     for client in &mut clients {
         assert_eq!(client.ping(), [], "those that are open stay");
     }
-    clients[0].send(&data(1, &framed(&mount_request("echo:x")), true));
-    assert_eq!(Raw::status(&clients[0].answer(1)).0, 0);
+    // The probe needs no place: whether this process answers is the question, not whether it has room.
+    let mut probe = Raw::over(stage.handle.observer().connect().unwrap());
+    assert_eq!(call_version(&mut probe, 1), 0);
+    drop(probe);
+    stage.wait_until(|stage| stage.handle.connections() == limits::CONNECTIONS);
+    assert_eq!(counters.connections_displaced.value(), 0);
+    clients[0].send(&cancel(1));
+    clients[0].ping();
     assert_eq!(call_version(&mut Raw::connect(&stage.path), 1), 0, "in its place");
     clients.pop();
     stage.wait_until(|stage| stage.handle.connections() < limits::CONNECTIONS);

@@ -26,7 +26,10 @@ pub(super) struct Raw {
 impl Raw {
     /// Connects and says nothing.
     pub(super) fn silent(path: &Path) -> Self {
-        let stream = UnixStream::connect(path).unwrap();
+        Self::new(UnixStream::connect(path).unwrap())
+    }
+
+    fn new(stream: UnixStream) -> Self {
         // So that a test that waits in vain fails instead of hanging.
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         Self {
@@ -38,7 +41,12 @@ impl Raw {
 
     /// Connects, and exchanges settings.
     pub(super) fn connect(path: &Path) -> Self {
-        let mut client = Self::silent(path);
+        Self::over(UnixStream::connect(path).unwrap())
+    }
+
+    /// Exchanges settings over a connection.
+    pub(super) fn over(stream: UnixStream) -> Self {
+        let mut client = Self::new(stream);
         client.send(&hello());
         client.until(|seen| *seen == Seen::SettingsAck);
         client

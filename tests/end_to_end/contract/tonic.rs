@@ -245,7 +245,7 @@ fn the_memory_budget_lets_large_responses_pass_one_after_the_other() {
 #[test]
 fn shutdown_lets_running_mounts_finish_and_answers_the_rest() {
     let stage = stage(Settings::default());
-    let counters = stage.handle.counters();
+    let counters = stage.handle.counters().clone();
     run(async {
         let mut client = Client::connect(&stage.path).await;
         let mut other = client.clone();

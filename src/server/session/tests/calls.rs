@@ -133,7 +133,7 @@ fn health_is_checked_and_watched() {
         "watches have no deadline of ours"
     );
     stage.session.shut_down(stage.now);
-    let seen = stage.settle(Effects::default());
+    let seen = stage.settle();
     let ended: Vec<_> = seen
         .iter()
         .filter_map(|seen| match seen {

@@ -12,8 +12,7 @@ impl Stage {
 
     /// What the client sees when another needs the place; nothing if the connection stays.
     fn make_room(&mut self) -> Option<Vec<Seen>> {
-        let effects = self.session.make_room(self.now)?;
-        Some(self.settle(effects))
+        self.session.make_room(self.now).then(|| self.settle())
     }
 }
 
@@ -37,19 +36,17 @@ fn who_has_asked_for_nothing_is_told_so_and_let_go() {
     assert_eq!(stage.make_room(), None);
 }
 
+/// A request that never ends is no reason to keep a place, whenever it began.
 #[test]
-fn a_first_request_has_its_time_and_then_its_answer() {
+fn a_first_request_that_has_not_arrived_in_full_keeps_no_place() {
     for start in [
         call_head(1, MOUNT, &[LONG]),
         [call_head(1, MOUNT, &[LONG]), data(1, b"\0\0\0\0\x09", false)].concat(),
     ] {
         let mut stage = Stage::new();
-        stage.now += Duration::from_secs(3_000);
         stage.send(&start);
-        stage.pass(limits::REQUEST_STALL - Duration::from_millis(1));
-        assert_eq!(stage.standing(), Standing::Busy);
-        assert_eq!(stage.make_room(), None);
-        stage.pass(Duration::from_millis(1));
+        assert_eq!(stage.standing(), Standing::New);
+        stage.pass(limits::NEWCOMER_TIME);
         assert_eq!(stage.standing(), Standing::Silent);
         let mut seen = stage.make_room().unwrap();
         assert_eq!(
@@ -70,10 +67,9 @@ fn a_request_that_waits_for_memory_is_not_late() {
     let mut stage = Stage::with_budget(1_000);
     let held = stage.server.budget.request(900, || {}).unwrap().take().unwrap();
     stage.call(1, MOUNT, &[0; 500]);
-    stage.pass(2 * limits::REQUEST_STALL);
+    stage.pass(limits::NEWCOMER_TIME + limits::LEAVING_TIME);
     assert_eq!(stage.standing(), Standing::Busy);
     drop(held);
-    // From here on the client may send all, and has the whole time for it.
     stage.pass(Duration::ZERO);
     assert_eq!(stage.mounts.len(), 1);
 }
@@ -110,19 +106,62 @@ fn the_driver_s_idle_connection_ends_in_two_steps_and_calls_that_cross_the_first
     assert_eq!(stage.session.h2.failure(), None);
 }
 
-/// A call that never arrives in full does not hold the place of a connection for ever, nor is it cut.
+/// A call that does not arrive in full does not hold the place of a connection, nor is it cut at once.
 #[test]
 fn a_later_request_that_is_late_keeps_no_place_but_is_waited_for() {
     let mut stage = Stage::new();
     stage.call(1, VERSION, b"");
+    let since = stage.now;
     stage.send(&call_head(3, MOUNT, &[LONG]));
-    assert_eq!(stage.standing(), Standing::Busy);
-    stage.pass(limits::REQUEST_STALL);
+    assert_eq!(stage.standing(), Standing::Idle { since });
     assert_eq!(stage.make_room().unwrap()[0], goaway(MAX));
     stage.pass(limits::GOAWAY_ROUND_TRIP);
     assert!(!stage.session.is_finished());
     stage.send(&data(3, &framed(b""), true));
+    assert_eq!(stage.standing(), Standing::Busy);
     success(&stage.finish(Ok(vec![])));
+    assert!(stage.session.is_finished());
+}
+
+#[test]
+fn a_client_that_ignores_goaway_is_closed_after_a_time() {
+    for start in [
+        call_head(3, MOUNT, &[LONG]),
+        call_head(3, "/nobody/knows", &[LONG]),
+        call(3, WATCH, &[], b""),
+    ] {
+        let mut stage = Stage::new();
+        stage.call(1, VERSION, b"");
+        stage.make_room().unwrap();
+        stage.send(&start);
+        stage.pass(limits::LEAVING_TIME - Duration::from_millis(1));
+        assert_eq!(stage.standing(), Standing::Leaving);
+        assert!(!stage.session.is_finished());
+        stage.pass(Duration::from_millis(1));
+        assert!(stage.session.is_finished() && stage.session.is_farewell());
+    }
+}
+
+/// A response that its client does not take is nobody's work any more, and a small one is dropped.
+#[test]
+fn an_answer_that_is_not_taken_keeps_no_place_after_goaway() {
+    let mut stage = Stage::new();
+    stage.call(1, VERSION, b"");
+    stage.make_room().unwrap();
+    stage.send(&settings(&[(4, 0)]));
+    stage.call(3, MOUNT, b"");
+    assert_eq!(stage.standing(), Standing::Busy);
+    stage.finish(Ok(vec![7; 100]));
+    stage.call(5, VERSION, b"");
+    assert_eq!(stage.standing(), Standing::Leaving);
+    let seen = stage.pass(limits::LEAVING_TIME);
+    assert!(seen.contains(&Seen::Reset(5, Reason::INTERNAL_ERROR)), "{seen:?}");
+    assert!(!stage.session.is_finished(), "a volume's response is waited for");
+    let seen = stage.send(&window_update(3, 200));
+    assert!(
+        seen.iter().any(|seen| seen.field("grpc-status") == Some("0")),
+        "{seen:?}"
+    );
     assert!(stage.session.is_finished());
 }
 

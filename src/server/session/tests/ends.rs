@@ -17,9 +17,8 @@ fn a_reset_or_a_lost_connection_stops_the_work_of_that_call_only() {
     assert_eq!(cancelled, [false, true, false]);
     assert_eq!(stage.server.counters.mounts_cancelled.value(), 1);
     assert_eq!(success(&stage.finish(Ok(b"5".to_vec()))), b"5");
-    let mut effects = Effects::default();
-    stage.session.close(&mut effects);
-    stage.settle(effects);
+    stage.session.close();
+    stage.settle();
     assert_eq!(stage.cancelled, 2);
     assert!(stage.session.is_finished());
 }
@@ -46,15 +45,15 @@ fn the_end_of_the_grace_period_answers_the_rest() {
     let start = call_head(3, MOUNT, &[LONG]);
     stage.send(&start);
     stage.session.shut_down(stage.now);
-    stage.settle(Effects::default());
+    stage.settle();
     assert_eq!(
         stage.call(5, MOUNT, b""),
         [],
         "until the client knows, calls are taken"
     );
     assert_eq!(stage.mounts.len(), 2);
-    let effects = stage.session.answer_the_rest(stage.now);
-    let seen = stage.settle(effects);
+    stage.session.answer_the_rest(stage.now);
+    let seen = stage.settle();
     let codes: Vec<_> = seen
         .iter()
         .filter_map(|seen| {

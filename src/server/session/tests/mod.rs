@@ -19,7 +19,9 @@ use crate::h2::testing::{
     Client, Seen, call, call_head, data, framed, headers, hello, reset, settings, window_update,
 };
 use crate::limits;
+use crate::secret::Secret;
 use crate::server::{Service, Settings};
+use crate::sync::{CallContext, Cancellation};
 
 /// Time that stands still.
 struct Stopped(Mutex<Instant>);
@@ -92,21 +94,21 @@ impl Stage {
     }
 
     fn send(&mut self, octets: &[u8]) -> Vec<Seen> {
-        let effects = self.session.recv(self.now, octets);
-        self.settle(effects)
+        self.session.recv(self.now, octets);
+        self.settle()
     }
 
     /// Lets time pass, and the session notice.
     fn pass(&mut self, time: Duration) -> Vec<Seen> {
         self.now += time;
-        let effects = self.session.wake(self.now);
-        self.settle(effects)
+        self.session.wake(self.now);
+        self.settle()
     }
 
-    fn settle(&mut self, mut effects: Effects) -> Vec<Seen> {
+    fn settle(&mut self) -> Vec<Seen> {
         let mut out = Vec::new();
-        self.session.h2.poll_output(&mut out, usize::MAX);
-        self.session.note_sent(self.now, &mut effects);
+        self.session.poll_output(self.now, &mut out, usize::MAX);
+        let mut effects = std::mem::take(&mut self.session.effects);
         self.mounts.append(&mut effects.mounts);
         self.cancelled += effects.cancelled.len();
         effects.cancelled.iter().for_each(Cancellation::cancel);
@@ -126,7 +128,7 @@ impl Stage {
             (Secret::new(message), share)
         });
         self.session.finish_mount(stream, result);
-        self.settle(Effects::default())
+        self.settle()
     }
 }
 

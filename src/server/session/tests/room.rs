@@ -129,7 +129,6 @@ fn octets_outside_of_the_budget_are_bounded_and_leave_room_for_others() {
     assert_eq!(stage.session.h2.failure(), None);
     // All is given back in the end.
     stage.finish(Ok(vec![]));
-    let mut effects = Effects::default();
-    stage.session.close(&mut effects);
+    stage.session.close();
     assert_eq!((stage.session.uncovered, stage.session.waiting), (0, 0));
 }

@@ -1,38 +1,4 @@
-//! Labels: enumerations with all of their values, and tables with a number for each.
-
-/// An enumeration that is a label.
-pub(super) trait Label: Copy + PartialEq + 'static {
-    /// Every value there is.
-    const ALL: &'static [Self];
-}
-
-/// One `M` for each value of `L`.
-#[derive(Debug)]
-pub(super) struct Table<L, M> {
-    entries: Vec<(L, M)>,
-    /// For a value that [`Label::ALL`] does not hold, which the tests rule out.
-    stray: M,
-}
-
-impl<L: Label, M: Default> Default for Table<L, M> {
-    fn default() -> Self {
-        Self {
-            entries: L::ALL.iter().map(|label| (*label, M::default())).collect(),
-            stray: M::default(),
-        }
-    }
-}
-
-impl<L: Label, M> Table<L, M> {
-    pub(super) fn of(&self, label: L) -> &M {
-        let entry = self.entries.iter().find(|(entry, _)| *entry == label);
-        entry.map_or(&self.stray, |(_, metric)| metric)
-    }
-
-    pub(super) fn entries(&self) -> impl Iterator<Item = (L, &M)> {
-        self.entries.iter().map(|(label, metric)| (*label, metric))
-    }
-}
+//! Labels: enumerations with all of their values.
 
 macro_rules! label {
     ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)* }) => {
@@ -42,11 +8,10 @@ macro_rules! label {
             $($(#[$value_doc])* $value,)*
         }
 
-        impl Label for $name {
-            const ALL: &'static [Self] = &[$(Self::$value,)*];
-        }
-
         impl $name {
+            /// Every value, as the label says it.
+            pub(super) const NAMES: &'static [&'static str] = &[$($text,)*];
+
             /// As the label says it.
             pub const fn name(self) -> &'static str {
                 match self {
@@ -73,12 +38,8 @@ label! {
     }
 }
 
-impl Service {
-    /// Whether the service holds what pods mount.
-    pub(super) const fn holds_values(self) -> bool {
-        matches!(self, Self::Kms | Self::Oos)
-    }
-}
+/// The services that hold what pods mount.
+pub(super) const OF_VALUES: &[&str] = &[Service::Kms.name(), Service::Oos.name()];
 
 label! {
     /// How a call ended.
@@ -161,7 +122,7 @@ mod tests {
             let path = entry.expect("entry").path();
             if path.is_dir() {
                 sources(&path.display().to_string(), text);
-            } else if !path.ends_with("metrics/table.rs") && path.extension().is_some_and(|it| it == "rs") {
+            } else if !path.ends_with("metrics/labels.rs") && path.extension().is_some_and(|it| it == "rs") {
                 text.push_str(&std::fs::read_to_string(&path).expect("source"));
             }
         }
