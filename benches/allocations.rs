@@ -16,7 +16,8 @@ use std::time::Duration;
 use csi_provider::clock::SystemClock;
 use csi_provider::config::{self, Command, ProcessEnvironment};
 use csi_provider::logger::Logger;
-use csi_provider::provider::{Stop, run};
+use csi_provider::provider::run;
+use csi_provider::sync::Cancellation;
 use harness::FakeCloud;
 use harness::driver::{Driver, Volume};
 use harness::process::ProviderBuilder;
@@ -123,11 +124,11 @@ fn provider() -> ExitCode {
     };
     Logger::install(Arc::new(SystemClock), config.verbosity, config.log_format);
     let mut signals = Signals::new([SIGTERM]).expect("signals");
-    let stop = Stop::new();
+    let stop = Cancellation::new();
     let on_signal = stop.clone();
     thread::spawn(move || {
         if signals.forever().next().is_some() {
-            on_signal.stop();
+            on_signal.cancel();
         }
     });
     run(*config, &stop).expect("it serves");

@@ -358,7 +358,7 @@ fn manifest(text: &str) -> String {
     )
     .expect("file");
     let settings = config::ValidateOptions {
-        sources: vec![config::ManifestSource::File(at("file"))],
+        sources: vec![at("file")],
         format: config::OutputFormat::Json,
         access: Some(config::PolicyCheck {
             policy: at("policy"),

@@ -10,13 +10,14 @@ use std::path::Path;
 use std::{fs, thread};
 
 use csi_provider::config::{self, Command};
-use csi_provider::provider::{Stop, run};
+use csi_provider::provider::run;
+use csi_provider::sync::Cancellation;
 use harness::driver::{Driver, MountResponse, SecretProviderClass, Volume, write_files};
 use harness::{FakeCloud, RequestRecord};
 
 const MANIFEST: &str = include_str!("classes/demo.yaml");
 
-type Outcome = Result<(), Box<dyn Error>>;
+type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome {
     let out = &mut std::io::stdout();
@@ -34,7 +35,7 @@ fn main() -> Outcome {
         "2. The provider starts and listens on a Unix socket, where the CSI driver finds it."
     )?;
     let directory = tempfile::Builder::new().prefix("demo-").tempdir()?.keep();
-    let stop = Stop::new();
+    let stop = Cancellation::new();
     let provider = start_provider(&cloud, &directory, &stop)?;
     let socket = directory.join("alibabacloud.sock");
     while !socket.exists() && !provider.is_finished() {
@@ -89,7 +90,7 @@ fn main() -> Outcome {
         )?;
     }
 
-    stop.stop();
+    stop.cancel();
     provider.join().map_err(|_| "the provider broke down")??;
     writeln!(
         out,
@@ -102,7 +103,11 @@ fn main() -> Outcome {
 type Provider = thread::JoinHandle<Result<(), csi_provider::provider::StartError>>;
 
 /// The provider as `main` starts it: command line and environment become a configuration, which is run.
-fn start_provider(cloud: &FakeCloud, directory: &Path, stop: &Stop) -> Result<Provider, Box<dyn Error>> {
+fn start_provider(
+    cloud: &FakeCloud,
+    directory: &Path,
+    stop: &Cancellation,
+) -> Result<Provider, Box<dyn Error + Send + Sync>> {
     let (id, secret) = cloud.access_key();
     let environment = &[
         ("ACCESS_KEY_ID", id.as_str()),

@@ -1,8 +1,7 @@
 //! From a [`Config`] to a running provider, and back down again. `main` and the demo both come through here.
 
-use std::fmt;
-use std::io;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::error::Error;
+use std::sync::{Arc, mpsc};
 
 use crate::auth::{
     Chain, CredentialSource, CrossAccounts, OwnSource, PodIdentity, SecretHasher, Sessions, Sts,
@@ -13,8 +12,7 @@ use crate::cloud::kubernetes::Kubernetes;
 use crate::cloud::metadata::Metadata;
 use crate::cloud::{Api, NodeRegion};
 use crate::config::{Config, Identity, StsSetting};
-use crate::entropy::Entropy;
-use crate::entropy::SystemEntropy;
+use crate::entropy::{Entropy, SystemEntropy};
 use crate::fetch::Engine;
 use crate::grpc::Status;
 use crate::grpc::proto::{MountRequest, VersionResponse};
@@ -26,8 +24,8 @@ use crate::mount::{MountLog, Mounter};
 use crate::os::memory_limit;
 use crate::policy::PolicyFile;
 use crate::secret::Secret;
-use crate::server::{self, BindError, Service, Settings};
-use crate::sync::{CallContext, Semaphore};
+use crate::server::{self, Service, Settings};
+use crate::sync::{CallContext, Cancellation, Semaphore};
 
 /// The socket's name below the provider volume: the driver derives it from `provider: alibabacloud`.
 pub const SOCKET_NAME: &str = "alibabacloud.sock";
@@ -36,7 +34,7 @@ pub const SOCKET_NAME: &str = "alibabacloud.sock";
 ///
 /// # Errors
 /// Why the provider cannot start.
-pub fn run(mut config: Config, stop: &Stop) -> Result<(), StartError> {
+pub fn run(mut config: Config, stop: &Cancellation) -> Result<(), StartError> {
     let fitted = memory_limit::of_this_process().and_then(|limit| config.fit_memory(limit));
     config.warnings.extend(fitted);
     for warning in &config.warnings {
@@ -44,11 +42,10 @@ pub fn run(mut config: Config, stop: &Stop) -> Result<(), StartError> {
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let socket_path = config.provider_volume.join(SOCKET_NAME);
-    let health = HealthServer::bind(&config.health).map_err(|error| StartError::Health {
-        port: config.health.port,
-        error,
-    })?;
-    let socket = server::bind(&socket_path).map_err(StartError::Socket)?;
+    let port = config.health.port;
+    let health = HealthServer::bind(&config.health)
+        .map_err(|error| format!("health port {port}: {error}; choose another with --healthz-port"))?;
+    let socket = server::bind(&socket_path)?;
     let settings = Settings {
         // Copies have their part for themselves, so that they never make a Mount wait.
         memory_budget: config
@@ -60,56 +57,49 @@ pub fn run(mut config: Config, stop: &Stop) -> Result<(), StartError> {
     let grace = config.shutdown_grace;
     let metrics = Metrics::new();
     metrics.started(clock.wall().as_second());
-    let policy = config
-        .access_policy
-        .clone()
-        .map(|path| Arc::new(PolicyFile::new(path)));
-    let readiness = readiness(&config.identity, policy.clone());
+    // What the configuration names and every Mount as the provider itself will need.
+    let mut readiness = Readiness::new();
+    if let (Some(_), Some(token)) = (&config.identity.role_arn, config.identity.token.clone()) {
+        let check = move || token.check().map_err(|error| error.to_string());
+        readiness = readiness.with(Box::new(check));
+    }
+    let mounter = mounter(config, &clock, &metrics);
+    if let Some(policy) = mounter.policy.clone() {
+        readiness = readiness.with(Box::new(move || policy.check()));
+    }
     let provider = Arc::new(Provider {
-        mounter: mounter(config, policy, &clock, &metrics),
+        mounter,
         clock: Arc::clone(&clock),
         metrics: metrics.clone(),
     });
-    let handle = server::serve(socket, provider, clock, settings).map_err(StartError::Thread)?;
+    let no_thread = |error| format!("cannot start a thread: {error}; raise the limit of processes");
+    let handle = server::serve(socket, provider, clock, settings).map_err(no_thread)?;
     let observed = Observed {
         server: handle.observer(),
         metrics,
         readiness,
     };
-    health.spawn(observed).map_err(StartError::Thread)?;
+    health.spawn(observed).map_err(no_thread)?;
     log::info!(
         "{} {} serves on {}",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_VERSION"),
         socket_path.display()
     );
-    stop.wait();
+    let (sender, stopped) = mpsc::channel::<()>();
+    stop.on_cancel(move || drop(sender));
+    let _ = stopped.recv();
     log::info!("stopping: running Mounts have {} s", grace.as_secs());
     handle.shutdown(grace);
     log::info!("stopped");
     Ok(())
 }
 
-/// What the configuration names and every Mount as the provider itself will need.
-fn readiness(identity: &Identity, policy: Option<Arc<PolicyFile>>) -> Readiness {
-    let mut readiness = Readiness::new();
-    if let (Some(_), Some(token)) = (&identity.role_arn, identity.token.clone()) {
-        let check = move || token.check().map_err(|error| error.to_string());
-        readiness = readiness.with(Box::new(check));
-    }
-    if let Some(policy) = policy {
-        readiness = readiness.with(Box::new(move || policy.check()));
-    }
-    readiness
-}
+/// Why the provider cannot start.
+pub type StartError = Box<dyn Error + Send + Sync>;
 
 /// Everything that answers Mounts, as `config` and the access policy say.
-pub fn mounter(
-    config: Config,
-    policy: Option<Arc<PolicyFile>>,
-    clock: &Arc<dyn Clock>,
-    metrics: &Metrics,
-) -> Mounter {
+pub fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
     let pulls = config.fetch.kms.pulls.saturating_add(config.fetch.oos.pulls);
     let mut trust = Trust::roots(&config.roots);
@@ -152,7 +142,7 @@ pub fn mounter(
     let hasher = Arc::new(SecretHasher::new(&*entropy));
     Mounter {
         log: MountLog::new(Arc::clone(clock), Arc::clone(&entropy), metrics.clone()),
-        policy,
+        policy: config.access_policy.map(|path| Arc::new(PolicyFile::new(path))),
         chain: chain(config.identity, sessions, kubernetes, &metadata, hasher),
         parsing: Semaphore::new(limits::PARSERS),
         engine: Engine::new(api, Arc::clone(clock), entropy, &config.fetch),
@@ -168,11 +158,7 @@ pub fn mounter(
 /// What answers Mounts, for one that no driver asks for.
 pub fn mounter_for(config: Config) -> Mounter {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let policy = config
-        .access_policy
-        .clone()
-        .map(|path| Arc::new(PolicyFile::new(path)));
-    mounter(config, policy, &clock, &Metrics::new())
+    mounter(config, &clock, &Metrics::new())
 }
 
 /// The sources, each configured or with the reason why not.
@@ -241,60 +227,3 @@ impl Service for Provider {
         result
     }
 }
-
-/// The order to stop, from a signal or from whoever embeds the provider.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
-
-impl Stop {
-    /// Not stopped.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Stops; later calls do nothing.
-    pub fn stop(&self) {
-        let (stopped, changed) = &*self.0;
-        *stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        changed.notify_all();
-    }
-
-    fn wait(&self) {
-        let (stopped, changed) = &*self.0;
-        let guard = stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(changed.wait_while(guard, |stopped| !*stopped));
-    }
-}
-
-/// Why the provider cannot start.
-#[derive(Debug)]
-pub enum StartError {
-    /// The health port is not to be had.
-    Health {
-        /// The port.
-        port: u16,
-        /// Why not.
-        error: io::Error,
-    },
-    /// The socket is not to be had.
-    Socket(BindError),
-    /// No thread is to be had.
-    Thread(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Health { port, error } => {
-                write!(
-                    f,
-                    "health port {port}: {error}; choose another with --healthz-port"
-                )
-            }
-            Self::Socket(error) => error.fmt(f),
-            Self::Thread(error) => write!(f, "cannot start a thread: {error}; raise the limit of processes"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}

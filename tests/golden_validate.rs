@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use csi_provider::config::{ManifestSource, OutputFormat, PolicyCheck, ValidateOptions};
+use csi_provider::config::{OutputFormat, PolicyCheck, ValidateOptions};
 use csi_provider::params;
 
 const POLICY: &str = "testdata/validate/access/policy.yml";
@@ -12,7 +12,7 @@ const POLICY: &str = "testdata/validate/access/policy.yml";
 fn validated(path: PathBuf, format: OutputFormat) -> (bool, String) {
     let path_has_policy = path.starts_with("testdata/validate/access");
     let settings = ValidateOptions {
-        sources: vec![ManifestSource::File(path)],
+        sources: vec![path],
         format,
         access: path_has_policy.then(|| PolicyCheck {
             policy: POLICY.into(),

@@ -1,6 +1,46 @@
-//! The subcommands, one file or folder each.
+//! The subcommands, one file or folder each; and what several of them need: manifests, and a request made from them.
 
+mod hint;
+mod manifest;
 pub mod mount;
 pub mod prepare_dir;
+mod request;
+mod serve;
 pub mod validate;
 pub mod whoami;
+
+use std::error::Error;
+use std::io::{Read, Write};
+
+use crate::config::Command;
+use crate::os::harden::harden_memory;
+use crate::provider::mounter_for;
+
+/// Does what the command line asks for. Whether all is well.
+///
+/// # Errors
+/// Why it cannot be done.
+pub fn run(
+    command: Command,
+    input: &mut dyn Read,
+    output: &mut dyn Write,
+) -> Result<bool, Box<dyn Error + Send + Sync>> {
+    match command {
+        Command::Mount(options) => {
+            harden_memory()?;
+            options.run(input, output)?;
+        }
+        Command::Prepare(options) => options.run(output)?,
+        Command::Print(text) => {
+            // A reader that has seen enough, as `head`, is no failure.
+            let _ = output.write_all(text.as_bytes());
+        }
+        Command::Serve(config) => serve::run(*config)?,
+        Command::Validate(options) => return Ok(options.run(input, output)?),
+        Command::WhoAmI(config, options) => {
+            harden_memory()?;
+            return Ok(options.run(&mounter_for(*config), input, output)?);
+        }
+    }
+    Ok(true)
+}

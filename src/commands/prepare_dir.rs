@@ -12,37 +12,24 @@ use std::fs::{self, Metadata, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::PrepareDirOptions;
 use crate::provider::SOCKET_NAME;
-
-/// What could not be done, to which path.
-#[derive(Debug)]
-pub enum Error {
-    /// It is no directory; a link to one neither.
-    NotADirectory(PathBuf),
-    /// The system refused a step.
-    System {
-        /// What was being done.
-        step: &'static str,
-        /// To which path.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-}
 
 impl PrepareDirOptions {
     /// Prepares everything, a line on `output` for each change.
     ///
     /// # Errors
     /// The first step that failed.
-    pub fn run(&self, output: &mut dyn Write) -> Result<(), Error> {
+    pub fn run(&self, output: &mut dyn Write) -> io::Result<()> {
         let directory = &self.directory;
         let metadata = fs::symlink_metadata(directory).map_err(system("look at", directory))?;
         if !metadata.is_dir() {
-            return Err(Error::NotADirectory(directory.clone()));
+            let path = directory.display();
+            return Err(io::Error::other(format!(
+                "{path} is no directory; name the one that the provider volume is mounted at",
+            )));
         }
         if self.group != 0 {
             self.give_to_group(&metadata, output)?;
@@ -57,11 +44,11 @@ impl PrepareDirOptions {
         Ok(())
     }
 
-    fn give_to_group(&self, metadata: &Metadata, output: &mut dyn Write) -> Result<(), Error> {
+    fn give_to_group(&self, metadata: &Metadata, output: &mut dyn Write) -> io::Result<()> {
         let directory = &self.directory;
         if metadata.gid() != self.group {
             chown(directory, None, Some(self.group)).map_err(system("change the group of", directory))?;
-            tell(
+            report(
                 output,
                 format_args!("{}: group {}", directory.display(), self.group),
             );
@@ -71,23 +58,23 @@ impl PrepareDirOptions {
             let mode = mode | GROUP_ALL;
             fs::set_permissions(directory, Permissions::from_mode(mode))
                 .map_err(system("change the mode of", directory))?;
-            tell(output, format_args!("{}: mode {mode:04o}", directory.display()));
+            report(output, format_args!("{}: mode {mode:04o}", directory.display()));
         }
         Ok(())
     }
 }
 
-fn remove_dead_socket(path: &Path, output: &mut dyn Write) -> Result<(), Error> {
+fn remove_dead_socket(path: &Path, output: &mut dyn Write) -> io::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other.map_err(system("look at", path))?,
     };
     if !metadata.file_type().is_socket() {
-        tell(output, format_args!("{}: no socket, left alone", path.display()));
+        report(output, format_args!("{}: no socket, left alone", path.display()));
         return Ok(());
     }
     match UnixStream::connect(path) {
-        Ok(_) => tell(
+        Ok(_) => report(
             output,
             format_args!(
                 "{}: another provider answers there, and the driver may ask it instead; stop it first",
@@ -96,46 +83,30 @@ fn remove_dead_socket(path: &Path, output: &mut dyn Write) -> Result<(), Error> 
         ),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(system("remove the dead socket", path))?;
-            tell(output, format_args!("{}: dead socket removed", path.display()));
+            report(output, format_args!("{}: dead socket removed", path.display()));
         }
         Err(source) => return Err(system("ask at", path)(source)),
     }
     Ok(())
 }
 
-fn tell(output: &mut dyn Write, line: fmt::Arguments<'_>) {
+fn report(output: &mut dyn Write, line: fmt::Arguments<'_>) {
     // Nobody may be there to read; the work is done all the same.
     let _ = writeln!(output, "{line}");
 }
 
-fn system(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::System { step, path, source }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotADirectory(path) => write!(
-                f,
-                "{} is no directory; name the one that the provider volume is mounted at",
-                path.display()
-            ),
-            Self::System { step, path, source } => {
-                let path = path.display();
-                write!(f, "cannot {step} {path}: {source}")?;
-                if source.kind() == io::ErrorKind::PermissionDenied {
-                    f.write_str(
-                        "; run this as uid 0 with the capability CHOWN, as the owner of the directory",
-                    )?;
-                }
-                Ok(())
+/// The system's answer to a step, with what was being done, to which path.
+fn system(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                "; run this as uid 0 with the capability CHOWN, as the owner of the directory"
             }
-        }
+            _ => "",
+        };
+        io::Error::other(format!("cannot {step} {}: {error}{remedy}", path.display()))
     }
 }
-
-impl std::error::Error for Error {}
 
 /// A socket is made by a rename: that takes the right to write and to search.
 const GROUP_ALL: u32 = 0o070;

@@ -2,8 +2,25 @@
 
 use std::path::PathBuf;
 
-use super::Config;
+use super::settings::Config;
 use crate::params::Region;
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Command {
+    /// Mount once, without Kubernetes.
+    Mount(Box<MountOptions>),
+    /// Make the socket's directory fit for a provider that is not root.
+    Prepare(PrepareDirOptions),
+    /// Print this on standard output: `--help` or `--version`.
+    Print(String),
+    /// Serve until told to stop.
+    Serve(Box<Config>),
+    /// Check manifests.
+    Validate(ValidateOptions),
+    /// Try the identity.
+    WhoAmI(Box<Config>, WhoAmIOptions),
+}
 
 /// What to mount, for whom, and where.
 #[derive(Debug)]
@@ -27,9 +44,9 @@ pub struct MountOptions {
 }
 
 /// Whose volume it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodOptions {
-    /// Its namespace; without one the class's, else `default`.
+    /// Its namespace; without one the class's.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
@@ -53,21 +70,12 @@ pub struct PrepareDirOptions {
 /// What to check, and how to print what comes of it.
 #[derive(Debug)]
 pub struct ValidateOptions {
-    /// Where the manifests are, in the order of the command line.
-    pub sources: Vec<ManifestSource>,
+    /// The manifests, in the order of the command line; `-` is standard input.
+    pub sources: Vec<PathBuf>,
     /// How to print.
     pub format: OutputFormat,
     /// The access policy to ask, too.
     pub access: Option<PolicyCheck>,
-}
-
-/// Where manifests are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ManifestSource {
-    /// In a file.
-    File(PathBuf),
-    /// On standard input.
-    StandardInput,
 }
 
 /// How to print the outcome.
@@ -99,10 +107,8 @@ pub struct WhoAmIOptions {
     pub class: Option<PathBuf>,
     /// Which class of the manifest, where it holds several.
     pub class_name: Option<String>,
-    /// The pod's namespace; empty for the class's.
-    pub namespace: String,
-    /// The pod's ServiceAccount.
-    pub service_account: String,
+    /// The pod.
+    pub pod: PodOptions,
     /// The ServiceAccount token of audience `sts.aliyuncs.com`, as the pod would have it.
     pub token_file: Option<PathBuf>,
 }

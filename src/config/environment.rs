@@ -1,17 +1,106 @@
 //! The environment as an argument.
 
+use std::ffi::OsString;
+
+use super::error::ConfigError;
+
 /// Where environment variables come from.
 pub trait Environment {
-    /// The variable's text; `None` if it is unset. Empty counts as unset, as charts render empty values.
-    ///
-    /// # Errors
-    /// The variable is set and not UTF-8.
-    fn variable(&self, name: &'static str) -> Result<Option<String>, NotText>;
+    /// The variable as it is set.
+    fn get(&self, name: &'static str) -> Option<OsString>;
 }
 
-/// A variable whose value is not UTF-8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotText(pub &'static str);
+/// The environment as it is read, and what is worth telling of it and of the flags, though nothing is wrong.
+pub(super) struct Variables<'a> {
+    environment: &'a dyn Environment,
+    /// Whether identities that lack a piece are passed over.
+    pub(super) fallback: bool,
+    pub(super) warnings: Vec<String>,
+}
+
+impl<'a> Variables<'a> {
+    pub(super) fn new(environment: &'a dyn Environment, fallback: bool) -> Self {
+        Self {
+            environment,
+            fallback,
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(super) fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+
+    /// The variable's text; `None` if it is unset. Empty counts as unset, as charts render empty values.
+    pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
+        let set = self.environment.get(name).filter(|value| !value.is_empty());
+        set.map(OsString::into_string)
+            .transpose()
+            .map_err(|_| ConfigError::new(format!("{name} is not UTF-8")))
+    }
+
+    /// The same without blanks and line feeds around it, which Base64 in a Secret easily brings.
+    pub(super) fn trimmed(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
+        let mut text = self.text(name)?;
+        if let Some(text) = &mut text {
+            // In place: a copy of a secret would stay behind.
+            text.truncate(text.trim_end().len());
+            text.drain(..text.len() - text.trim_start().len());
+        }
+        Ok(text)
+    }
+
+    /// Nothing, for an identity that lacks a piece. The official provider passes over it in silence; here that is told, and
+    /// done only if the flag says so.
+    pub(super) fn missing<T>(&mut self, message: &str) -> Result<Option<T>, ConfigError> {
+        if !self.fallback {
+            return Err(ConfigError::new(message));
+        }
+        let why = "passed over, as --allow-identity-fallback says";
+        self.warn(format!("{message} ({why})"));
+        Ok(None)
+    }
+
+    /// Two variables that are set together, or not at all.
+    pub(super) fn pair(
+        &mut self,
+        first: &'static str,
+        second: &'static str,
+    ) -> Result<Option<(String, String)>, ConfigError> {
+        let (set, unset) = match (self.trimmed(first)?, self.trimmed(second)?) {
+            (Some(one), Some(other)) => return Ok(Some((one, other))),
+            (None, None) => return Ok(None),
+            (Some(_), None) => (first, second),
+            (None, Some(_)) => (second, first),
+        };
+        self.missing(&format!("{set} is set and {unset} is not; set both, or neither"))
+    }
+
+    /// A variable that is true or false, and false when unset.
+    pub(super) fn switch(&mut self, name: &'static str) -> Result<bool, ConfigError> {
+        let Some(text) = self.text(name)? else {
+            return Ok(false);
+        };
+        self.yes_or_no(name, &text)
+            .ok_or_else(|| ConfigError::new(format!("{name}: expected true or false")))
+    }
+
+    /// What a switch says; `None` if it is neither yes nor no. The official provider's SDK takes one word for yes, and
+    /// every other text for no.
+    pub(super) fn yes_or_no(&mut self, name: &str, text: &str) -> Option<bool> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "t" | "yes" | "y" | "on" => {
+                if !text.eq_ignore_ascii_case("true") {
+                    let there = "the official provider reads only the word true so";
+                    self.warn(format!("{name} is read as true; {there}"));
+                }
+                Some(true)
+            }
+            "false" | "0" | "f" | "no" | "n" | "off" | "" => Some(false),
+            _ => None,
+        }
+    }
+}
 
 /// The process's own environment.
 #[derive(Clone, Copy, Debug)]
@@ -22,20 +111,15 @@ pub struct ProcessEnvironment;
     reason = "the one place that reads the environment"
 )]
 impl Environment for ProcessEnvironment {
-    fn variable(&self, name: &'static str) -> Result<Option<String>, NotText> {
-        match std::env::var(name) {
-            Ok(value) if value.is_empty() => Ok(None),
-            Ok(value) => Ok(Some(value)),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(NotText(name)),
-        }
+    fn get(&self, name: &'static str) -> Option<OsString> {
+        std::env::var_os(name)
     }
 }
 
 /// A fixed set of variables, for tests and for embedding.
 impl Environment for &[(&'static str, &str)] {
-    fn variable(&self, name: &'static str) -> Result<Option<String>, NotText> {
-        let value = self.iter().find(|(key, value)| *key == name && !value.is_empty());
-        Ok(value.map(|(_, value)| (*value).to_owned()))
+    fn get(&self, name: &'static str) -> Option<OsString> {
+        let found = self.iter().find(|(key, value)| *key == name && !value.is_empty());
+        found.map(|(_, value)| value.into())
     }
 }

@@ -1,52 +1,39 @@
 //! What `--help` and `--version` print.
 
-use std::fmt::Write as _;
+use super::flag::Flag;
+use super::subcommand::Subcommand;
 
-use super::flags::Flag;
-use super::subcommand::{SERVE, SUBCOMMANDS, Subcommand};
-
-/// The help of a subcommand.
-pub(super) fn help(subcommand: &Subcommand) -> String {
-    let mut text = subcommand.about.to_owned();
-    let is_default = subcommand.name == SERVE.name;
-    let name = if is_default {
-        "[SUBCOMMAND]".to_owned()
-    } else {
-        subcommand.name.to_owned()
-    };
-    let operands = subcommand.operands;
-    let _ = writeln!(
-        text,
-        "\nUsage: csi-secrets-store-provider-alibabacloud {}",
-        format!("{name} [FLAGS] {operands}").trim_end()
-    );
+/// The help of a subcommand that takes these flags. That of the first of all subcommands, which runs when none is named,
+/// lists them.
+pub(super) fn help(subcommand: &Subcommand, all: &[Subcommand], flags: &[&mut Flag]) -> String {
+    let Subcommand {
+        name,
+        operands,
+        about,
+        ..
+    } = subcommand;
+    let is_default = all.first().is_some_and(|first| first.name == *name);
+    let name = if is_default { "[SUBCOMMAND]" } else { name };
+    let usage = format!("csi-secrets-store-provider-alibabacloud {name} [FLAGS] {operands}");
+    let mut text = format!("{about}\nUsage: {}\n", usage.trim_end());
     if is_default {
         text.push_str("\nSubcommands (each has a --help of its own):\n");
-        for subcommand in SUBCOMMANDS {
-            let _ = writeln!(text, "  {:<12}{}", subcommand.name, subcommand.summary);
+        for Subcommand { name, summary, .. } in all {
+            text.push_str(&format!("  {name:<12}{summary}\n"));
         }
     }
     text.push_str("\nFlags (with one dash or two, --flag=value or --flag value):\n");
-    for flag in subcommand
-        .flags()
-        .filter(|flag| !flag.is_ignored() && flag.name != "h")
-    {
-        let heading = if flag.is_switch() {
-            flag.name.to_owned()
-        } else {
-            format!("{} {}", flag.name, flag.value)
-        };
-        let default = if flag.default.is_empty() {
-            String::new()
-        } else {
-            format!(" [{}]", flag.default)
-        };
-        let _ = writeln!(text, "  --{heading}\n        {}{default}", flag.help);
+    for flag in flags.iter().filter(|flag| !flag.is_ignored() && flag.name != "h") {
+        let heading = format!("{} {}", flag.name, flag.value);
+        text.push_str(&format!("  --{}\n        {}", heading.trim_end(), flag.help));
+        if !flag.default.is_empty() {
+            text.push_str(&format!(" [{}]", flag.default));
+        }
+        text.push('\n');
     }
-    if subcommand.flags().any(Flag::is_ignored) {
+    // Whatever takes klog's flags runs as the provider, and reads its environment.
+    if flags.iter().any(|flag| flag.is_ignored()) {
         text.push_str("\nOther klog flags (logtostderr, vmodule, …) are accepted and have no effect.\n");
-    }
-    if subcommand.reads_environment {
         text.push_str(ENVIRONMENT);
     }
     text

@@ -1,44 +1,29 @@
 //! How much memory Mounts may take: the flags, and what is left of them under a limit of the kernel's.
 
-use super::args::Args;
-use super::settings::{Config, ConfigError};
+use super::error::ConfigError;
+use super::flag::Flag;
 use super::units::bytes;
-use super::values::invalid;
+use crate::fetch;
 use crate::limits;
 
 /// `--max-response-bytes`
-pub(super) fn max_response_bytes(args: &Args) -> Result<usize, ConfigError> {
-    bytes(args.value("max-response-bytes"))
-        .filter(|bytes| *bytes >= limits::CONFIG_MIN_RESPONSE_BYTES)
-        .ok_or_else(|| {
-            invalid(
-                args,
-                "max-response-bytes",
-                &format!(
-                    "expected a number of bytes such as 4194304 or 4MiB, at least {}",
-                    limits::CONFIG_MIN_RESPONSE_BYTES
-                ),
-            )
-        })
+pub(super) fn max_response_bytes(flag: &Flag) -> Result<usize, ConfigError> {
+    const LEAST: usize = limits::CONFIG_MIN_RESPONSE_BYTES;
+    let bytes = bytes(flag.text()).filter(|bytes| *bytes >= LEAST);
+    bytes.ok_or_else(|| {
+        let example = "a number of bytes such as 4194304 or 4MiB";
+        flag.invalid(format!("expected {example}, at least {LEAST}"))
+    })
 }
 
 /// `--memory-budget`
-pub(super) fn memory_budget(args: &Args, max_response_bytes: usize) -> Result<usize, ConfigError> {
-    let bytes = bytes(args.value("memory-budget")).ok_or_else(|| {
-        invalid(
-            args,
-            "memory-budget",
-            &"expected a number of bytes such as 67108864, 65536KiB or 64MiB",
-        )
-    })?;
+pub(super) fn budget(flag: &Flag, max_response_bytes: usize) -> Result<usize, ConfigError> {
+    let bytes = bytes(flag.text())
+        .ok_or_else(|| flag.invalid("expected a number of bytes such as 67108864, 65536KiB or 64MiB"))?;
     let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
     let least = limits::CONFIG_MIN_MEMORY_BUDGET.max(volume);
     if bytes < least {
-        return Err(invalid(
-            args,
-            "memory-budget",
-            &format!("less than {least} bytes cannot hold one full volume"),
-        ));
+        return Err(flag.invalid(format!("less than {least} bytes cannot hold one full volume")));
     }
     Ok(bytes)
 }
@@ -51,41 +36,43 @@ pub(super) fn copies_bytes(memory_budget: usize, taken: usize, max_response_byte
     (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(left)
 }
 
-impl Config {
-    /// Lowers the memory budget to what a limit of this process's memory, in bytes, has room for, rather than have the
-    /// kernel end the process. Says so, if it had to.
-    pub fn fit_memory(&mut self, limit: u64) -> Option<String> {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let pulls = self.fetch.kms.pulls.saturating_add(self.fetch.oos.pulls);
-        let beside = pulls
-            .saturating_mul(limits::MEMORY_PER_PULL)
-            .saturating_add(limits::MEMORY_BESIDE_BUDGET);
-        let room = limit
-            .saturating_sub(beside)
-            .max(limit / limits::LEAST_BUDGET_DIVISOR);
-        if self.memory_budget <= room {
-            return None;
-        }
-        let wanted = std::mem::replace(&mut self.memory_budget, room);
-        self.fetch.copies_bytes = copies_bytes(room, 0, self.max_response_bytes);
-        let mut stale = "";
-        if self.fetch.stale_bytes > 0 {
-            self.fetch.stale_bytes = copies_bytes(room, self.fetch.copies_bytes, self.max_response_bytes);
-            if self.fetch.stale_bytes == 0 {
-                stale = ", nothing can be kept for --serve-stale-for";
-            }
-        }
-        let largest = room / limits::VOLUME_MEMORY_FACTOR;
-        let full = if largest < self.max_response_bytes {
-            format!(", volumes of more than {largest} bytes may be refused")
-        } else {
-            String::new()
-        };
-        Some(format!(
-            "the memory limit of {limit} bytes has no room for --memory-budget={wanted}: it is lowered to {room}{full}{stale}; raise the limit to {} for all of it",
-            wanted.saturating_add(beside)
-        ))
+/// Lowers the budget, and the parts of it that copies take, to what the limit has room for. Says so, if it had to.
+pub(super) fn fit(
+    memory_budget: &mut usize,
+    fetch: &mut fetch::Settings,
+    max_response_bytes: usize,
+    limit: u64,
+) -> Option<String> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let pulls = fetch.kms.pulls.saturating_add(fetch.oos.pulls);
+    let beside = pulls
+        .saturating_mul(limits::MEMORY_PER_PULL)
+        .saturating_add(limits::MEMORY_BESIDE_BUDGET);
+    let room = limit
+        .saturating_sub(beside)
+        .max(limit / limits::LEAST_BUDGET_DIVISOR);
+    if *memory_budget <= room {
+        return None;
     }
+    let wanted = std::mem::replace(memory_budget, room);
+    fetch.copies_bytes = copies_bytes(room, 0, max_response_bytes);
+    let mut stale = "";
+    if fetch.stale_bytes > 0 {
+        fetch.stale_bytes = copies_bytes(room, fetch.copies_bytes, max_response_bytes);
+        if fetch.stale_bytes == 0 {
+            stale = ", nothing can be kept for --serve-stale-for";
+        }
+    }
+    let largest = room / limits::VOLUME_MEMORY_FACTOR;
+    let full = if largest < max_response_bytes {
+        format!(", volumes of more than {largest} bytes may be refused")
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "the memory limit of {limit} bytes has no room for --memory-budget={wanted}: it is lowered to {room}{full}{stale}; raise the limit to {} for all of it",
+        wanted.saturating_add(beside)
+    ))
 }
 
 #[cfg(test)]

@@ -1,54 +1,96 @@
 //! From arguments and environment to one validated [`Config`], once, before anything is bound; or to what another
 //! subcommand needs.
+//!
+//! A new flag is a field in `flags.rs`; a new subcommand is a set of flags there, what it becomes in `options.rs`, and
+//! an entry of `SUBCOMMANDS`.
 
 mod args;
 mod command;
 mod environment;
+mod error;
+mod flag;
 mod flags;
 mod help;
 mod identity;
 mod memory;
 mod network;
+mod options;
 mod settings;
 mod subcommand;
 mod units;
-mod values;
 
-use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 pub use command::{
-    ManifestSource, MountOptions, OutputFormat, PodOptions, PolicyCheck, PrepareDirOptions, ValidateOptions,
+    Command, MountOptions, OutputFormat, PodOptions, PolicyCheck, PrepareDirOptions, ValidateOptions,
     WhoAmIOptions,
 };
 pub use environment::{Environment, ProcessEnvironment};
+pub use error::ConfigError;
 pub use identity::Identity;
 pub use network::{Cluster, StsSetting};
-pub use settings::{Config, ConfigError};
+pub use settings::Config;
 
-use args::Args;
+use flags::{Common, FlagSet, Mount, PrepareDir, Serve, Validate, WhoAmI};
 use help::{help, version};
+use options::Options;
 use subcommand::Subcommand;
 
 use crate::diagnostic::nearest;
-use crate::params::Region;
 
-/// What the command line asks for.
-#[derive(Debug)]
-pub enum Command {
-    /// Mount once, without Kubernetes.
-    Mount(Box<MountOptions>),
-    /// Make the socket's directory fit for a provider that is not root.
-    Prepare(PrepareDirOptions),
-    /// Print this on standard output: `--help` or `--version`.
-    Print(String),
-    /// Serve until told to stop.
-    Serve(Box<Config>),
-    /// Check manifests.
-    Validate(ValidateOptions),
-    /// Try the identity.
-    WhoAmI(Box<Config>, WhoAmIOptions),
-}
+/// All of them, in the order of the help. Without a name the first runs, as existing manifests have it.
+const SUBCOMMANDS: [Subcommand; 5] = [
+    Subcommand {
+        name: "serve",
+        operands: "",
+        summary: "serve the driver until SIGTERM; what runs without a subcommand",
+        about: "Mounts Alibaba Cloud OOS encrypted parameters and KMS secrets into pods: a provider for the\n\
+            Kubernetes Secrets Store CSI Driver. Serves the driver on DIR/alibabacloud.sock until SIGTERM.\n",
+        read: read::<Serve>,
+    },
+    Subcommand {
+        name: "mount",
+        operands: "",
+        summary: "mount a SecretProviderClass into a directory once, without Kubernetes",
+        about: "Mounts one SecretProviderClass once, without Kubernetes and with the code that serves the driver: asks the\n\
+            cloud, or a fake of it, and writes the files as the driver would. For pipelines and for debugging.\n\
+            Prints files, modes and versions, never what is in them. Exits with 1 and what the pod's events would\n\
+            say when the mount fails, with 2 when the command line is wrong.\n",
+        read: read::<(Mount, Serve)>,
+    },
+    Subcommand {
+        name: "validate",
+        operands: "FILE…",
+        summary: "check SecretProviderClass manifests, without a cluster and without a cloud",
+        about: "Checks the SecretProviderClasses in Kubernetes manifests, - being standard input, with the code that\n\
+            mounts them. Prints the files that each would mount with mode, source and version, or what is wrong and\n\
+            where; and what would mount otherwise than under the official provider. With --access-policy also whether\n\
+            that policy lets the pods in the manifests, or those of --namespace and --service-account, read them.\n\
+            Exits with 1 when something is wrong, with 2 when the command line is.\n",
+        read: read::<Validate>,
+    },
+    Subcommand {
+        name: "whoami",
+        operands: "",
+        summary: "try the identity that Mounts would have, and tell what is missing",
+        about: "Resolves the identity as a Mount would, with the flags and the environment of the provider, and prints\n\
+            the source, the sources skipped before it, who that is according to STS, when the credentials end, and\n\
+            the endpoints. Reads no secret. With --class, --namespace, --service-account and --token-file it tries\n\
+            the identity of a pod, and asks the access policy about each object. Exits with 1 when there is no identity,\n\
+            or the policy says no.\n",
+        read: read::<(WhoAmI, Serve)>,
+    },
+    Subcommand {
+        name: "prepare-dir",
+        operands: "[OTHER-DIR…]",
+        summary: "let a provider that does not run as root put its socket into a directory",
+        about: "Gives the directory of the socket to a group that may write in it, for a provider that does not run as\n\
+            root: an init container of the same image, as uid 0 with the capability CHOWN and no other.\n\
+            OTHER-DIR are directories that the driver looks through as well; a socket alibabacloud.sock there that\n\
+            nobody answers is removed, for it would hide the provider's own.\n",
+        read: read::<PrepareDir>,
+    },
+];
 
 /// Reads the command line (without the program's name) and the environment.
 ///
@@ -60,148 +102,39 @@ pub fn parse(
 ) -> Result<Command, ConfigError> {
     let mut arguments = arguments.into_iter().peekable();
     let named = arguments.next_if(|first| !first.as_encoded_bytes().starts_with(b"-"));
-    let subcommand = match named {
-        None => &subcommand::SERVE,
-        Some(name) => chosen(&name)?,
-    };
-    let args = Args::parse(subcommand, arguments)?;
-    if args.is_given("help") || args.is_given("h") {
-        return Ok(Command::Print(help(subcommand)));
+    let name = named.map(|name| name.to_string_lossy().into_owned());
+    let mut all = SUBCOMMANDS.iter();
+    let found = all.find(|one| name.as_deref().is_none_or(|name| name == one.name));
+    let subcommand = found.ok_or_else(|| unknown(&name.unwrap_or_default()))?;
+    (subcommand.read)(subcommand, arguments.collect(), environment)
+}
+
+fn read<O: Options>(
+    subcommand: &Subcommand,
+    arguments: Vec<OsString>,
+    environment: &dyn Environment,
+) -> Result<Command, ConfigError> {
+    let mut taken = (O::default(), Common::default());
+    let mut flags = taken.flags();
+    let operands = args::parse(&mut flags, !subcommand.operands.is_empty(), arguments)?;
+    let help = help(subcommand, &SUBCOMMANDS, &flags);
+    let (options, common) = taken;
+    if common.help.is_on() || common.h.is_on() {
+        return Ok(Command::Print(help));
     }
-    if args.is_given("version") {
+    if common.version.is_on() {
         return Ok(Command::Print(version()));
     }
-    match subcommand.name {
-        "mount" => mount(&args, environment).map(|settings| Command::Mount(Box::new(settings))),
-        "prepare-dir" => prepare(&args).map(Command::Prepare),
-        "validate" => validate(&args).map(Command::Validate),
-        "whoami" => {
-            let config = Config::new(&args, environment)?;
-            Ok(Command::WhoAmI(Box::new(config), whoami(&args)))
-        }
-        _ => Config::new(&args, environment).map(|config| Command::Serve(Box::new(config))),
-    }
+    options.command(operands, environment)
 }
 
-fn chosen(name: &OsStr) -> Result<&'static Subcommand, ConfigError> {
-    let name = name.to_string_lossy();
-    subcommand::find(&name).ok_or_else(|| {
-        let names: Vec<&'static str> = subcommand::SUBCOMMANDS.iter().map(|one| one.name).collect();
-        let hint = match nearest(&name, &names) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("the subcommands are {}; see --help", names.join(", ")),
-        };
-        ConfigError::new(format!("unknown subcommand \"{name}\"; {hint}"))
-    })
-}
-
-fn mount(args: &Args, environment: &dyn Environment) -> Result<MountOptions, ConfigError> {
-    let filled = |name| Some(args.value(name)).filter(|value| !value.is_empty());
-    let needed = |name: &'static str, what: &str| {
-        filled(name).ok_or_else(|| ConfigError::new(format!("mount needs --{name}: {what}")))
+fn unknown(name: &str) -> ConfigError {
+    let names = SUBCOMMANDS.map(|one| one.name);
+    let hint = match nearest(name, &names) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the subcommands are {}; see --help", names.join(", ")),
     };
-    let mode = args.value("mode");
-    let mode = u32::from_str_radix(mode, 8)
-        .ok()
-        .filter(|mode| *mode <= 0o777)
-        .ok_or_else(|| ConfigError::new(format!("--mode={mode}: expected an octal number up to 0777")))?;
-    Ok(MountOptions {
-        class: needed("class", "the manifest that holds the SecretProviderClass")?.into(),
-        class_name: filled("class-name").map(String::from),
-        target: needed("target", "the directory to write to")?.into(),
-        pod: PodOptions {
-            namespace: filled("namespace").map(String::from),
-            name: args.value("pod").to_owned(),
-            uid: args.value("pod-uid").to_owned(),
-            service_account: args.value("service-account").to_owned(),
-        },
-        token_file: filled("token-file").map(PathBuf::from),
-        publish_secret: filled("publish-secret").map(PathBuf::from),
-        mode,
-        config: Box::new(Config::new(args, environment)?),
-    })
-}
-
-fn prepare(args: &Args) -> Result<PrepareDirOptions, ConfigError> {
-    let group = args.value("group");
-    let group = group
-        .parse()
-        .map_err(|_| ConfigError::new(format!("--group={group}: expected the number of a group")))?;
-    Ok(PrepareDirOptions {
-        directory: settings::provider_volume(args)?,
-        group,
-        others: args.operands().iter().map(PathBuf::from).collect(),
-    })
-}
-
-fn whoami(args: &Args) -> WhoAmIOptions {
-    let path = |name| {
-        Some(args.value(name))
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from)
-    };
-    WhoAmIOptions {
-        class: path("class"),
-        class_name: Some(args.value("class-name").to_owned()).filter(|name| !name.is_empty()),
-        namespace: args.value("namespace").to_owned(),
-        service_account: args.value("service-account").to_owned(),
-        token_file: path("token-file"),
-    }
-}
-
-fn validate(args: &Args) -> Result<ValidateOptions, ConfigError> {
-    if args.operands().is_empty() {
-        return Err(ConfigError::new(
-            "validate needs manifests to check: name files, or - for standard input",
-        ));
-    }
-    let format = match args.value("output") {
-        "text" => OutputFormat::Text,
-        "json" => OutputFormat::Json,
-        other => {
-            return Err(ConfigError::new(format!(
-                "--output={other}: expected text or json"
-            )));
-        }
-    };
-    let sources = args.operands().iter().map(|operand| {
-        if operand == "-" {
-            ManifestSource::StandardInput
-        } else {
-            ManifestSource::File(operand.into())
-        }
-    });
-    Ok(ValidateOptions {
-        sources: sources.collect(),
-        format,
-        access: access(args)?,
-    })
-}
-
-fn access(args: &Args) -> Result<Option<PolicyCheck>, ConfigError> {
-    let filled = |name| Some(args.value(name)).filter(|value| !value.is_empty());
-    let Some(policy) = filled("access-policy") else {
-        let stray = ["namespace", "service-account", "region"]
-            .into_iter()
-            .find(|name| filled(name).is_some());
-        return match stray {
-            Some(name) => Err(ConfigError::new(format!(
-                "--{name} is of use with --access-policy only"
-            ))),
-            None => Ok(None),
-        };
-    };
-    let region = filled("region").map(|text| {
-        Region::new(text).ok_or_else(|| {
-            ConfigError::new(format!("--region={text}: expected a region such as cn-hangzhou"))
-        })
-    });
-    Ok(Some(PolicyCheck {
-        policy: policy.into(),
-        namespace: filled("namespace").unwrap_or("default").to_owned(),
-        service_account: filled("service-account").unwrap_or("default").to_owned(),
-        region: region.transpose()?,
-    }))
+    ConfigError::new(format!("unknown subcommand \"{name}\"; {hint}"))
 }
 
 #[cfg(test)]
@@ -211,6 +144,16 @@ mod tests {
     fn parsed(arguments: &[&str]) -> Result<Command, String> {
         let environment: &[(&'static str, &str)] = &[];
         parse(arguments.iter().map(OsString::from), &environment).map_err(|error| error.to_string())
+    }
+
+    /// Of the flags that the help must explain.
+    fn names(set: impl FlagSet) -> Vec<String> {
+        let mut set = (set, Common::default());
+        let flags = set.flags().into_iter();
+        flags
+            .filter(|flag| !flag.is_ignored() && flag.name != "h")
+            .map(|flag| flag.name.clone())
+            .collect()
     }
 
     #[test]
@@ -223,27 +166,25 @@ mod tests {
 
     #[test]
     fn subcommands_have_flags_and_help_of_their_own() {
-        for one in subcommand::SUBCOMMANDS {
+        for (one, flags) in SUBCOMMANDS.iter().zip([
+            names(Serve::default()),
+            names((Mount::default(), Serve::default())),
+            names(Validate::default()),
+            names((WhoAmI::default(), Serve::default())),
+            names(PrepareDir::default()),
+        ]) {
             let Command::Print(text) = parsed(&[one.name, "--help"]).expect("help") else {
                 panic!("{} --help must print", one.name);
             };
             assert!(text.starts_with(one.about) && text.contains("\nFlags"), "{text}");
-            for flag in one.flags().filter(|flag| !flag.is_ignored() && flag.name != "h") {
-                assert!(
-                    text.contains(&format!("\n  --{}", flag.name)),
-                    "{}: {text}",
-                    flag.name
-                );
+            for flag in flags {
+                assert!(text.contains(&format!("\n  --{flag}")), "{flag}: {text}");
             }
         }
         let Command::Print(text) = parsed(&["--help"]).expect("help") else {
             panic!("--help prints")
         };
-        assert!(
-            subcommand::SUBCOMMANDS
-                .iter()
-                .all(|one| text.contains(one.summary))
-        );
+        assert!(SUBCOMMANDS.iter().all(|one| text.contains(one.summary)));
     }
 
     #[test]

@@ -1,19 +1,19 @@
-//! The provider's configuration: every value checked, nothing left to fail later.
+//! The provider's configuration, every value checked.
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::Args;
-use super::environment::{Environment, NotText};
-use super::identity::{Identity, switch};
-use super::memory::{copies_bytes, max_response_bytes, memory_budget};
-use super::network::{self, Cluster, StsSetting};
-use super::units::{go_duration, go_integer};
-use super::values::{checked, duration, duration_up_to, invalid, moved_into, parsed};
+use super::environment::{Environment, Variables};
+use super::error::ConfigError;
+use super::flag::Flag;
+use super::flags::{FlagSet as _, Serve};
+use super::identity::Identity;
+use super::memory;
+use super::network::{self, Cluster, StsSetting, near_region};
+use super::units::go_duration;
 use crate::cloud::Endpoint;
 use crate::cloud::endpoint::AllowedHosts;
 use crate::fetch;
@@ -73,130 +73,117 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
-/// What is wrong with a flag or a variable, in one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError(String);
-
-impl ConfigError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-impl From<NotText> for ConfigError {
-    fn from(NotText(name): NotText) -> Self {
-        Self::new(format!("{name} is not UTF-8"))
-    }
-}
-
 impl Config {
-    pub(super) fn new(args: &Args, environment: &dyn Environment) -> Result<Self, ConfigError> {
-        let mut warnings = Vec::new();
-        let ignored: Vec<&str> = args.ignored().collect();
+    pub(super) fn new((flags, mut klog): Serve, environment: &dyn Environment) -> Result<Self, ConfigError> {
+        let mut variables = Variables::new(environment, flags.allow_identity_fallback.is_on());
+        let klog = klog.flags().into_iter();
+        let ignored = klog
+            .filter(|flag| flag.given.is_some())
+            .map(|flag| flag.name.as_str());
+        let ignored: Vec<&str> = ignored.collect();
         if !ignored.is_empty() {
-            warnings.push(format!(
+            variables.warn(format!(
                 "flags without effect here, the log goes to standard error: {}",
                 ignored.join(", ")
             ));
         }
-        let region = region(args, &mut warnings)?;
-        let roots = network::roots(environment, &mut warnings)?;
-        let fallback = args.is_given("allow-identity-fallback");
-        let credentials_dir = args.value("credentials-dir");
-        let max_response_bytes = max_response_bytes(args)?;
-        let memory_budget = memory_budget(args, max_response_bytes)?;
-        let copies_bytes = copies_bytes(memory_budget, 0, max_response_bytes);
-        let (serve_stale_for, stale_bytes) = serve_stale(
-            args,
-            memory_budget,
-            copies_bytes,
-            max_response_bytes,
-            &mut warnings,
-        )?;
+        let region = region(&flags.region, &mut variables.warnings)?;
+        let roots = network::roots(&mut variables)?;
+        let max_response_bytes = memory::max_response_bytes(&flags.max_response_bytes)?;
+        let memory_budget = memory::budget(&flags.memory_budget, max_response_bytes)?;
+        let copies_bytes = memory::copies_bytes(memory_budget, 0, max_response_bytes);
+        let serve_stale_for = flags
+            .serve_stale_for
+            .duration_up_to(limits::CONFIG_MAX_SERVE_STALE_FOR, "a day")?;
+        let mut stale_bytes = 0;
+        if !serve_stale_for.is_zero() {
+            stale_bytes = memory::copies_bytes(memory_budget, copies_bytes, max_response_bytes);
+            if stale_bytes == 0 {
+                let why = "--memory-budget leaves no room beside one full volume";
+                variables.warn(format!("--serve-stale-for has no effect: {why}"));
+            }
+        }
         Ok(Self {
-            provider_volume: provider_volume(args)?,
+            provider_volume: provider_volume(&flags.provider_volume)?,
             health: health::Settings {
-                port: health_port(args, &mut warnings)?,
-                path: health_path(args, &mut warnings)?,
-                timeout: health_timeout(args, &mut warnings)?,
+                port: health_port(&flags.healthz_port, &mut variables.warnings)?,
+                path: health_path(&flags.healthz_path, &mut variables.warnings)?,
+                timeout: health_timeout(&flags.healthz_timeout, &mut variables.warnings)?,
             },
             region,
             fetch: fetch::Settings {
                 kms: lane(
-                    args,
-                    "max-concurrent-kms-secret-pulls",
-                    "kms-max-pulls-per-second",
-                    &mut warnings,
+                    &flags.max_concurrent_kms_secret_pulls,
+                    &flags.kms_max_pulls_per_second,
+                    &mut variables.warnings,
                 )?,
                 oos: lane(
-                    args,
-                    "max-concurrent-oos-secret-pulls",
-                    "oos-max-pulls-per-second",
-                    &mut warnings,
+                    &flags.max_concurrent_oos_secret_pulls,
+                    &flags.oos_max_pulls_per_second,
+                    &mut variables.warnings,
                 )?,
-                refresh_interval: duration(args, "refresh-interval")?,
+                refresh_interval: flags.refresh_interval.duration()?,
                 copies_bytes,
                 serve_stale_for,
                 stale_bytes,
             },
             endpoints: Endpoints {
-                kms: checked(args, "kms-endpoint")?,
-                oos: checked(args, "oos-endpoint")?,
+                kms: flags.kms_endpoint.parsed()?,
+                oos: flags.oos_endpoint.parsed()?,
             },
-            metadata: checked(args, "metadata-endpoint")?,
-            hardened_metadata_only: switch(environment, "ALIBABA_CLOUD_IMDSV1_DISABLED", &mut warnings)?,
-            identity: Identity::new(environment, credentials_dir, fallback, &mut warnings)?,
-            sts: network::sts(args, environment, &mut warnings)?,
-            cluster: network::cluster(args, environment)?,
-            allowed_hosts: checked(args, "allowed-endpoints")?,
-            kms_ca: network::kms_ca(args, &roots)?,
+            metadata: flags.metadata_endpoint.parsed()?,
+            hardened_metadata_only: variables.switch("ALIBABA_CLOUD_IMDSV1_DISABLED")?,
+            identity: Identity::new(&mut variables, &flags.credentials_dir)?,
+            sts: network::sts(&flags.sts_endpoint, &mut variables)?,
+            cluster: network::cluster(flags.service_account_dir.text().into(), &variables)?,
+            allowed_hosts: flags.allowed_endpoints.parsed()?,
+            kms_ca: network::kms_ca(&flags.kms_ca_file, &roots)?,
             roots,
-            proxies: network::proxies(environment)?,
+            proxies: network::proxies(&variables)?,
             options: Options {
-                unknown_keys: unknown_keys(args)?,
+                unknown_keys: flags
+                    .unknown_keys
+                    .one_of(&[("warn", UnknownKeys::Warn), ("error", UnknownKeys::Error)])?,
             },
-            access_policy: match args.value("access-policy") {
-                "" => None,
-                file => Some(PathBuf::from(file)),
-            },
+            access_policy: flags.access_policy.path(),
             memory_budget,
             max_response_bytes,
-            shutdown_grace: duration(args, "shutdown-grace")?,
-            verbosity: verbosity(args, &mut warnings)?,
-            log_format: log_format(args)?,
-            warnings,
+            shutdown_grace: flags.shutdown_grace.duration()?,
+            verbosity: verbosity(&flags.v, &mut variables.warnings)?,
+            log_format: flags
+                .log_format
+                .one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
+            warnings: variables.warnings,
         })
     }
-}
 
-pub(super) fn provider_volume(args: &Args) -> Result<PathBuf, ConfigError> {
-    match args.value("provider-volume") {
-        "" => Err(ConfigError::new(
-            "--provider-volume is empty; name the directory that the driver shares",
-        )),
-        directory => Ok(PathBuf::from(directory)),
+    /// Lowers the memory budget to what a limit of this process's memory, in bytes, has room for, rather than have the
+    /// kernel end the process. Says so, if it had to.
+    pub fn fit_memory(&mut self, limit: u64) -> Option<String> {
+        memory::fit(
+            &mut self.memory_budget,
+            &mut self.fetch,
+            self.max_response_bytes,
+            limit,
+        )
     }
 }
 
-fn region(args: &Args, warnings: &mut Vec<String>) -> Result<Option<Region>, ConfigError> {
-    let text = args.value("region");
-    if text.is_empty() {
+pub(super) fn provider_volume(flag: &Flag) -> Result<PathBuf, ConfigError> {
+    flag.path().ok_or_else(|| {
+        ConfigError::new("--provider-volume is empty; name the directory that the driver shares")
+    })
+}
+
+fn region(flag: &Flag, warnings: &mut Vec<String>) -> Result<Option<Region>, ConfigError> {
+    let Some(text) = flag.filled() else {
         return Ok(None);
-    }
+    };
     if text.trim().is_empty() {
         warnings.push("--region is blank: classes that name no region use the node's own".to_owned());
         return Ok(None);
     }
-    let region =
-        near_region(text).ok_or_else(|| invalid(args, "region", &"expected a region such as cn-hangzhou"))?;
+    let region = near_region(text).ok_or_else(|| flag.invalid("expected a region such as cn-hangzhou"))?;
     if region.as_str() != text {
         warnings.push(format!(
             "--region: expected lower case without blanks, using {region}"
@@ -205,34 +192,20 @@ fn region(args: &Args, warnings: &mut Vec<String>) -> Result<Option<Region>, Con
     Ok(Some(region))
 }
 
-/// The region that a host name of this text would be in: capitals do not count there.
-pub(super) fn near_region(text: &str) -> Option<Region> {
-    Region::new(&text.trim().to_ascii_lowercase())
+fn health_port(flag: &Flag, warnings: &mut Vec<String>) -> Result<u16, ConfigError> {
+    const EXPECTED: &str = "expected a port from 0 to 65535";
+    let given = flag.integer().ok_or_else(|| flag.invalid(EXPECTED))?;
+    let default = flag.default.parse().map_err(|_| flag.invalid(EXPECTED))?;
+    Ok(u16::try_from(given).unwrap_or_else(|_| {
+        warnings.push(flag.using(default, EXPECTED));
+        default
+    }))
 }
 
-fn health_port(args: &Args, warnings: &mut Vec<String>) -> Result<u16, ConfigError> {
-    const NAME: &str = "healthz-port";
-    let wrong = || invalid(args, NAME, &"expected a port from 0 to 65535");
-    let given = go_integer(args.value(NAME)).ok_or_else(wrong)?;
-    if let Ok(port) = u16::try_from(given) {
-        return Ok(port);
-    }
-    let default = args.default(NAME);
-    warnings.push(format!(
-        "--{NAME}={}: expected a port from 0 to 65535, using {default}",
-        args.value(NAME)
-    ));
-    default.parse().map_err(|_| wrong())
-}
-
-fn health_path(args: &Args, warnings: &mut Vec<String>) -> Result<String, ConfigError> {
-    let path = args.value("healthz-path");
+fn health_path(flag: &Flag, warnings: &mut Vec<String>) -> Result<String, ConfigError> {
+    let path = flag.text();
     if !path.starts_with('/') {
-        return Err(invalid(
-            args,
-            "healthz-path",
-            &"expected a path that begins with a slash",
-        ));
+        return Err(flag.invalid("expected a path that begins with a slash"));
     }
     let lost = match path {
         READY_PATH => "readiness has",
@@ -256,10 +229,9 @@ fn health_path(args: &Args, warnings: &mut Vec<String>) -> Result<String, Config
 }
 
 /// The official provider takes any duration, also those with which no check can pass.
-fn health_timeout(args: &Args, warnings: &mut Vec<String>) -> Result<Duration, ConfigError> {
-    const NAME: &str = "healthz-timeout";
+fn health_timeout(flag: &Flag, warnings: &mut Vec<String>) -> Result<Duration, ConfigError> {
     const MOST: Duration = Duration::from_secs(3600);
-    let text = args.value(NAME);
+    let text = flag.text();
     let given = match text.strip_prefix('-') {
         Some(rest) if rest.starts_with('+') => None,
         Some(rest) => go_duration(rest).map(|_| Duration::ZERO),
@@ -267,87 +239,41 @@ fn health_timeout(args: &Args, warnings: &mut Vec<String>) -> Result<Duration, C
     };
     let (used, why) = match given {
         // Says what a duration is.
-        None => return duration(args, NAME),
-        Some(Duration::ZERO) => (args.default(NAME), "a health check needs some time"),
+        None => return flag.duration(),
+        Some(Duration::ZERO) => (flag.default, "a health check needs some time"),
         Some(more) if more > MOST => ("1h", "expected at most an hour"),
         Some(timeout) => return Ok(timeout),
     };
-    warnings.push(format!("--{NAME}={text}: {why}, using {used}"));
-    go_duration(used).ok_or_else(|| invalid(args, NAME, &why))
+    warnings.push(flag.using(used, why));
+    go_duration(used).ok_or_else(|| flag.invalid(why))
 }
 
-fn unknown_keys(args: &Args) -> Result<UnknownKeys, ConfigError> {
-    match args.value("unknown-keys") {
-        "warn" => Ok(UnknownKeys::Warn),
-        "error" => Ok(UnknownKeys::Error),
-        _ => Err(invalid(args, "unknown-keys", &"expected warn or error")),
-    }
-}
-
-fn verbosity(args: &Args, warnings: &mut Vec<String>) -> Result<u8, ConfigError> {
+fn verbosity(flag: &Flag, warnings: &mut Vec<String>) -> Result<u8, ConfigError> {
     // klog reads it in base 10 only.
-    let given: i64 = parsed(args, "v", "a number from 0 to 255")?;
-    let level = u8::try_from(given.max(0)).unwrap_or(u8::MAX);
-    if i64::from(level) != given {
-        warnings.push(format!(
-            "--v={}: expected 0 to 255, using {level}; from 4 on the log has details",
-            args.value("v")
-        ));
-    }
-    Ok(level)
+    let given = flag.text().parse().ok();
+    let level = flag.moved_into(given, (0, 255), "from 4 on the log has details", warnings)?;
+    Ok(u8::try_from(level).unwrap_or(u8::MAX))
 }
 
 fn lane(
-    args: &Args,
-    most_pulls: &'static str,
-    per_second: &'static str,
+    most_pulls: &Flag,
+    per_second: &Flag,
     warnings: &mut Vec<String>,
 ) -> Result<fetch::LaneSettings, ConfigError> {
-    let expected = format!("a number from 0 to {}", limits::CONFIG_MAX_PULLS_PER_SECOND);
-    let rate: u32 = parsed(args, per_second, &expected)?;
-    if rate > limits::CONFIG_MAX_PULLS_PER_SECOND {
-        return Err(invalid(args, per_second, &format!("expected {expected}")));
-    }
+    const MOST: u32 = limits::CONFIG_MAX_PULLS_PER_SECOND;
+    let rate = per_second.text().parse().ok().filter(|rate| *rate <= MOST);
+    let rate = rate.ok_or_else(|| per_second.invalid(format!("expected a number from 0 to {MOST}")))?;
     let means = format!(
-        "it is how many are pulled at the same time, and no rate as with the official provider: that is --{per_second}"
+        "it is how many are pulled at the same time, and no rate as with the official provider: that is --{}",
+        per_second.name
     );
     Ok(fetch::LaneSettings {
-        pulls: moved_into(args, most_pulls, (1, limits::CONFIG_MAX_PULLS), &means, warnings)?,
+        pulls: most_pulls.moved_into(
+            most_pulls.integer(),
+            (1, limits::CONFIG_MAX_PULLS),
+            &means,
+            warnings,
+        )?,
         per_second: rate,
     })
-}
-
-/// How long values are kept for outages, and in how many bytes.
-fn serve_stale(
-    args: &Args,
-    memory_budget: usize,
-    taken: usize,
-    max_response_bytes: usize,
-    warnings: &mut Vec<String>,
-) -> Result<(Duration, usize), ConfigError> {
-    let duration = duration_up_to(
-        args,
-        "serve-stale-for",
-        limits::CONFIG_MAX_SERVE_STALE_FOR,
-        "a day",
-    )?;
-    if duration.is_zero() {
-        return Ok((duration, 0));
-    }
-    let bytes = copies_bytes(memory_budget, taken, max_response_bytes);
-    if bytes == 0 {
-        warnings.push(
-            "--serve-stale-for has no effect: --memory-budget leaves no room beside one full volume"
-                .to_owned(),
-        );
-    }
-    Ok((duration, bytes))
-}
-
-fn log_format(args: &Args) -> Result<LogFormat, ConfigError> {
-    match args.value("log-format") {
-        "json" => Ok(LogFormat::Json),
-        "text" => Ok(LogFormat::Text),
-        _ => Err(invalid(args, "log-format", &"expected text or json")),
-    }
 }

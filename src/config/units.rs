@@ -15,35 +15,27 @@ pub(super) fn bytes(text: &str) -> Option<usize> {
 /// A whole number as Go's `flag.Int` reads it: with a sign or not, in base 2, 8, 16 (`0b`, `0o` or a leading `0`, `0x`)
 /// or 10, with single underscores between digits. What does not fit becomes the nearest number that does.
 pub(super) fn go_integer(text: &str) -> Option<i64> {
+    const PREFIXES: [(&str, u32); 4] = [("0x", 16), ("0b", 2), ("0o", 8), ("0", 8)];
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
-    let (radix, digits) = match digits.strip_prefix('0') {
-        None | Some("") => (10, digits),
-        Some(rest) => {
-            let (radix, rest) = if let Some(rest) = rest.strip_prefix(['x', 'X']) {
-                (16, rest)
-            } else if let Some(rest) = rest.strip_prefix(['b', 'B']) {
-                (2, rest)
-            } else {
-                (8, rest.strip_prefix(['o', 'O']).unwrap_or(rest))
-            };
-            // The prefix counts as a digit beside an underscore.
-            (radix, rest.strip_prefix('_').unwrap_or(rest))
-        }
-    };
-    let mut number = 0_i64;
-    for group in digits.split('_') {
-        if group.is_empty() {
-            return None;
-        }
-        for digit in group.chars() {
-            let digit = i64::from(digit.to_digit(radix)?);
-            number = number.saturating_mul(radix.into()).saturating_add(digit);
-        }
+    let digits = digits.to_ascii_lowercase();
+    let prefixed = PREFIXES.iter().find_map(|(prefix, radix)| {
+        let rest = digits.strip_prefix(prefix).filter(|_| digits.len() > 1)?;
+        // The prefix counts as a digit beside an underscore.
+        Some((*radix, rest.strip_prefix('_').unwrap_or(rest)))
+    });
+    let (radix, digits) = prefixed.unwrap_or((10, &digits));
+    if digits.split('_').any(str::is_empty) {
+        return None;
     }
-    Some(number.saturating_mul(sign))
+    let mut digits = digits.chars().filter(|c| *c != '_');
+    let number = digits.try_fold(0_i64, |number, digit| {
+        let digit = i64::from(digit.to_digit(radix)?);
+        Some(number.saturating_mul(radix.into()).saturating_add(digit))
+    });
+    Some(number?.saturating_mul(sign))
 }
 
 /// A duration as Go's `time.ParseDuration` reads it, but for negative ones: numbers, with a fraction or not, each

@@ -152,7 +152,7 @@ pub(super) fn running(texts: &mut Texts) {
             texts.add(&**files);
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let mounter = provider::mounter(*config, None, &clock, &Metrics::new());
+        let mounter = provider::mounter(*config, &clock, &Metrics::new());
         for (token, secrets) in [
             (None, "null".to_owned()),
             (has_provider.then_some(pods.as_str()), "null".to_owned()),

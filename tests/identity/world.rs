@@ -133,7 +133,7 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let metrics = Metrics::new();
         Provider {
-            mounter: Arc::new(provider::mounter(config, None, &clock, &metrics)),
+            mounter: Arc::new(provider::mounter(config, &clock, &metrics)),
             clock,
             metrics,
         }

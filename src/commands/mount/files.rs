@@ -2,50 +2,15 @@
 //! link for each first path component. An update swaps `..data` by a rename.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 
 use crate::entropy::Entropy;
-use crate::grpc::proto::MountResponse;
-
-/// Why files were not written.
-#[derive(Debug)]
-pub enum WriteError {
-    /// The driver would refuse this path.
-    Path {
-        /// The path.
-        path: String,
-        /// The rule that it breaks.
-        rule: &'static str,
-    },
-    /// The driver would refuse this mode.
-    Mode(i32),
-    /// The file system.
-    Io(io::Error),
-}
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path { path, rule } => write!(f, "the driver refuses the path {path:?}: {rule}"),
-            Self::Mode(mode) => write!(f, "the driver refuses the mode {mode}"),
-            Self::Io(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for WriteError {}
-
-impl From<io::Error> for WriteError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
+use crate::grpc::proto::{File, MountResponse};
 
 /// The name of a directory of files: `..2026_05_04_03_02_01.` and something random.
 pub(super) fn stamp(now: Timestamp, entropy: &dyn Entropy) -> String {
@@ -60,11 +25,12 @@ pub(super) fn stamp(now: Timestamp, entropy: &dyn Entropy) -> String {
 
 /// Makes `target` hold exactly the files of a response, all at once. What else is there stays, but for links of an
 /// earlier mount.
-pub(super) fn write(target: &Path, response: &MountResponse, stamp: &str) -> Result<(), WriteError> {
-    for file in &response.files {
-        check(&file.path)?;
-        if !(0..=0o777).contains(&file.mode) {
-            return Err(WriteError::Mode(file.mode));
+pub(super) fn write(target: &Path, response: &MountResponse, stamp: &str) -> io::Result<()> {
+    for File { path, mode, .. } in &response.files {
+        let broken = path_rule(path).map(|rule| format!("the path {path:?}: {rule}"));
+        let broken = broken.or_else(|| driver_mode(*mode).is_none().then(|| format!("the mode {mode}")));
+        if let Some(what) = broken {
+            return Err(io::Error::other(format!("the driver refuses {what}")));
         }
     }
     fs::create_dir_all(target)?;
@@ -77,7 +43,12 @@ pub(super) fn write(target: &Path, response: &MountResponse, stamp: &str) -> Res
     outcome
 }
 
-fn fill(fresh: &Path, response: &MountResponse) -> Result<(), WriteError> {
+/// A mode that the driver takes.
+fn driver_mode(mode: i32) -> Option<u32> {
+    u32::try_from(mode).ok().filter(|mode| *mode <= 0o777)
+}
+
+fn fill(fresh: &Path, response: &MountResponse) -> io::Result<()> {
     // Nobody else looks in until everything is there.
     DirBuilder::new().mode(0o700).create(fresh)?;
     for file in &response.files {
@@ -91,14 +62,13 @@ fn fill(fresh: &Path, response: &MountResponse) -> Result<(), WriteError> {
             .mode(0o600)
             .open(&path)?;
         opened.write_all(&file.contents)?;
-        let mode = u32::try_from(file.mode).map_err(|_| WriteError::Mode(file.mode))?;
-        opened.set_permissions(Permissions::from_mode(mode))?;
+        opened.set_permissions(Permissions::from_mode(driver_mode(file.mode).unwrap_or(0o600)))?;
     }
     fs::set_permissions(fresh, Permissions::from_mode(0o755))?;
     Ok(())
 }
 
-fn swap(target: &Path, stamp: &str, response: &MountResponse) -> Result<(), WriteError> {
+fn swap(target: &Path, stamp: &str, response: &MountResponse) -> io::Result<()> {
     let visible: BTreeSet<&str> = response
         .files
         .iter()
@@ -110,7 +80,7 @@ fn swap(target: &Path, stamp: &str, response: &MountResponse) -> Result<(), Writ
             Ok(_) if is_ours(&link) => {}
             Ok(_) => {
                 let text = format!("{name} is there already, and not of an earlier mount");
-                return Err(WriteError::Io(io::Error::other(text)));
+                return Err(io::Error::other(text));
             }
             Err(_) => symlink(Path::new(DATA).join(name), &link)?,
         }
@@ -146,34 +116,24 @@ fn is_stamp(path: &Path) -> bool {
     path.components().count() == 1 && path.to_string_lossy().starts_with("..2")
 }
 
-/// The driver's rules for a file's path.
-fn check(path: &str) -> Result<(), WriteError> {
-    let refuse = |rule| {
-        Err(WriteError::Path {
-            path: path.to_owned(),
-            rule,
-        })
-    };
-    let parts = || path.split('/');
-    match () {
-        () if path.is_empty() => refuse("it is empty"),
-        () if path.starts_with('/') => refuse("it is absolute"),
-        () if path.contains('\0') => refuse("it holds a NUL"),
-        () if path.len() > 4096 => refuse("it has more than 4096 bytes"),
-        () if parts().any(|part| part == "..") => refuse("it leaves the volume"),
-        () if path.starts_with("..") => refuse("it begins with two dots"),
-        () if parts().any(|part| part.len() > 255) => refuse("a name in it has more than 255 bytes"),
-        () if is_clean(path) => Ok(()),
-        () => refuse("it is not clean"),
-    }
-}
-
-fn is_clean(path: &str) -> bool {
-    let normal: PathBuf = Path::new(path)
-        .components()
-        .filter(|component| matches!(component, Component::Normal(_)))
-        .collect();
-    normal.as_os_str() == path
+/// The rule of the driver that a file's path breaks.
+fn path_rule(path: &str) -> Option<&'static str> {
+    let any = |breaks: fn(&str) -> bool| path.split('/').any(breaks);
+    let rules = [
+        (path.is_empty(), "it is empty"),
+        (path.starts_with('/'), "it is absolute"),
+        (path.contains('\0'), "it holds a NUL"),
+        (path.len() > 4096, "it has more than 4096 bytes"),
+        (any(|part| part == ".."), "it leaves the volume"),
+        (path.starts_with(".."), "it begins with two dots"),
+        (
+            any(|part| part.len() > 255),
+            "a name in it has more than 255 bytes",
+        ),
+        (any(|part| matches!(part, "" | ".")), "it is not clean"),
+    ];
+    let mut broken = rules.into_iter().filter(|(is_broken, _)| *is_broken);
+    broken.next().map(|(_, rule)| rule)
 }
 
 const DATA: &str = "..data";
@@ -181,7 +141,6 @@ const DATA: &str = "..data";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grpc::proto::File;
 
     fn response(files: &[(&str, i32, &str)]) -> MountResponse {
         let files = files.iter().map(|(path, mode, contents)| File {
@@ -256,13 +215,15 @@ mod tests {
                 &response(&[("ok", 0o644, ""), (path, 0o644, "")]),
                 "..2026_1",
             );
+            let error = result.expect_err("refused").to_string();
             assert!(
-                matches!(result, Err(WriteError::Path { .. })),
-                "{path:?}: {result:?}"
+                error.starts_with("the driver refuses the path "),
+                "{path:?}: {error}"
             );
         }
         let result = write(directory.path(), &response(&[("ok", 0o1000, "")]), "..2026_1");
-        assert!(matches!(result, Err(WriteError::Mode(_))), "{result:?}");
+        let error = result.expect_err("refused").to_string();
+        assert_eq!(error, "the driver refuses the mode 512");
         assert_eq!(fs::read_dir(directory.path()).expect("directory").count(), 0);
     }
 }

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::manifest::{Document, resources};
+use super::parameters::STRICT;
 use super::pods::{self, Mount};
 use super::report::{Access, Class, Finding, Verdict};
 use crate::config::PolicyCheck;
 use crate::diagnostic::{Position, quoted};
 use crate::limits;
-use crate::params::{self, Input, Options, Plan, Pod, Problems, UnknownKeys};
+use crate::params::{self, Input, Plan, Pod, Problems};
 use crate::policy::{self, Decision, Policy, Principal, Question, REMEDY};
 
 /// The policy, and who mounts what.
@@ -21,83 +21,58 @@ pub(crate) struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    /// Reads the policy.
+    /// Reads the policy, and takes note of the pods in all files. Of what cannot be parsed the check of that file will
+    /// tell.
     ///
     /// # Errors
-    /// It cannot be read, or is none.
-    pub(super) fn new(settings: &'a PolicyCheck) -> Result<Self, Finding> {
+    /// The policy cannot be read, or is none.
+    pub(super) fn new(
+        settings: &'a PolicyCheck,
+        files: impl Iterator<Item = &'a String>,
+    ) -> Result<Self, Finding> {
         let policy = policy::read(&settings.policy).map_err(|wrong| {
             let at = wrong.at.unwrap_or(Position { line: 1, column: 1 });
-            Finding::new(at, "access policy", wrong.text, wrong.remedy)
+            Finding::new(at, "access policy", &wrong.text, &wrong.remedy)
         })?;
-        Ok(Self {
+        let mut checker = Self {
             settings,
             policy,
             users: BTreeMap::new(),
-        })
-    }
-
-    /// Takes note of the pods in a file. Of what cannot be parsed the check of that file will tell.
-    pub(super) fn learn(&mut self, text: &str) {
-        let mut users = Vec::new();
-        for document in Document::split(text)
-            .iter()
-            .filter(|document| pods::may_be_in(document))
-        {
-            if let Ok(root) = document.parse() {
-                resources(&root)
-                    .into_iter()
-                    .for_each(|resource| pods::users(resource, &mut users));
-            }
-        }
-        for user in users {
-            let namespace = self.namespace(user.namespace);
-            let of_class = self.users.entry((namespace, user.class)).or_default();
+        };
+        for user in files.flat_map(|text| pods::users(text)) {
+            let key = (checker.namespace(&user.namespace), user.class);
+            let of_class = checker.users.entry(key).or_default();
             of_class.entry(user.mount).or_insert(user.name);
         }
+        Ok(checker)
     }
 
-    fn namespace(&self, named: String) -> String {
-        if named.is_empty() {
-            self.settings.namespace.clone()
-        } else {
-            named
-        }
+    fn namespace(&self, named: &str) -> String {
+        let named = Some(named).filter(|named| !named.is_empty());
+        named.unwrap_or(&self.settings.namespace).to_owned()
     }
 
     /// Judges a class for everybody who mounts it: with its own parameters, but for those that a pod's volume gives.
-    pub(super) fn judge(&self, class: &mut Class, parameters: &BTreeMap<&str, &str>, plan: Plan) {
-        let key = (self.namespace(class.namespace.clone()), class.name.clone());
+    pub(super) fn judge(&self, class: &mut Class, parameters: &BTreeMap<&str, &str>, mut own: Plan) {
+        let key = (self.namespace(&class.namespace), class.name.clone());
         let unnamed = Mount {
             service_account: self.settings.service_account.clone(),
             ..Mount::default()
         };
         let nobody = BTreeMap::from([(unnamed, String::new())]);
         let users = self.users.get(&key).unwrap_or(&nobody);
-        let at = Position {
-            line: class.line,
-            column: class.column,
-        };
+        let at = class.at();
         let subject = format!("access policy {}", self.settings.policy.display());
-        let mut own = plan;
         for (mount, name) in users.iter().take(limits::PROBLEMS) {
-            let mut merged;
-            let plan = if mount.overrides.is_empty() {
-                &mut own
-            } else {
-                match mount.plan(parameters) {
-                    Ok(plan) => {
-                        merged = plan;
-                        &mut merged
-                    }
-                    Err(problems) => {
-                        let subject = format!("as {} mounts it", quoted(name));
-                        let remedy = "mend the volumeAttributes of its volume";
-                        class
-                            .errors
-                            .push(Finding::new(at, &subject, problems.to_string(), remedy));
-                        continue;
-                    }
+            let mounted = format!("as {} mounts it", quoted(name));
+            let mut merged = (!mount.overrides.is_empty()).then(|| mount.plan(parameters));
+            let (plan, subject) = match merged {
+                None => (&mut own, subject.clone()),
+                Some(Ok(ref mut plan)) => (plan, format!("{subject}, {mounted}")),
+                Some(Err(problems)) => {
+                    let remedy = "mend the volumeAttributes of its volume";
+                    class.error(at, &mounted, &problems.to_string(), remedy);
+                    continue;
                 }
             };
             plan.pod = Pod {
@@ -113,19 +88,12 @@ impl<'a> Checker<'a> {
             let (access, problem) = self.ask(plan, principal, mount, name);
             class.access.push(access);
             if let Some((text, remedy)) = problem {
-                let subject = if mount.overrides.is_empty() {
-                    subject.clone()
-                } else {
-                    format!("{subject}, as {} mounts it", quoted(name))
-                };
-                class.errors.push(Finding::new(at, &subject, text, remedy));
+                class.error(at, &subject, &text, remedy);
             }
         }
         if let Some(left) = users.len().checked_sub(limits::PROBLEMS).filter(|left| *left > 0) {
             let text = format!("{left} more kinds of pods that mount it are not checked");
-            class
-                .errors
-                .push(Finding::new(at, &subject, text, "check them in another run"));
+            class.error(at, &subject, &text, "check them in another run");
         }
     }
 
@@ -185,9 +153,6 @@ impl Mount {
             attributes: &serde_json::json!(attributes).to_string(),
             permission: "",
         };
-        let options = Options {
-            unknown_keys: UnknownKeys::Error,
-        };
-        params::parse(&input, &options)
+        params::parse(&input, &STRICT)
     }
 }

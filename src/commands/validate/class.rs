@@ -2,45 +2,71 @@
 //! and every place translated into the file's own lines and columns.
 
 use super::access::Checker;
-use super::manifest::Document;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, STRICT};
 use super::report::{Class, File, Finding};
 use super::{official, secret_objects};
-use crate::params::{Encoding, Input, Options, Part, Plan, Problem, UnknownKeys, examine};
+use crate::commands::manifest::{Document, KIND, is_class};
+use crate::diagnostic::{nearest, quoted};
+use crate::params::{Encoding, Input, Part, Plan, Problem, examine};
 use crate::yaml::{self, Kind, Node};
 
-/// Nothing known yet but what it is called and where it is.
-pub(super) fn bare(document: Document<'_>, root: &Node) -> Class {
-    let at = document.in_file(root.at);
-    let metadata = |key| root.get("metadata").and_then(|metadata| metadata.text_of(key));
-    Class {
-        line: at.line,
-        column: at.column,
-        namespace: metadata("namespace").unwrap_or_default().to_owned(),
-        name: metadata("name").unwrap_or_default().to_owned(),
-        files: Vec::new(),
-        access: Vec::new(),
-        errors: Vec::new(),
-        warnings: Vec::new(),
-        notes: Vec::new(),
-        parameters: None,
+const GROUP: &str = "secrets-store.csi.x-k8s.io/";
+
+/// What comes of a resource; nothing if it is no class for this provider.
+pub(super) fn examined(document: Document<'_>, root: &Node, policy: Option<&Checker<'_>>) -> Option<Class> {
+    let mut class = Class::new(root);
+    match is_ours(root) {
+        Ok(true) => check(&mut class, document, root, policy),
+        Ok(false) => return None,
+        Err((text, remedy)) => class.error(root.at, "", &text, remedy),
+    }
+    Some(class)
+}
+
+/// Whether it is a class for this provider.
+///
+/// # Errors
+/// It is a class that no provider will take: why, and what to write.
+fn is_ours(root: &Node) -> Result<bool, (String, &'static str)> {
+    let broken = |text: &str, remedy| Err((text.to_owned(), remedy));
+    if !is_class(root) {
+        return Ok(false);
+    }
+    let api = root.text_of("apiVersion").unwrap_or_default();
+    match api.strip_prefix(GROUP) {
+        Some("v1" | "v1alpha1") => {}
+        Some(version) => {
+            let text = format!("the version {version} of {KIND} does not exist");
+            return broken(&text, "write apiVersion: secrets-store.csi.x-k8s.io/v1");
+        }
+        None if api.is_empty() => {
+            return broken("apiVersion is missing", "write secrets-store.csi.x-k8s.io/v1");
+        }
+        None => return Ok(false),
+    }
+    let Some(spec) = root.get("spec") else {
+        return broken("spec is missing", "write spec: with provider and parameters");
+    };
+    match spec.text_of("provider") {
+        Some("alibabacloud") => Ok(true),
+        None | Some("") => broken("spec.provider is missing", "write provider: alibabacloud"),
+        Some(name) if nearest(name, &["alibabacloud"]).is_some() => {
+            let text = format!("no provider is called {}", quoted(name));
+            broken(&text, "did you mean alibabacloud?")
+        }
+        Some(_) => Ok(false),
     }
 }
 
 /// Checks everything about the class.
-pub(super) fn check(document: Document<'_>, root: &Node, policy: Option<&Checker<'_>>) -> Class {
-    let mut class = bare(document, root);
-    let parameters = Parameters::read(document, root, &mut class.errors);
-    let options = Options {
-        unknown_keys: UnknownKeys::Error,
+fn check(class: &mut Class, document: Document<'_>, root: &Node, policy: Option<&Checker<'_>>) {
+    let parameters = Parameters::read(document, root, class);
+    let input = Input {
+        attributes: &parameters.attributes(),
+        // What the driver sends when no pod asks for another mode: 0644.
+        permission: "420",
     };
-    let (plan, warnings) = examine(
-        &Input {
-            attributes: &parameters.attributes(),
-            permission: DRIVERS_PERMISSION,
-        },
-        &options,
-    );
+    let (plan, warnings) = examine(&input, &STRICT);
     let finding = |problem: &Problem, text: &str| {
         let at = parameters.place(problem.place.field.as_deref(), problem.place.at);
         Finding::new(at, &problem.place.subject(), text, &problem.remedy)
@@ -49,28 +75,26 @@ pub(super) fn check(document: Document<'_>, root: &Node, policy: Option<&Checker
     class.warnings.extend(warnings.iter().map(as_it_is));
     match plan {
         Ok(plan) => {
-            secret_objects::check(&mut class, document, root, &plan);
+            secret_objects::check(class, root, &plan);
             if class.errors.is_empty() {
                 class.files = files(&plan);
                 class.parameters = Some(plan.to_parameters());
             }
             if let Some(policy) = policy {
-                policy.judge(&mut class, &parameters.texts(), plan);
+                policy.judge(class, &parameters.texts(), plan);
             }
         }
         Err(problems) => {
-            let told = |problem: &&Problem| {
+            let reported = |problem: &&Problem| {
                 parameters.unreadable_objects && problem.place.field.as_deref() == Some("objects")
             };
-            let new = problems.iter().filter(|problem| !told(problem));
-            class
-                .errors
-                .extend(new.map(|problem| finding(problem, &parameters.relocated(&problem.text))));
+            let new = problems.iter().filter(|problem| !reported(problem));
+            let new = new.map(|problem| finding(problem, &parameters.relocated(&problem.text)));
+            class.errors.extend(new);
             if problems.dropped() > 0 {
                 let text = format!("{} more errors are not shown", problems.dropped());
-                class
-                    .errors
-                    .push(Finding::new(parameters.at, "parameters", text, ""));
+                let more = Finding::new(parameters.at, "parameters", &text, "");
+                class.errors.push(more);
             }
         }
     }
@@ -79,24 +103,21 @@ pub(super) fn check(document: Document<'_>, root: &Node, policy: Option<&Checker
         list.sort();
         list.dedup();
     }
-    class
 }
 
 fn notes(parameters: &Parameters<'_>) -> Vec<Problem> {
     let texts = parameters.texts();
     let root = yaml::parse(texts.get("objects").copied().unwrap_or_default());
     let items: Result<&[Node], &str> = match &root {
-        Ok(root) => match &root.kind {
-            Kind::List(items) => Ok(items),
-            _ => Err(""),
-        },
+        Ok(Node {
+            kind: Kind::List(items),
+            ..
+        }) => Ok(items),
+        Ok(_) => Err(""),
         Err(error) => Err(&error.text),
     };
     official::notes(&texts, items)
 }
-
-/// What the driver sends when no pod asks for another mode: 0644.
-const DRIVERS_PERMISSION: &str = "420";
 
 fn files(plan: &Plan) -> Vec<File> {
     let files = plan.objects.iter();

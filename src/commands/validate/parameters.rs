@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::manifest::Document;
-use super::report::Finding;
+use super::report::Class;
 use super::scalar::not_text;
 use super::source_map::SourceMap;
+use crate::commands::manifest::Document;
 use crate::diagnostic::{Position, quoted};
-use crate::limits;
+use crate::params::{Options, UnknownKeys};
 use crate::yaml::{Kind, Node};
+
+/// As the provider reads them whose author wants to know of every mistake.
+pub(super) const STRICT: Options = Options {
+    unknown_keys: UnknownKeys::Error,
+};
 
 /// The parameters of a class, as far as they are text, and where they stand.
 pub(super) struct Parameters<'a> {
@@ -17,83 +22,54 @@ pub(super) struct Parameters<'a> {
     pub(super) at: Position,
     /// Whether `objects` is there and no text, which is told already.
     pub(super) unreadable_objects: bool,
-    texts: BTreeMap<&'a str, Parameter<'a>>,
-}
-
-#[derive(Clone, Copy)]
-struct Parameter<'a> {
-    text: &'a str,
-    node: &'a Node,
-    key_at: Position,
+    /// Text, value and place of the key.
+    texts: BTreeMap<&'a str, (&'a str, &'a Node, Position)>,
 }
 
 impl<'a> Parameters<'a> {
-    pub(super) fn read(document: Document<'a>, root: &'a Node, errors: &mut Vec<Finding>) -> Self {
+    pub(super) fn read(document: Document<'a>, root: &'a Node, class: &mut Class) -> Self {
         let node = root.get("spec").and_then(|spec| spec.get("parameters"));
         let mut parameters = Self {
             document,
-            at: document.in_file(node.map_or(root.at, |node| node.at)),
+            at: node.unwrap_or(root).at,
             unreadable_objects: false,
             texts: BTreeMap::new(),
         };
-        let entries = match node.map(|node| &node.kind) {
-            Some(Kind::Map(entries)) => entries.as_slice(),
-            None | Some(Kind::Null) => &[],
-            Some(other) => {
-                let text = format!("a mapping is due, not {}", other.name());
-                errors.push(Finding::new(
-                    parameters.at,
-                    "parameters",
-                    text,
-                    "write \"objects: |\" below it",
-                ));
-                &[]
-            }
-        };
-        for (key, value) in entries {
-            let Kind::Text(name) = &key.kind else { continue };
-            let is_list = matches!(value.kind, Kind::List(_) | Kind::Map(_));
-            parameters.unreadable_objects |= name == "objects" && is_list;
-            let wrong = match &value.kind {
+        if let Some(node) = node
+            && matches!(node.kind, Kind::Text(_) | Kind::List(_))
+        {
+            let text = format!("a mapping is due, not {}", node.kind.name());
+            let remedy = "write \"objects: |\" below it";
+            class.error(parameters.at, "parameters", &text, remedy);
+        }
+        for (key, value) in node.map_or(&[][..], Node::entries) {
+            let Some(name) = key.as_text() else { continue };
+            let (what, remedy) = match &value.kind {
                 Kind::Null => continue,
                 Kind::Text(text) => {
-                    let parameter = Parameter {
-                        text,
-                        node: value,
-                        key_at: key.at,
-                    };
-                    parameters.texts.insert(name, parameter);
-                    not_text(value).map(|kind| {
-                        let told = format!("{kind} to Kubernetes, which takes text only");
-                        (told, format!("write {name}: {text:?}"))
-                    })
+                    parameters.texts.insert(name, (text, value, key.at));
+                    let Some(kind) = not_text(value) else { continue };
+                    let what = format!("{kind} to Kubernetes, which takes text only");
+                    (what, format!("write {name}: {text:?}"))
                 }
-                other if name == "objects" => Some((
-                    format!("{}, and Kubernetes takes text only", other.name()),
-                    "write \"objects: |\" and the list below it, indented".to_owned(),
-                )),
-                other => Some((
-                    format!("{}, and Kubernetes takes text only", other.name()),
-                    "write one text".to_owned(),
-                )),
+                other => {
+                    parameters.unreadable_objects |= name == "objects";
+                    let remedy = match name {
+                        "objects" => "write \"objects: |\" and the list below it, indented",
+                        _ => "write one text",
+                    };
+                    let what = format!("{}, and Kubernetes takes text only", other.name());
+                    (what, remedy.to_owned())
+                }
             };
-            if let Some((text, remedy)) = wrong
-                && errors.len() < limits::PROBLEMS
-            {
-                errors.push(Finding::new(
-                    document.in_file(value.at),
-                    name,
-                    format!("this is {text}"),
-                    remedy,
-                ));
-            }
+            class.error(value.at, name, &format!("this is {what}"), &remedy);
         }
         parameters
     }
 
     /// By their names.
     pub(super) fn texts(&self) -> BTreeMap<&'a str, &'a str> {
-        self.texts.iter().map(|(key, value)| (*key, value.text)).collect()
+        self.texts.iter().map(|(key, (text, ..))| (*key, *text)).collect()
     }
 
     /// As the driver sends them.
@@ -119,18 +95,18 @@ impl<'a> Parameters<'a> {
 
     /// The place in the file of a place in `objects`, or of a parameter.
     pub(super) fn place(&self, field: Option<&str>, at: Option<Position>) -> Position {
-        if let (Some(at), Some(objects)) = (at, self.texts.get("objects")) {
+        if let (Some(at), Some((text, node, _))) = (at, self.texts.get("objects")) {
             let map = SourceMap {
                 document: self.document.text,
-                begin: objects.node.at,
-                style: objects.node.style,
-                text: objects.text,
+                begin: self.document.in_document(node.at),
+                style: node.style,
+                text,
             };
             return self.document.in_file(map.locate(at));
         }
         let field = field.unwrap_or_default();
         let named = |name: &str| name == field || field == format!("parameter {}", quoted(name));
         let found = self.texts.iter().find(|(name, _)| named(name));
-        found.map_or(self.at, |(_, value)| self.document.in_file(value.key_at))
+        found.map_or(self.at, |(_, (.., key_at))| *key_at)
     }
 }

@@ -2,16 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::manifest::Document;
+use crate::commands::manifest::{each_resource, metadata};
 use crate::yaml::Node;
 
-/// The attribute of a volume that names its class.
-const CLASS: &str = "secretProviderClass";
-
-/// Whether a pod that mounts a class can be in there.
-pub(super) fn may_be_in(document: &Document<'_>) -> bool {
-    document.text.contains(CLASS)
-}
+/// The attribute of a volume that names its class. Where the word does not stand, no pod mounts one.
+pub(super) const CLASS: &str = "secretProviderClass";
 
 /// A pod, or a workload's pods, and a class that they mount.
 pub(super) struct User {
@@ -42,45 +37,46 @@ const SPECS: [&[&str]; 3] = [
     &["spec", "jobTemplate", "spec", "template", "spec"],
 ];
 
-/// The classes that a resource's pods mount.
-pub(super) fn users(root: &Node, found: &mut Vec<User>) {
+/// The pods of a file, as far as it can be parsed, and the classes that they mount.
+pub(super) fn users(text: &str) -> Vec<User> {
+    let mut found = Vec::new();
+    each_resource(text, CLASS, |resource| users_in(resource, &mut found));
+    found
+}
+
+fn users_in(root: &Node, found: &mut Vec<User>) {
     for path in SPECS {
         let spec = path.iter().try_fold(root, |node, key| node.get(key));
         let Some((spec, volumes)) = spec.and_then(|spec| Some((spec, spec.get("volumes")?))) else {
             continue;
         };
+        let metadata = |key| metadata(root, key).unwrap_or_default();
+        let accounts = ["serviceAccountName", "serviceAccount"].iter();
+        let account = accounts
+            .filter_map(|key| spec.text_of(key))
+            .find(|name| !name.is_empty());
         for volume in volumes.items() {
             let Some(csi) = volume.get("csi") else { continue };
-            let attributes = csi.get("volumeAttributes").map(texts).unwrap_or_default();
+            let mut attributes = csi.get("volumeAttributes").map(texts).unwrap_or_default();
             let (Some("secrets-store.csi.k8s.io"), Some(class)) =
-                (csi.text_of("driver"), attributes.get(CLASS))
+                (csi.text_of("driver"), attributes.remove(CLASS))
             else {
                 continue;
             };
-            let metadata = |key| root.get("metadata").and_then(|metadata| metadata.text_of(key));
-            let account = ["serviceAccountName", "serviceAccount"]
-                .iter()
-                .find_map(|key| spec.text_of(key));
+            attributes.retain(|key, _| !key.starts_with(KUBELETS));
+            let secret = csi.get("nodePublishSecretRef");
             let kind = root.text_of("kind").unwrap_or("Pod");
             found.push(User {
-                name: format!("{kind} {}", metadata("name").unwrap_or_default()),
-                namespace: metadata("namespace").unwrap_or_default().to_owned(),
-                class: (*class).to_owned(),
-                secret: csi
-                    .get("nodePublishSecretRef")
+                name: format!("{kind} {}", metadata("name")),
+                namespace: metadata("namespace").to_owned(),
+                class,
+                secret: secret
                     .and_then(|secret| secret.text_of("name"))
                     .map(str::to_owned),
                 mount: Mount {
-                    service_account: account
-                        .filter(|name| !name.is_empty())
-                        .unwrap_or("default")
-                        .to_owned(),
-                    has_secret: csi.get("nodePublishSecretRef").is_some(),
-                    overrides: attributes
-                        .into_iter()
-                        .filter(|(key, _)| *key != CLASS && !key.starts_with(KUBELETS))
-                        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                        .collect(),
+                    service_account: account.unwrap_or("default").to_owned(),
+                    has_secret: secret.is_some(),
+                    overrides: attributes,
                 },
             });
         }
@@ -91,9 +87,10 @@ pub(super) fn users(root: &Node, found: &mut Vec<User>) {
 const KUBELETS: &str = "csi.storage.k8s.io/";
 
 /// The entries of a mapping that are texts; Kubernetes takes no others.
-fn texts(node: &Node) -> BTreeMap<&str, &str> {
+fn texts(node: &Node) -> BTreeMap<String, String> {
+    let text = |node: &Node| node.as_text().map(str::to_owned);
     let entries = node.entries().iter();
     entries
-        .filter_map(|(key, value)| Some((key.as_text()?, value.as_text()?)))
+        .filter_map(|(key, value)| Some((text(key)?, text(value)?)))
         .collect()
 }

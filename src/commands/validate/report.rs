@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::commands::manifest::metadata;
 use crate::diagnostic::Position;
+use crate::limits;
+use crate::yaml::Node;
 
 /// What came of one source.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// The file's name as it was given, or `-`.
     #[serde(rename = "file")]
@@ -21,13 +24,15 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(source: String) -> Self {
+    pub(super) fn new(source: &str) -> Self {
         Self {
-            source,
-            classes: Vec::new(),
-            errors: Vec::new(),
-            skipped: 0,
+            source: source.to_owned(),
+            ..Self::default()
         }
+    }
+
+    pub(super) fn error(&mut self, at: Position, text: &str, remedy: &str) {
+        self.errors.push(Finding::new(at, "", text, remedy));
     }
 
     /// Whether nothing is wrong.
@@ -37,7 +42,7 @@ impl Report {
 }
 
 /// What comes of one class.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Class {
     /// Line in the file, from 1.
     pub line: usize,
@@ -116,36 +121,65 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(
-        at: Position,
-        subject: &str,
-        text: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub(super) fn new(at: Position, subject: &str, text: &str, remedy: &str) -> Self {
         Self {
             line: at.line,
             column: at.column,
             subject: subject.to_owned(),
-            text: text.into(),
-            remedy: remedy.into(),
+            text: text.to_owned(),
+            remedy: remedy.to_owned(),
         }
     }
 }
 
 impl Class {
+    /// Nothing known yet but what it is called and where it is.
+    pub(super) fn new(root: &Node) -> Self {
+        let metadata = |key| metadata(root, key).unwrap_or_default().to_owned();
+        Self {
+            line: root.at.line,
+            column: root.at.column,
+            namespace: metadata("namespace"),
+            name: metadata("name"),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn at(&self) -> Position {
+        Position {
+            line: self.line,
+            column: self.column,
+        }
+    }
+
+    /// Adds an error, while there is room for one.
+    pub(super) fn error(&mut self, at: Position, subject: &str, text: &str, remedy: &str) {
+        if self.errors.len() < limits::PROBLEMS {
+            self.errors.push(Finding::new(at, subject, text, remedy));
+        }
+    }
+
+    /// Adds a warning, while there is room for one.
+    pub(super) fn warning(&mut self, at: Position, subject: &str, text: &str) {
+        if self.warnings.len() < limits::PROBLEMS {
+            self.warnings.push(Finding::new(at, subject, text, ""));
+        }
+    }
+
+    /// What is found, under what it is called.
+    pub(super) fn findings(&self) -> [(&'static str, &[Finding]); 3] {
+        [
+            ("error", &self.errors),
+            ("warning", &self.warnings),
+            ("note", &self.notes),
+        ]
+    }
+
     /// How many things there are to say about it.
     pub(super) fn lines(&self) -> usize {
+        let findings = self.findings().map(|(_, list)| list.len());
         let objects = self.access.iter().map(|access| access.objects.len());
-        [
-            self.files.len(),
-            self.errors.len(),
-            self.warnings.len(),
-            self.notes.len(),
-            1,
-        ]
-        .into_iter()
-        .chain(objects)
-        .sum()
+        1 + self.files.len() + findings.into_iter().chain(objects).sum::<usize>()
     }
 }
 

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::manifest::Document;
-use super::report::{Class, Finding};
+use super::report::Class;
 use super::scalar::not_text;
-use crate::diagnostic::{Position, nearest, quoted};
+use crate::diagnostic::{nearest, quoted};
 use crate::limits;
 use crate::params::{Part, Plan};
 use crate::yaml::{Kind, Node};
 
 /// Each entry must name a file that the class mounts.
-pub(super) fn check(class: &mut Class, document: Document<'_>, root: &Node, plan: &Plan) {
+pub(super) fn check(class: &mut Class, root: &Node, plan: &Plan) {
     let Some(list) = root.get("spec").and_then(|spec| spec.get("secretObjects")) else {
         return;
     };
@@ -28,118 +27,84 @@ pub(super) fn check(class: &mut Class, document: Document<'_>, root: &Node, plan
         }
     }
     let near: Vec<&str> = exact.keys().copied().take(limits::PROBLEMS).collect();
-    let mut told = Told { document, class };
     for (number, secret) in (1..).zip(list.items()) {
         let subject = format!("secretObjects[{number}]");
-        for (field, remedy) in [
-            ("secretName", "name the Secret to write"),
-            ("type", "write a type such as Opaque"),
-        ] {
-            told.required(secret, field, &subject, remedy);
-        }
+        required(class, secret, "secretName", &subject, "name the Secret to write");
+        required(class, secret, "type", &subject, "write a type such as Opaque");
         let Some(data) = secret.get("data") else {
-            told.error(
-                secret.at,
-                &subject,
-                "data is missing",
-                "list objectName and key of each entry",
-            );
+            let remedy = "list objectName and key of each entry";
+            class.error(secret.at, &subject, "data is missing", remedy);
             continue;
         };
         let mut keys = BTreeSet::new();
         for (index, entry) in (1..).zip(data.items()) {
             let subject = format!("{subject}.data[{index}]");
-            if let Some(key) = told.required(entry, "key", &subject, "name the key of the Secret")
+            if let Some(key) = required(class, entry, "key", &subject, "name the key of the Secret")
                 && !keys.insert(key.trim())
             {
                 let text = format!("the key {} stands twice in this Secret", quoted(key));
-                told.error(entry.at, &subject, &text, "rename one of them");
+                class.error(entry.at, &subject, &text, "rename one of them");
             }
             let remedy = "name a file of the class";
-            let Some(name) = told.required(entry, "objectName", &subject, remedy) else {
+            let Some(name) = required(class, entry, "objectName", &subject, remedy) else {
                 continue;
             };
             let at = entry.get("objectName").map_or(entry.at, |node| node.at);
             let name = name.trim();
+            let file = quoted(name);
             match exact.get(name) {
                 Some(false) => {}
-                Some(true) => told.warning(
-                    at,
-                    &subject,
-                    &format!(
-                        "the file {} is optional: without it the driver writes no Secret",
-                        quoted(name)
-                    ),
-                ),
-                None if prefixes.iter().any(|prefix| name.starts_with(prefix)) => told.warning(
-                    at,
-                    &subject,
-                    &format!(
-                        "whether there is a file {} depends on the keys of the value",
-                        quoted(name)
-                    ),
-                ),
+                Some(true) => {
+                    let text = format!("the file {file} is optional: without it the driver writes no Secret");
+                    class.warning(at, &subject, &text);
+                }
+                None if prefixes.iter().any(|prefix| name.starts_with(prefix)) => {
+                    let text = format!("whether there is a file {file} depends on the keys of the value");
+                    class.warning(at, &subject, &text);
+                }
                 None => {
                     let remedy = match nearest(name, &near) {
-                        Some(file) => format!("did you mean {}?", quoted(file)),
+                        Some(near) => format!("did you mean {}?", quoted(near)),
                         None => format!("the files are {}", listed(&near)),
                     };
-                    let text = format!("objectName {} is no file of this class", quoted(name));
-                    told.error(at, &subject, &text, &remedy);
+                    let text = format!("objectName {file} is no file of this class");
+                    class.error(at, &subject, &text, &remedy);
                 }
             }
         }
     }
 }
 
-/// Where findings about `secretObjects` go.
-struct Told<'a> {
-    document: Document<'a>,
-    class: &'a mut Class,
-}
-
-impl Told<'_> {
-    fn error(&mut self, at: Position, subject: &str, text: &str, remedy: &str) {
-        if self.class.errors.len() < limits::PROBLEMS {
-            let at = self.document.in_file(at);
-            self.class.errors.push(Finding::new(at, subject, text, remedy));
-        }
-    }
-
-    fn warning(&mut self, at: Position, subject: &str, text: &str) {
-        if self.class.warnings.len() < limits::PROBLEMS {
-            let at = self.document.in_file(at);
-            self.class.warnings.push(Finding::new(at, subject, text, ""));
-        }
-    }
-
-    /// A field that must be text and not empty.
-    fn required<'n>(&mut self, node: &'n Node, field: &str, subject: &str, remedy: &str) -> Option<&'n str> {
-        match node.get(field) {
-            Some(value) => match (&value.kind, not_text(value)) {
-                (Kind::Text(text), None) if !text.trim().is_empty() => return Some(text),
-                (Kind::Text(text), Some(kind)) => {
-                    let told = format!("{field} is {kind} to Kubernetes, and text is due");
-                    self.error(value.at, subject, &told, &format!("write {field}: {text:?}"));
-                }
-                (Kind::Text(_) | Kind::Null, _) => {
-                    self.error(value.at, subject, &format!("{field} is empty"), remedy);
-                }
-                (other, _) => {
-                    let text = format!("{field} must be text, not {}", other.name());
-                    self.error(value.at, subject, &text, remedy);
-                }
-            },
-            None => self.error(node.at, subject, &format!("{field} is missing"), remedy),
-        }
-        None
-    }
+/// A field that must be text and not empty.
+fn required<'n>(
+    class: &mut Class,
+    node: &'n Node,
+    field: &str,
+    subject: &str,
+    remedy: &str,
+) -> Option<&'n str> {
+    let Some(value) = node.get(field) else {
+        class.error(node.at, subject, &format!("{field} is missing"), remedy);
+        return None;
+    };
+    let (text, remedy) = match (&value.kind, not_text(value)) {
+        (Kind::Text(text), None) if !text.trim().is_empty() => return Some(text),
+        (Kind::Text(text), Some(kind)) => (
+            format!("{field} is {kind} to Kubernetes, and text is due"),
+            format!("write {field}: {text:?}"),
+        ),
+        (Kind::Text(_) | Kind::Null, _) => (format!("{field} is empty"), remedy.to_owned()),
+        (other, _) => (
+            format!("{field} must be text, not {}", other.name()),
+            remedy.to_owned(),
+        ),
+    };
+    class.error(value.at, subject, &text, &remedy);
+    None
 }
 
 fn listed(names: &[&str]) -> String {
-    let mut list: Vec<String> = names.iter().take(10).map(|name| quoted(name)).collect();
-    if names.len() > list.len() {
-        list.push("…".to_owned());
-    }
-    list.join(", ")
+    let shown = names.iter().take(10).map(|name| quoted(name));
+    let more = (names.len() > 10).then(|| "…".to_owned());
+    shown.chain(more).collect::<Vec<_>>().join(", ")
 }

@@ -4,6 +4,8 @@
 //! escapes and doubled quotes differ. So a place is found by counting them, and each is compared on the way. Where
 //! they differ, the scalar's beginning is the answer.
 
+use std::str::Chars;
+
 use crate::diagnostic::Position;
 use crate::yaml::Style;
 
@@ -27,21 +29,28 @@ impl SourceMap<'_> {
 
     fn find(&self, at: Position) -> Option<Position> {
         let wanted = offset(self.text, at)?;
-        let mut source = Source::new(self.document, self.begin)?;
+        let mut source = Source {
+            rest: self.document.get(offset(self.document, self.begin)?..)?.chars(),
+            at: self.begin,
+            style: self.style,
+        };
         match self.style {
-            Style::Single | Style::Double => _ = source.next(),
-            Style::Block => source.skip_header(),
-            Style::Plain => {}
+            Style::Single | Style::Double => drop(source.advance()),
+            // `|-` or the like, with its comment.
+            Style::Block if source.rest.as_str().starts_with(['|', '>']) => {
+                while source.advance().is_some_and(|(_, c)| c != '\n') {}
+            }
+            Style::Block | Style::Plain => {}
         }
         let mut last = self.begin;
         for (offset, expected) in self.text.char_indices().filter(|(_, c)| !is_white(*c)) {
-            let (place, found) = source.next_inked(self.style)?;
+            let (place, found) = source.find(|(_, c)| !is_white(*c))?;
             if found != expected {
                 return None;
             }
             last = place;
             if offset >= wanted {
-                return Some(place);
+                break;
             }
         }
         Some(last)
@@ -64,63 +73,44 @@ fn offset(text: &str, at: Position) -> Option<usize> {
     Some(start + column.map_or(line.len(), |(offset, _)| offset))
 }
 
-/// The document's characters from some place on.
+/// The scalar's characters, each with its place in the document.
 struct Source<'a> {
-    rest: std::iter::Peekable<std::str::Chars<'a>>,
+    rest: Chars<'a>,
     at: Position,
+    style: Style,
 }
 
-impl<'a> Source<'a> {
-    fn new(document: &'a str, at: Position) -> Option<Self> {
-        let rest = document.get(offset(document, at)?..)?.chars().peekable();
-        Some(Self { rest, at })
-    }
+impl Iterator for Source<'_> {
+    type Item = (Position, char);
 
-    fn next(&mut self) -> Option<(Position, char)> {
+    fn next(&mut self) -> Option<Self::Item> {
+        let (at, c) = self.advance()?;
+        let meant = match (self.style, c) {
+            (Style::Single, '\'') => self.advance().filter(|(_, c)| *c == '\'')?.1,
+            (Style::Double, '"') => return None,
+            (Style::Double, '\\') => self.escaped()?,
+            _ => c,
+        };
+        Some((at, meant))
+    }
+}
+
+impl Source<'_> {
+    /// The next character as written.
+    fn advance(&mut self) -> Option<(Position, char)> {
         let c = self.rest.next()?;
         let at = self.at;
+        self.at.column += 1;
         if c == '\n' {
-            self.at = Position {
-                line: at.line + 1,
-                column: 1,
-            };
-        } else {
-            self.at.column += 1;
+            self.at.line += 1;
+            self.at.column = 1;
         }
         Some((at, c))
     }
 
-    /// Skips `|-` or the like with its comment, if the source begins with it.
-    fn skip_header(&mut self) {
-        if matches!(self.rest.peek(), Some('|' | '>')) {
-            while self.next().is_some_and(|(_, c)| c != '\n') {}
-        }
-    }
-
-    /// The next character of the value that is no white space.
-    fn next_inked(&mut self, style: Style) -> Option<(Position, char)> {
-        loop {
-            let (at, c) = self.next()?;
-            match c {
-                white if is_white(white) => {}
-                '\'' if style == Style::Single => {
-                    self.rest.next_if_eq(&'\'')?;
-                    self.at.column += 1;
-                    return Some((at, c));
-                }
-                '"' if style == Style::Double => return None,
-                '\\' if style == Style::Double => match self.escaped()? {
-                    white if is_white(white) => {}
-                    other => return Some((at, other)),
-                },
-                other => return Some((at, other)),
-            }
-        }
-    }
-
     /// What an escape of a double-quoted scalar means (YAML 1.2, section 5.7), after its backslash.
     fn escaped(&mut self) -> Option<char> {
-        let (_, c) = self.next()?;
+        let (_, c) = self.advance()?;
         let digits = match c {
             'n' | 't' | 'r' | ' ' | '\n' | '\t' | '\r' => return Some(' '),
             '0' => return Some('\0'),
@@ -138,12 +128,8 @@ impl<'a> Source<'a> {
             'U' => 8,
             other => return Some(other),
         };
-        let mut code = 0_u32;
-        for _ in 0..digits {
-            let (_, digit) = self.next()?;
-            code = code.checked_mul(16)?.checked_add(digit.to_digit(16)?)?;
-        }
-        char::from_u32(code)
+        let digits: String = (0..digits).map_while(|_| Some(self.advance()?.1)).collect();
+        char::from_u32(u32::from_str_radix(&digits, 16).ok()?)
     }
 }
 

@@ -4,12 +4,15 @@ mod official;
 
 use super::*;
 use crate::auth::Pair;
-use crate::config::subcommand::SERVE;
+use crate::config::{Command, parse};
 
 fn config(arguments: &[&str], environment: &[(&'static str, &str)]) -> Result<Config, String> {
-    let args = Args::parse(&SERVE, arguments.iter().map(std::ffi::OsString::from))
-        .map_err(|error| error.to_string())?;
-    Config::new(&args, &environment).map_err(|error| error.to_string())
+    let arguments = arguments.iter().map(std::ffi::OsString::from);
+    match parse(arguments, &environment) {
+        Ok(Command::Serve(config)) => Ok(*config),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Each part of the budget by itself, and a volume of full size beside all of them.

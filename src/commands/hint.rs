@@ -10,7 +10,7 @@ use crate::config::Cluster;
 use crate::params::Plan;
 
 /// What is wrong with the token that `--token-file` gives, or that it does not give, for a class that reads as its pod.
-pub(crate) fn token(plan: &Plan, file: Option<&Path>, now: Timestamp) -> Option<String> {
+pub(super) fn token(plan: &Plan, file: Option<&Path>, now: Timestamp) -> Option<String> {
     if !plan.pod_identity {
         return None;
     }
