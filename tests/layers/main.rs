@@ -1,5 +1,7 @@
 //! The layers of `src/`, as `src/lib.rs` lists them: imports point downward only, and ARCHITECTURE.md knows every module.
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
