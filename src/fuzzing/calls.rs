@@ -429,7 +429,7 @@ impl Client {
                         Reason::FLOW_CONTROL_ERROR,
                         Reason::ENHANCE_YOUR_CALM,
                     ];
-                    assert!(!harmful.contains(&reason), "{:?}", reason);
+                    assert!(!harmful.contains(&reason), "{reason:?}");
                     if let Some(call) = self.calls.get_mut(&stream) {
                         // With NO_ERROR the server only says that it does not want the rest of a request.
                         assert!(call.is_over || reason == Reason::INTERNAL_ERROR);
