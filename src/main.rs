@@ -1,4 +1,4 @@
-//! The binary: arguments and environment to a command, its outcome to an exit code.
+//! The binary: parses arguments and environment, runs the command and returns its exit code.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use csi_provider::commands;
 use csi_provider::config::{self, ConfigError, ProcessEnvironment};
 
-/// Wipes memory when it is freed, whoever allocated it: TLS records, JSON, header lists. Always, but for the benchmark
-/// that measures its cost.
+/// Wipes all memory when it is freed, including TLS records, JSON and header lists. Only the benchmark that measures the
+/// cost builds without it.
 #[cfg(not(plain_allocator))]
 #[global_allocator]
 static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
     zeroizing_alloc::ZeroAlloc(std::alloc::System);
 
-/// Diagnostic flag or environment value.
+/// A flag or an environment variable is wrong.
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {

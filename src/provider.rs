@@ -1,4 +1,4 @@
-//! From a [`Config`] to a running provider, and back down again. `main` and the demo both come through here.
+//! Starts and stops the provider that a [`Config`] describes, for `main` and the demo.
 
 use std::error::Error;
 use std::sync::{Arc, mpsc};
@@ -27,10 +27,10 @@ use crate::secret::Secret;
 use crate::server::{self, Service, Settings};
 use crate::sync::{CallContext, Cancellation, Semaphore};
 
-/// The socket's name below the provider volume: the driver derives it from `provider: alibabacloud`.
+/// The socket's name in the provider volume. The driver derives it from `provider: alibabacloud`.
 pub const SOCKET_NAME: &str = "alibabacloud.sock";
 
-/// Serves until `stop` says otherwise. The socket accepts connections before anything slow is done.
+/// Serves until `stop` is cancelled. The socket accepts connections before any slow step.
 ///
 /// # Errors
 /// Why the provider cannot start.
@@ -44,10 +44,10 @@ pub fn run(mut config: Config, stop: &Cancellation) -> Result<(), StartError> {
     let socket_path = config.provider_volume.join(SOCKET_NAME);
     let port = config.health.port;
     let health = HealthServer::bind(&config.health)
-        .map_err(|error| format!("health port {port}: {error}; choose another with --healthz-port"))?;
+        .map_err(|error| format!("health port {port}: {error}; set another with --healthz-port"))?;
     let socket = server::bind(&socket_path)?;
     let settings = Settings {
-        // Copies have their part for themselves, so that they never make a Mount wait.
+        // Cached values have a reserved part, so that they never delay a mount.
         memory_budget: config
             .memory_budget
             .saturating_sub(config.fetch.copies_bytes)
@@ -57,7 +57,7 @@ pub fn run(mut config: Config, stop: &Cancellation) -> Result<(), StartError> {
     let grace = config.shutdown_grace;
     let metrics = Metrics::new();
     metrics.started(clock.wall().as_second());
-    // What the configuration names and every Mount as the provider itself will need.
+    // Files that every mount with the provider's own identity needs.
     let mut readiness = Readiness::new();
     if let (Some(_), Some(token)) = (&config.identity.role_arn, config.identity.token.clone()) {
         let check = move || token.check().map_err(|error| error.to_string());
@@ -89,7 +89,7 @@ pub fn run(mut config: Config, stop: &Cancellation) -> Result<(), StartError> {
     let (sender, stopped) = mpsc::channel::<()>();
     stop.on_cancel(move || drop(sender));
     let _ = stopped.recv();
-    log::info!("stopping: running Mounts have {} s", grace.as_secs());
+    log::info!("stopping: waiting up to {} s for running mounts", grace.as_secs());
     handle.shutdown(grace);
     log::info!("stopped");
     Ok(())
@@ -98,7 +98,7 @@ pub fn run(mut config: Config, stop: &Cancellation) -> Result<(), StartError> {
 /// Why the provider cannot start.
 pub type StartError = Box<dyn Error + Send + Sync>;
 
-/// Everything that answers Mounts, as `config` and the access policy say.
+/// The mounter that `config` describes.
 pub fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mounter {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
     let pulls = config.fetch.kms.pulls.saturating_add(config.fetch.oos.pulls);
@@ -155,13 +155,13 @@ pub fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mou
     }
 }
 
-/// What answers Mounts, for one that no driver asks for.
+/// A mounter for commands that run without a driver.
 pub fn mounter_for(config: Config) -> Mounter {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     mounter(config, &clock, &Metrics::new())
 }
 
-/// The sources, each configured or with the reason why not.
+/// Each credential source, or why it is not configured.
 fn chain(
     identity: Identity,
     sessions: Arc<Sessions>,

@@ -1,5 +1,5 @@
-//! Command lines as Go's `flag` package reads them, which is what existing manifests are written for: one dash or
-//! two, `--flag=value` or `--flag value`, switches without a value. No library has these rules, and they are few.
+//! Reads command lines by the rules of Go's `flag` package, because existing manifests use them: one dash or two,
+//! `--flag=value` or `--flag value`, switches without a value. No library has these rules.
 
 use std::ffi::OsString;
 
@@ -7,8 +7,8 @@ use super::error::ConfigError;
 use super::flag::Flag;
 use crate::diagnostic::nearest;
 
-/// Fills in the flags that are given, and returns what stands beside them. Operands, where a subcommand takes them, may
-/// stand between flags; all that follows `--` is operands, and so is a lone `-`.
+/// Fills in the given flags and returns the operands. Where a subcommand takes operands, they may stand between flags.
+/// Everything after `--` is an operand, and so is a lone `-`.
 pub(super) fn parse(
     flags: &mut [&mut Flag],
     takes_operands: bool,
@@ -65,13 +65,13 @@ fn text(argument: OsString) -> Result<String, ConfigError> {
         .map_err(|argument| ConfigError::new(format!("argument {} is not UTF-8", argument.display())))
 }
 
-/// The values that Go's strconv.ParseBool takes.
+/// The values that Go's strconv.ParseBool accepts.
 fn switch(name: &str, value: &str) -> Result<String, ConfigError> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok("true".to_owned()),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok("false".to_owned()),
         _ => Err(ConfigError::new(format!(
-            "--{name}={value}: only true and false are possible"
+            "--{name}={value}: expected true or false"
         ))),
     }
 }
@@ -202,10 +202,7 @@ mod tests {
             ),
             (&["serve"], "unknown argument \"serve\"; see --help"),
             (&["--region"], "--region needs a value: REGION"),
-            (
-                &["--help=maybe"],
-                "--help=maybe: only true and false are possible",
-            ),
+            (&["--help=maybe"], "--help=maybe: expected true or false"),
         ] {
             let error = parse(arguments).err().expect("must fail");
             assert_eq!(error, message);

@@ -1,33 +1,33 @@
-//! What each subcommand is asked to do. `commands/` does it.
+//! The options of each subcommand; `commands/` runs them.
 
 use std::path::PathBuf;
 
 use super::settings::Config;
 use crate::params::Region;
 
-/// What the command line asks for.
+/// The command to run.
 #[derive(Debug)]
 pub enum Command {
     /// Mount once, without Kubernetes.
     Mount(Box<MountOptions>),
-    /// Make the socket's directory fit for a provider that is not root.
+    /// Make the socket directory writable for a non-root provider.
     Prepare(PrepareDirOptions),
     /// Print this on standard output: `--help` or `--version`.
     Print(String),
-    /// Serve until told to stop.
+    /// Serve until SIGTERM or SIGINT.
     Serve(Box<Config>),
     /// Check manifests.
     Validate(ValidateOptions),
-    /// Try the identity.
+    /// Test the identity.
     WhoAmI(Box<Config>, WhoAmIOptions),
 }
 
-/// What to mount, for whom, and where.
+/// Options of `mount`.
 #[derive(Debug)]
 pub struct MountOptions {
     /// The manifest with the SecretProviderClass; `-` is standard input.
     pub class: PathBuf,
-    /// Which class of the manifest, where it holds several.
+    /// Name of the class, if the manifest holds several.
     pub class_name: Option<String>,
     /// The directory to write to.
     pub target: PathBuf,
@@ -37,16 +37,16 @@ pub struct MountOptions {
     pub token_file: Option<PathBuf>,
     /// A manifest with the Secret that `nodePublishSecretRef` names.
     pub publish_secret: Option<PathBuf>,
-    /// The mode of files that name none; the driver of today always asks for 0644.
+    /// Default file mode; current drivers always send 0644.
     pub mode: u32,
-    /// How the provider is configured.
+    /// The provider's configuration.
     pub config: Box<Config>,
 }
 
-/// Whose volume it is.
+/// The pod that mounts the volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodOptions {
-    /// Its namespace; without one the class's.
+    /// Its namespace; by default the class's.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
@@ -56,29 +56,29 @@ pub struct PodOptions {
     pub service_account: String,
 }
 
-/// What to prepare.
+/// Options of `prepare-dir`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrepareDirOptions {
-    /// The directory that the provider will put its socket into.
+    /// The directory of the provider's socket.
     pub directory: PathBuf,
-    /// The group that it runs as; 0 leaves the directory as it is, for root owns it anyway.
+    /// The provider's group; 0 leaves the directory unchanged, because root owns it.
     pub group: u32,
-    /// Other directories that the driver looks through, where a dead socket would hide ours.
+    /// Other directories that the driver searches; a dead socket there would hide the provider's own.
     pub others: Vec<PathBuf>,
 }
 
-/// What to check, and how to print what comes of it.
+/// Options of `validate`.
 #[derive(Debug)]
 pub struct ValidateOptions {
     /// The manifests, in the order of the command line; `-` is standard input.
     pub sources: Vec<PathBuf>,
-    /// How to print.
+    /// The output format.
     pub format: OutputFormat,
-    /// The access policy to ask, too.
+    /// The access policy to check, if any.
     pub access: Option<PolicyCheck>,
 }
 
-/// How to print the outcome.
+/// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputFormat {
     /// For people.
@@ -87,28 +87,28 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Which policy, and what the manifests leave open.
+/// The access policy, and defaults for what the manifests leave out.
 #[derive(Debug)]
 pub struct PolicyCheck {
     /// The policy's file.
     pub policy: PathBuf,
-    /// The namespace of classes and pods that name none.
+    /// Namespace for classes and pods that name none.
     pub namespace: String,
-    /// The ServiceAccount of the pods of classes that no pod of the manifests mounts.
+    /// ServiceAccount for classes that no pod in the manifests mounts.
     pub service_account: String,
-    /// The region of classes that name none.
+    /// Region for classes that name none.
     pub region: Option<Region>,
 }
 
-/// Whose identity to try.
+/// Options of `whoami`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WhoAmIOptions {
-    /// A SecretProviderClass manifest; without one, the provider's own identity is tried.
+    /// A SecretProviderClass manifest; without one, the provider's own identity is tested.
     pub class: Option<PathBuf>,
-    /// Which class of the manifest, where it holds several.
+    /// Name of the class, if the manifest holds several.
     pub class_name: Option<String>,
     /// The pod.
     pub pod: PodOptions,
-    /// The ServiceAccount token of audience `sts.aliyuncs.com`, as the pod would have it.
+    /// A file with the pod's ServiceAccount token for `sts.aliyuncs.com`.
     pub token_file: Option<PathBuf>,
 }

@@ -1,19 +1,19 @@
-//! The environment as an argument.
+//! Environment variables.
 
 use std::ffi::OsString;
 
 use super::error::ConfigError;
 
-/// Where environment variables come from.
+/// A source of environment variables.
 pub trait Environment {
-    /// The variable as it is set.
+    /// The variable's value; `None` if it is unset.
     fn get(&self, name: &'static str) -> Option<OsString>;
 }
 
-/// The environment as it is read, and what is worth telling of it and of the flags, though nothing is wrong.
+/// Reads variables, and collects warnings about them and about flags.
 pub(super) struct Variables<'a> {
     environment: &'a dyn Environment,
-    /// Whether identities that lack a piece are passed over.
+    /// Whether incomplete identities are skipped.
     pub(super) fallback: bool,
     pub(super) warnings: Vec<String>,
 }
@@ -31,7 +31,7 @@ impl<'a> Variables<'a> {
         self.warnings.push(warning.into());
     }
 
-    /// The variable's text; `None` if it is unset. Empty counts as unset, as charts render empty values.
+    /// The variable's text; `None` if it is unset. Empty counts as unset, because charts render empty values.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
         let set = self.environment.get(name).filter(|value| !value.is_empty());
         set.map(OsString::into_string)
@@ -39,29 +39,29 @@ impl<'a> Variables<'a> {
             .map_err(|_| ConfigError::new(format!("{name} is not UTF-8")))
     }
 
-    /// The same without blanks and line feeds around it, which Base64 in a Secret easily brings.
+    /// The text without surrounding white space, which Base64 in a Secret often contains.
     pub(super) fn trimmed(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
         let mut text = self.text(name)?;
         if let Some(text) = &mut text {
-            // In place: a copy of a secret would stay behind.
+            // In place, so that no copy of a secret stays in memory.
             text.truncate(text.trim_end().len());
             text.drain(..text.len() - text.trim_start().len());
         }
         Ok(text)
     }
 
-    /// Nothing, for an identity that lacks a piece. The official provider passes over it in silence; here that is told, and
-    /// done only if the flag says so.
+    /// Skips an incomplete identity with a warning if `--allow-identity-fallback` is set, else fails. The official
+    /// provider always skips it, without a warning.
     pub(super) fn missing<T>(&mut self, message: &str) -> Result<Option<T>, ConfigError> {
         if !self.fallback {
             return Err(ConfigError::new(message));
         }
-        let why = "passed over, as --allow-identity-fallback says";
+        let why = "skipped because of --allow-identity-fallback";
         self.warn(format!("{message} ({why})"));
         Ok(None)
     }
 
-    /// Two variables that are set together, or not at all.
+    /// Two variables that must be set together.
     pub(super) fn pair(
         &mut self,
         first: &'static str,
@@ -85,13 +85,13 @@ impl<'a> Variables<'a> {
             .ok_or_else(|| ConfigError::new(format!("{name}: expected true or false")))
     }
 
-    /// What a switch says; `None` if it is neither yes nor no. The official provider's SDK takes one word for yes, and
-    /// every other text for no.
+    /// A switch's value; `None` if it is neither yes nor no. The official provider's SDK reads only `true` as yes, and
+    /// every other text as no.
     pub(super) fn yes_or_no(&mut self, name: &str, text: &str) -> Option<bool> {
         match text.trim().to_ascii_lowercase().as_str() {
             "true" | "1" | "t" | "yes" | "y" | "on" => {
                 if !text.eq_ignore_ascii_case("true") {
-                    let there = "the official provider reads only the word true so";
+                    let there = "the official provider accepts only the word true";
                     self.warn(format!("{name} is read as true; {there}"));
                 }
                 Some(true)
@@ -102,7 +102,7 @@ impl<'a> Variables<'a> {
     }
 }
 
-/// The process's own environment.
+/// The environment of this process.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessEnvironment;
 

@@ -1,8 +1,8 @@
-//! Why the provider does not start.
+//! Errors in flags and environment variables.
 
 use std::fmt;
 
-/// What is wrong with a flag or a variable, in one line.
+/// An error in a flag or a variable, in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(String);
 

@@ -1,4 +1,4 @@
-//! One flag: how it is spelt and explained, and what was given for it.
+//! A flag: its name, help and value.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,15 +10,15 @@ use super::units::{go_duration, go_integer};
 
 /// A flag of the command line.
 pub(super) struct Flag {
-    /// Spelling without dashes.
+    /// Name without dashes.
     pub(super) name: String,
-    /// What stands for the value in the help; empty for a switch.
+    /// Placeholder for the value in the help; empty for a switch.
     pub(super) value: &'static str,
-    /// Value if the flag is not given; empty for none.
+    /// Default value; empty for none.
     pub(super) default: &'static str,
     /// One line of help; empty for flags that are accepted and ignored.
     pub(super) help: &'static str,
-    /// The value that was given; the last one counts, as in Go.
+    /// The given value; the last one counts, as in Go.
     pub(super) given: Option<String>,
 }
 
@@ -28,12 +28,11 @@ impl Flag {
         self.value.is_empty()
     }
 
-    /// Accepted for the sake of existing manifests, without effect.
+    /// Accepted for existing manifests, without effect.
     pub(super) const fn is_ignored(&self) -> bool {
         self.help.is_empty()
     }
 
-    /// Whether a switch is on.
     pub(super) fn is_on(&self) -> bool {
         self.given.as_deref() == Some("true")
     }
@@ -58,18 +57,18 @@ impl Flag {
         self.filled().map(PathBuf::from)
     }
 
-    /// What to say of a value that cannot be.
+    /// The error for an invalid value.
     pub(super) fn invalid(&self, problem: impl fmt::Display) -> ConfigError {
         let value = self.text().escape_debug();
         ConfigError::new(format!("--{}={value}: {problem}", self.name))
     }
 
-    /// The value as `T` reads it.
+    /// The value, parsed.
     pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(&self) -> Result<T, ConfigError> {
         self.text().parse().map_err(|error: T::Err| self.invalid(error))
     }
 
-    /// What the value names in a table.
+    /// The entry of `table` that the value names.
     pub(super) fn one_of<T: Copy>(&self, table: &[(&str, T)]) -> Result<T, ConfigError> {
         let found = table.iter().find(|(name, _)| *name == self.text());
         found.map(|(_, value)| *value).ok_or_else(|| {
@@ -78,13 +77,13 @@ impl Flag {
         })
     }
 
-    /// The warning that the flag's value is not the one in use.
+    /// The warning that `used` replaces the flag's value.
     pub(super) fn using(&self, used: impl fmt::Display, why: &str) -> String {
         format!("--{}={}: {why}, using {used}", self.name, self.text())
     }
 
-    /// A number that the official provider takes, whatever it is: one outside of the range is moved to its nearest end,
-    /// with a warning that goes on with what the flag `means`.
+    /// Clamps a number to the range, because the official provider accepts any number. The warning ends with what the
+    /// flag `means`.
     pub(super) fn moved_into(
         &self,
         given: Option<i64>,

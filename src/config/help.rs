@@ -1,10 +1,9 @@
-//! What `--help` and `--version` print.
+//! The texts of `--help` and `--version`.
 
 use super::flag::Flag;
 use super::subcommand::Subcommand;
 
-/// The help of a subcommand that takes these flags. That of the first of all subcommands, which runs when none is named,
-/// lists them.
+/// The help of a subcommand with these flags. That of the first, which is the default, lists all subcommands.
 pub(super) fn help(subcommand: &Subcommand, all: &[Subcommand], flags: &[&mut Flag]) -> String {
     let Subcommand {
         name,
@@ -17,7 +16,7 @@ pub(super) fn help(subcommand: &Subcommand, all: &[Subcommand], flags: &[&mut Fl
     let usage = format!("csi-secrets-store-provider-alibabacloud {name} [FLAGS] {operands}");
     let mut text = format!("{about}\nUsage: {}\n", usage.trim_end());
     if is_default {
-        text.push_str("\nSubcommands (each has a --help of its own):\n");
+        text.push_str("\nSubcommands (each has its own --help):\n");
         for Subcommand { name, summary, .. } in all {
             text.push_str(&format!("  {name:<12}{summary}\n"));
         }
@@ -31,7 +30,7 @@ pub(super) fn help(subcommand: &Subcommand, all: &[Subcommand], flags: &[&mut Fl
         }
         text.push('\n');
     }
-    // Whatever takes klog's flags runs as the provider, and reads its environment.
+    // A subcommand with klog's flags runs as the provider, and reads its environment.
     if flags.iter().any(|flag| flag.is_ignored()) {
         text.push_str("\nOther klog flags (logtostderr, vmodule, …) are accepted and have no effect.\n");
         text.push_str(ENVIRONMENT);
@@ -41,14 +40,13 @@ pub(super) fn help(subcommand: &Subcommand, all: &[Subcommand], flags: &[&mut Fl
 
 const ENVIRONMENT: &str = "\nEnvironment:\n  \
          ACCESS_KEY_ID, SECRET_ACCESS_KEY\n        the AccessKey pair that reads the secrets, or assumes ALICLOUD_ROLE_ARN\n  \
-         ALICLOUD_ROLE_ARN, ALICLOUD_ROLE_SESSION_NAME, ALICLOUD_ROLE_SESSION_EXPIRATION\n        the role to assume, its session's name, and for how many seconds\n  \
+         ALICLOUD_ROLE_ARN, ALICLOUD_ROLE_SESSION_NAME, ALICLOUD_ROLE_SESSION_EXPIRATION\n        the role to assume, its session name, and the session duration in seconds\n  \
          ALICLOUD_OIDC_PROVIDER_ARN, or ALICLOUD_ACCOUNT_ID and ALICLOUD_CLUSTER_ID\n        assume the role with the provider's own ServiceAccount token (RRSA)\n  \
-         ALICLOUD_OIDC_TOKEN_FILE\n        where that token is\n  \
-         ALIBABA_CLOUD_STS_REGION, ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED\n        a regional endpoint of STS, and whether the one in the VPC\n  \
-         ALIBABA_CLOUD_ECS_METADATA, ALIBABA_CLOUD_ECS_METADATA_DISABLED, ALIBABA_CLOUD_IMDSV1_DISABLED\n        the worker RAM role by name, whether not to use it, whether to ask with session tokens only\n  \
-         SSL_CERT_FILE, SSL_CERT_DIR\n        certificate authorities to trust beside the built-in ones\n";
+         ALICLOUD_OIDC_TOKEN_FILE\n        path of that token\n  \
+         ALIBABA_CLOUD_STS_REGION, ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED\n        region of the STS endpoint, and whether to use its VPC endpoint\n  \
+         ALIBABA_CLOUD_ECS_METADATA, ALIBABA_CLOUD_ECS_METADATA_DISABLED, ALIBABA_CLOUD_IMDSV1_DISABLED\n        name of the worker RAM role, whether to disable it, whether to require metadata session tokens\n  \
+         SSL_CERT_FILE, SSL_CERT_DIR\n        additional trusted certificate authorities\n";
 
-/// The version.
 pub(super) fn version() -> String {
     format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }

@@ -1,4 +1,4 @@
-//! The provider's own identity, from the environment: the official provider's variables, each checked at start.
+//! The provider's own identity, from the official provider's environment variables, each checked at start.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::limits;
 use crate::params::RoleArn;
 use crate::secret::Secret;
 
-/// What flags and environment say about who the provider is.
+/// The provider's own identity, from flags and environment.
 #[derive(Debug)]
 pub struct Identity {
     /// `ACCESS_KEY_ID` and `SECRET_ACCESS_KEY`, or the files of `--credentials-dir`.
@@ -24,9 +24,9 @@ pub struct Identity {
     pub duration_seconds: u32,
     /// The cluster's OIDC provider, and the provider's own projected token.
     pub token: Option<TokenFile>,
-    /// Whether the node's role may be used where nothing else is configured.
+    /// Whether the node's role may be used if nothing else is configured.
     pub worker_role: bool,
-    /// `ALIBABA_CLOUD_ECS_METADATA`: the node's role by name.
+    /// `ALIBABA_CLOUD_ECS_METADATA`: name of the node's role.
     pub worker_role_name: Option<String>,
     /// `--allow-identity-fallback`
     pub fallback: bool,
@@ -43,7 +43,7 @@ impl Identity {
             }
             (Some(_), Some(_)) => {
                 return Err(ConfigError::new(
-                    "--credentials-dir and ACCESS_KEY_ID are both set; remove one, so that it is plain which pair counts",
+                    "--credentials-dir and ACCESS_KEY_ID are both set; remove one",
                 ));
             }
         };
@@ -72,8 +72,8 @@ fn access_key(variables: &mut Variables<'_>) -> Result<Option<AccessKey>, Config
         ("SECRET_ACCESS_KEY", "AccessKey secret", secret.expose_str()),
     ] {
         if !text.is_some_and(is_plausible) {
-            let why = "it has blanks, commas or other bytes that none has";
-            return Err(ConfigError::new(format!("{name} is no {what}; {why}")));
+            let remedy = "remove blanks, commas and other invalid bytes";
+            return Err(ConfigError::new(format!("{name}: expected an {what}; {remedy}")));
         }
     }
     Ok(Some(AccessKey::new(id, secret)))
@@ -83,7 +83,7 @@ fn role_arn(variables: &mut Variables<'_>, nothing_assumes_it: bool) -> Result<O
     let role_arn = variables.trimmed("ALICLOUD_ROLE_ARN")?;
     match role_arn {
         Some(_) if nothing_assumes_it => variables.missing(
-            "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set ALICLOUD_OIDC_PROVIDER_ARN (RRSA), or ACCESS_KEY_ID and SECRET_ACCESS_KEY, or --credentials-dir",
+            "ALICLOUD_ROLE_ARN is set without credentials to assume it; set ALICLOUD_OIDC_PROVIDER_ARN (RRSA), or ACCESS_KEY_ID and SECRET_ACCESS_KEY, or --credentials-dir",
         ),
         Some(role_arn) if RoleArn::new(&role_arn).is_none() => Err(ConfigError::new(
             "ALICLOUD_ROLE_ARN: expected acs:ram::<account id>:role/<name>",
@@ -130,7 +130,7 @@ fn is_oidc_provider(arn: &str) -> bool {
     })
 }
 
-/// A name that STS refuses becomes one that it takes. No policy can depend on the refused one, and a name is no identity.
+/// Replaces a name that STS rejects by one that it accepts. No policy can depend on the rejected name.
 fn session_name(variables: &mut Variables<'_>) -> Result<Option<String>, ConfigError> {
     const EXPECTED: &str = "ALICLOUD_ROLE_SESSION_NAME: expected 2 to 64 letters, digits and any of . @ - _";
     let Some(given) = variables.trimmed("ALICLOUD_ROLE_SESSION_NAME")? else {
@@ -145,7 +145,7 @@ fn session_name(variables: &mut Variables<'_>) -> Result<Option<String>, ConfigE
     }
     if name != given {
         variables.warn(format!(
-            "{EXPECTED}; other characters become - and the name ends after 64, so the audit trail shows another name"
+            "{EXPECTED}; other characters become - and the name is cut at 64, so the audit trail shows another name"
         ));
     }
     Ok(Some(name))
@@ -166,14 +166,14 @@ fn duration_seconds(variables: &mut Variables<'_>) -> Result<u32, ConfigError> {
             .clamp(900, LONGEST),
     };
     if given.parse() != Ok(seconds) {
-        let expected = format!("expected seconds from 900 to {LONGEST}");
+        let expected = format!("expected 900 to {LONGEST} seconds");
         variables.warn(format!("{NAME}: {expected}, using {seconds}"));
     }
     Ok(seconds)
 }
 
-/// Whether the node's role may be used. The official provider uses it unless the variable is the word true; where there
-/// is no other identity, another word for yes may stand where the node's role reads.
+/// Whether the node's role may be used. The official provider disables it only for the word `true`. Without another
+/// identity, another word for yes is an error, because the node's role may read secrets there.
 fn worker_role(variables: &mut Variables<'_>, no_other: bool) -> Result<bool, ConfigError> {
     const DISABLED: &str = "ALIBABA_CLOUD_ECS_METADATA_DISABLED";
     let is_disabled = variables.switch(DISABLED)?;
@@ -186,7 +186,7 @@ fn worker_role(variables: &mut Variables<'_>, no_other: bool) -> Result<bool, Co
     Ok(!is_disabled)
 }
 
-/// A role's name becomes part of a path.
+/// Checks the role's name, because it becomes part of a URL path.
 fn worker_role_name(variables: &Variables<'_>) -> Result<Option<String>, ConfigError> {
     let name = variables.trimmed("ALIBABA_CLOUD_ECS_METADATA")?;
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);

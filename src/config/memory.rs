@@ -1,4 +1,4 @@
-//! How much memory Mounts may take: the flags, and what is left of them under a limit of the kernel's.
+//! Memory limits of mounts: the flags, lowered to fit the process's memory limit.
 
 use super::error::ConfigError;
 use super::flag::Flag;
@@ -23,20 +23,19 @@ pub(super) fn budget(flag: &Flag, max_response_bytes: usize) -> Result<usize, Co
     let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
     let least = limits::CONFIG_MIN_MEMORY_BUDGET.max(volume);
     if bytes < least {
-        return Err(flag.invalid(format!("less than {least} bytes cannot hold one full volume")));
+        return Err(flag.invalid(format!("expected at least {least} bytes for one full volume")));
     }
     Ok(bytes)
 }
 
-/// The part of the memory budget that copies may take, such that a volume of full size still fits beside them and
-/// beside what is `taken`.
+/// The part of the memory budget for cached values, in bytes. A volume of full size still fits beside it and `taken`.
 pub(super) fn copies_bytes(memory_budget: usize, taken: usize, max_response_bytes: usize) -> usize {
     let volume = max_response_bytes.saturating_mul(limits::VOLUME_MEMORY_FACTOR);
     let left = memory_budget.saturating_sub(taken).saturating_sub(volume);
     (memory_budget / limits::COPIES_BUDGET_DIVISOR).min(left)
 }
 
-/// Lowers the budget, and the parts of it that copies take, to what the limit has room for. Says so, if it had to.
+/// Lowers the budget, and the parts of it for cached values, to fit `limit`. Returns a warning if it did.
 pub(super) fn fit(
     memory_budget: &mut usize,
     fetch: &mut fetch::Settings,
@@ -60,17 +59,17 @@ pub(super) fn fit(
     if fetch.stale_bytes > 0 {
         fetch.stale_bytes = copies_bytes(room, fetch.copies_bytes, max_response_bytes);
         if fetch.stale_bytes == 0 {
-            stale = ", nothing can be kept for --serve-stale-for";
+            stale = ", --serve-stale-for has no effect";
         }
     }
     let largest = room / limits::VOLUME_MEMORY_FACTOR;
     let full = if largest < max_response_bytes {
-        format!(", volumes of more than {largest} bytes may be refused")
+        format!(", volumes of more than {largest} bytes may fail")
     } else {
         String::new()
     };
     Some(format!(
-        "the memory limit of {limit} bytes has no room for --memory-budget={wanted}: it is lowered to {room}{full}{stale}; raise the limit to {} for all of it",
+        "--memory-budget={wanted} does not fit into the memory limit of {limit} bytes: lowered to {room}{full}{stale}; raise the memory limit to {}",
         wanted.saturating_add(beside)
     ))
 }
@@ -120,7 +119,7 @@ mod tests {
 
     #[test]
     fn it_says_if_nothing_is_left_for_outages() {
-        let words = ", nothing can be kept for --serve-stale-for; raise the limit";
+        let words = ", --serve-stale-for has no effect; raise the memory limit";
         for (limit, has_room) in [(64 * MIB, true), (32 * MIB, false)] {
             let (_, _, told) = fitted(&["--serve-stale-for=1h"], limit);
             assert_eq!(!told.expect("lowered").contains(words), has_room, "{limit}");
@@ -133,13 +132,13 @@ mod tests {
         assert_eq!(
             told.as_deref(),
             Some(
-                "the memory limit of 33554432 bytes has no room for --memory-budget=67108864: it is lowered to 17039360; raise the limit to 83623936 for all of it"
+                "--memory-budget=67108864 does not fit into the memory limit of 33554432 bytes: lowered to 17039360; raise the memory limit to 83623936"
             )
         );
         let (_, _, told) = fitted(&[], 20 * MIB);
-        let told = told.expect("a word");
+        let told = told.expect("a warning");
         assert!(
-            told.contains("volumes of more than 1310720 bytes may be refused"),
+            told.contains("volumes of more than 1310720 bytes may fail"),
             "{told}"
         );
     }

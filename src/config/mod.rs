@@ -1,8 +1,8 @@
-//! From arguments and environment to one validated [`Config`], once, before anything is bound; or to what another
-//! subcommand needs.
+//! Validates arguments and environment once, before anything is bound: into a [`Config`], or into the options of another
+//! subcommand.
 //!
-//! A new flag is a field in `flags.rs`; a new subcommand is a set of flags there, what it becomes in `options.rs`, and
-//! an entry of `SUBCOMMANDS`.
+//! To add a flag, add a field in `flags.rs`. To add a subcommand, add a set of flags there, its options in `options.rs`
+//! and an entry in `SUBCOMMANDS`.
 
 mod args;
 mod command;
@@ -38,12 +38,12 @@ use subcommand::Subcommand;
 
 use crate::diagnostic::nearest;
 
-/// All of them, in the order of the help. Without a name the first runs, as existing manifests have it.
+/// All subcommands, in the order of the help. The first is the default, because existing manifests name none.
 const SUBCOMMANDS: [Subcommand; 5] = [
     Subcommand {
         name: "serve",
         operands: "",
-        summary: "serve the driver until SIGTERM; what runs without a subcommand",
+        summary: "serve the driver until SIGTERM; the default",
         about: "Mounts Alibaba Cloud OOS encrypted parameters and KMS secrets into pods: a provider for the\n\
             Kubernetes Secrets Store CSI Driver. Serves the driver on DIR/alibabacloud.sock until SIGTERM.\n",
         read: read::<Serve>,
@@ -52,42 +52,42 @@ const SUBCOMMANDS: [Subcommand; 5] = [
         name: "mount",
         operands: "",
         summary: "mount a SecretProviderClass into a directory once, without Kubernetes",
-        about: "Mounts one SecretProviderClass once, without Kubernetes and with the code that serves the driver: asks the\n\
-            cloud, or a fake of it, and writes the files as the driver would. For pipelines and for debugging.\n\
-            Prints files, modes and versions, never what is in them. Exits with 1 and what the pod's events would\n\
-            say when the mount fails, with 2 when the command line is wrong.\n",
+        about: "Mounts one SecretProviderClass once, without Kubernetes, with the code that serves the driver: reads from the\n\
+            cloud or a fake cloud, and writes files as the driver does. For pipelines and debugging. Prints files,\n\
+            modes and versions, never values. Exits with 1 and the text of the pod event if the mount fails, with 2\n\
+            if the command line is wrong.\n",
         read: read::<(Mount, Serve)>,
     },
     Subcommand {
         name: "validate",
         operands: "FILE…",
-        summary: "check SecretProviderClass manifests, without a cluster and without a cloud",
-        about: "Checks the SecretProviderClasses in Kubernetes manifests, - being standard input, with the code that\n\
-            mounts them. Prints the files that each would mount with mode, source and version, or what is wrong and\n\
-            where; and what would mount otherwise than under the official provider. With --access-policy also whether\n\
-            that policy lets the pods in the manifests, or those of --namespace and --service-account, read them.\n\
-            Exits with 1 when something is wrong, with 2 when the command line is.\n",
+        summary: "check SecretProviderClass manifests, without a cluster or cloud",
+        about: "Checks the SecretProviderClasses in Kubernetes manifests (- is standard input) with the code that mounts\n\
+            them. Prints the files that each would mount with mode, source and version, or the errors and their\n\
+            places; and the differences from the official provider. With --access-policy, also whether the policy\n\
+            permits the pods in the manifests, or those of --namespace and --service-account, to read the objects.\n\
+            Exits with 1 if there are errors, with 2 if the command line is wrong.\n",
         read: read::<Validate>,
     },
     Subcommand {
         name: "whoami",
         operands: "",
-        summary: "try the identity that Mounts would have, and tell what is missing",
-        about: "Resolves the identity as a Mount would, with the flags and the environment of the provider, and prints\n\
-            the source, the sources skipped before it, who that is according to STS, when the credentials end, and\n\
-            the endpoints. Reads no secret. With --class, --namespace, --service-account and --token-file it tries\n\
-            the identity of a pod, and asks the access policy about each object. Exits with 1 when there is no identity,\n\
-            or the policy says no.\n",
+        summary: "test the identity that mounts would use, and report what is missing",
+        about: "Resolves the identity as a mount would, with the provider's flags and environment, and prints the source,\n\
+            the sources skipped before it, the caller according to STS, when the credentials expire, and the\n\
+            endpoints. Reads no secret. With --class, --namespace, --service-account and --token-file it tests a\n\
+            pod's identity, and checks the access policy for each object. Exits with 1 if there is no identity, or\n\
+            the policy denies an object.\n",
         read: read::<(WhoAmI, Serve)>,
     },
     Subcommand {
         name: "prepare-dir",
         operands: "[OTHER-DIR…]",
-        summary: "let a provider that does not run as root put its socket into a directory",
-        about: "Gives the directory of the socket to a group that may write in it, for a provider that does not run as\n\
-            root: an init container of the same image, as uid 0 with the capability CHOWN and no other.\n\
-            OTHER-DIR are directories that the driver looks through as well; a socket alibabacloud.sock there that\n\
-            nobody answers is removed, for it would hide the provider's own.\n",
+        summary: "give a non-root provider write access to the socket directory",
+        about: "Gives the group of a non-root provider write access to the socket directory. Run it in an init container\n\
+            of the same image, as uid 0 with only the capability CHOWN.\n\
+            OTHER-DIR are directories that the driver also searches; a dead socket alibabacloud.sock there is\n\
+            removed, because it would hide the provider's own.\n",
         read: read::<PrepareDir>,
     },
 ];
@@ -95,7 +95,7 @@ const SUBCOMMANDS: [Subcommand; 5] = [
 /// Reads the command line (without the program's name) and the environment.
 ///
 /// # Errors
-/// The first thing that is wrong with either, in one line.
+/// The first error in either, in one line.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &dyn Environment,
@@ -146,7 +146,7 @@ mod tests {
         parse(arguments.iter().map(OsString::from), &environment).map_err(|error| error.to_string())
     }
 
-    /// Of the flags that the help must explain.
+    /// The names of the flags that the help must explain.
     fn names(set: impl FlagSet) -> Vec<String> {
         let mut set = (set, Common::default());
         let flags = set.flags().into_iter();
@@ -204,7 +204,7 @@ mod tests {
             ),
             (
                 &["validate", "--namespace=shop", "-"],
-                "--namespace is of use with --access-policy only",
+                "--namespace requires --access-policy",
             ),
             (
                 &["validate", "--access-policy=p", "--region=a_b", "-"],

@@ -1,4 +1,4 @@
-//! Where the services are, whom connections trust, and which proxy they take.
+//! Endpoints, trusted certificate authorities and proxies.
 
 use std::path::{Path, PathBuf};
 
@@ -9,19 +9,19 @@ use crate::cloud::Endpoint;
 use crate::http::{CaFile, Proxies, Roots};
 use crate::params::Region;
 
-/// Where STS is.
+/// The STS endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StsSetting {
-    /// At this endpoint.
+    /// This endpoint.
     Fixed {
         /// The host.
         endpoint: Endpoint,
-        /// What says so.
+        /// The flag or variable that sets it.
         setting: &'static str,
     },
-    /// In the node's region.
+    /// The one in the node's region.
     Regional {
-        /// Whether the VPC's endpoint is meant even where none is known.
+        /// Whether to use the VPC endpoint even in regions not known to have one.
         vpc: bool,
     },
 }
@@ -29,15 +29,15 @@ pub enum StsSetting {
 /// The Kubernetes API, as a pod finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// Where it is; `None` outside of a cluster.
+    /// Its endpoint; `None` outside of a cluster.
     pub server: Option<Endpoint>,
-    /// Where `token` and `ca.crt` are.
+    /// Directory of `token` and `ca.crt`.
     pub credentials: PathBuf,
 }
 
-/// As the flag says, else where the SDK's own variables lead, else the node's region.
+/// From the flag, else from the SDK's variables, else the node's region.
 ///
-/// STS gives the same identity wherever it is, so a variable that cannot be read leaves the choice to the default.
+/// STS issues the same identity in every region, so an invalid variable is a warning, and the default applies.
 pub(super) fn sts(flag: &Flag, variables: &mut Variables<'_>) -> Result<StsSetting, ConfigError> {
     const REGION: &str = "ALIBABA_CLOUD_STS_REGION";
     const VPC: &str = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
@@ -83,7 +83,7 @@ pub(super) fn sts(flag: &Flag, variables: &mut Variables<'_>) -> Result<StsSetti
     Ok(StsSetting::Fixed { endpoint, setting })
 }
 
-/// The region that a host name of this text would be in: capitals do not count there.
+/// Parses a region, ignoring case and surrounding blanks.
 pub(super) fn near_region(text: &str) -> Option<Region> {
     Region::new(&text.trim().to_ascii_lowercase())
 }
@@ -104,7 +104,7 @@ pub(super) fn cluster(credentials: PathBuf, variables: &Variables<'_>) -> Result
     })
 }
 
-/// `HTTPS_PROXY` and `NO_PROXY`, in capitals or not; capitals come first.
+/// `HTTPS_PROXY` and `NO_PROXY`, in upper or lower case; upper case wins.
 pub(super) fn proxies(variables: &Variables<'_>) -> Result<Proxies, ConfigError> {
     let either = |capitals, small| -> Result<String, ConfigError> {
         let capitals = variables.text(capitals)?;
@@ -116,7 +116,7 @@ pub(super) fn proxies(variables: &Variables<'_>) -> Result<Proxies, ConfigError>
     Proxies::new(&proxy, &direct).map_err(|error| ConfigError::new(format!("HTTPS_PROXY: {error}")))
 }
 
-/// The private authorities of KMS instances.
+/// The private CA of KMS instances.
 pub(super) fn kms_ca(flag: &Flag, roots: &Roots) -> Result<Option<CaFile>, ConfigError> {
     let file = flag.filled().map(|path| CaFile::beside(roots, path));
     file.transpose().map_err(|error| flag.invalid(error))
@@ -127,14 +127,14 @@ pub(super) fn roots(variables: &mut Variables<'_>) -> Result<Roots, ConfigError>
     let mut roots = Roots::built_in();
     if let Some(file) = variables.text("SSL_CERT_FILE")? {
         match roots.add_file(file.as_ref()) {
-            // As for the directories below: images set this variable, too.
+            // Base images set this variable to files that may not exist.
             Err(error) if !Path::new(&file).exists() => variables.warn(format!("SSL_CERT_FILE: {error}")),
             added => added.map_err(|error| ConfigError::new(format!("SSL_CERT_FILE: {error}")))?,
         }
     }
     if let Some(directories) = variables.text("SSL_CERT_DIR")? {
         for directory in directories.split(':').filter(|directory| !directory.is_empty()) {
-            // Base images set this variable to directories that need not be there.
+            // Base images set this variable to directories that may not exist.
             if let Err(error) = roots.add_directory(directory.as_ref()) {
                 variables.warn(format!("SSL_CERT_DIR: {error}"));
             }

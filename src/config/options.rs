@@ -1,4 +1,4 @@
-//! From the flags of a subcommand to what it is asked to do.
+//! Turns the flags of a subcommand into its options.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::params::Region;
 
 /// The flags of a subcommand.
 pub(super) trait Options: FlagSet {
-    /// What they ask for, together with what stands beside them.
+    /// The command for these flags and operands.
     fn command(self, operands: Vec<OsString>, environment: &dyn Environment) -> Result<Command, ConfigError>;
 }
 
@@ -74,9 +74,9 @@ impl Validate {
         let Some(policy) = self.access_policy.path() else {
             let details = [&self.namespace, &self.service_account, &self.region];
             return match details.into_iter().find(|flag| flag.filled().is_some()) {
-                Some(Flag { name, .. }) => Err(ConfigError::new(format!(
-                    "--{name} is of use with --access-policy only"
-                ))),
+                Some(Flag { name, .. }) => {
+                    Err(ConfigError::new(format!("--{name} requires --access-policy")))
+                }
                 None => Ok(None),
             };
         };
@@ -114,7 +114,7 @@ impl Options for PrepareDir {
     fn command(self, operands: Vec<OsString>, _: &dyn Environment) -> Result<Command, ConfigError> {
         let group = self.group.text().parse();
         Ok(Command::Prepare(PrepareDirOptions {
-            group: group.map_err(|_| self.group.invalid("expected the number of a group"))?,
+            group: group.map_err(|_| self.group.invalid("expected a numeric group id"))?,
             directory: provider_volume(&self.provider_volume)?,
             others: operands.into_iter().map(PathBuf::from).collect(),
         }))

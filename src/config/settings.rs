@@ -24,7 +24,7 @@ use crate::logger::LogFormat;
 use crate::mount::Endpoints;
 use crate::params::{Options, Region, UnknownKeys};
 
-/// Everything the provider is told from outside.
+/// The provider's configuration.
 #[derive(Debug)]
 pub struct Config {
     /// Directory of the socket.
@@ -33,43 +33,43 @@ pub struct Config {
     pub health: health::Settings,
     /// Region of classes that name none; `None` asks the node.
     pub region: Option<Region>,
-    /// How values are pulled, and shared.
+    /// Concurrency, rates and caching of reads.
     pub fetch: fetch::Settings,
-    /// Where KMS and OOS are.
+    /// KMS and OOS endpoints.
     pub endpoints: Endpoints,
-    /// Where the instance metadata service is.
+    /// Endpoint of the instance metadata service.
     pub metadata: Endpoint,
-    /// Never ask it without a session token.
+    /// Whether to require session tokens for instance metadata.
     pub hardened_metadata_only: bool,
-    /// Who the provider is.
+    /// The provider's own identity.
     pub identity: Identity,
-    /// Where STS is.
+    /// The STS endpoint.
     pub sts: StsSetting,
-    /// Where the Kubernetes API is.
+    /// The Kubernetes API.
     pub cluster: Cluster,
     /// Which hosts a SecretProviderClass may name.
     pub allowed_hosts: AllowedHosts,
     /// Trusted certificate authorities.
     pub roots: Roots,
-    /// Those of KMS instances.
+    /// Private CA of KMS instances.
     pub kms_ca: Option<CaFile>,
     /// Which requests go through a proxy.
     pub proxies: Proxies,
     /// How strictly parameters are read.
     pub options: Options,
-    /// The file that says who may read what with the provider's own identities.
+    /// The access policy file.
     pub access_policy: Option<PathBuf>,
-    /// Most bytes of requests, values and responses together.
+    /// Limit of requests, values and responses together, in bytes.
     pub memory_budget: usize,
-    /// Most bytes of one volume.
+    /// Size limit of one volume, in bytes.
     pub max_response_bytes: usize,
-    /// How long running Mounts may take after the order to stop.
+    /// Grace period for running mounts after SIGTERM.
     pub shutdown_grace: Duration,
-    /// Log level as klog counts it.
+    /// Log verbosity, as in klog.
     pub verbosity: u8,
-    /// How log lines are written.
+    /// Log format.
     pub log_format: LogFormat,
-    /// What is worth telling, though nothing is wrong.
+    /// Warnings to log at start.
     pub warnings: Vec<String>,
 }
 
@@ -83,7 +83,7 @@ impl Config {
         let ignored: Vec<&str> = ignored.collect();
         if !ignored.is_empty() {
             variables.warn(format!(
-                "flags without effect here, the log goes to standard error: {}",
+                "flags ignored because logs go to standard error: {}",
                 ignored.join(", ")
             ));
         }
@@ -157,8 +157,8 @@ impl Config {
         })
     }
 
-    /// Lowers the memory budget to what a limit of this process's memory, in bytes, has room for, rather than have the
-    /// kernel end the process. Says so, if it had to.
+    /// Lowers the memory budget to fit this process's memory limit, in bytes, so that the kernel does not kill the
+    /// process. Returns a warning if it did.
     pub fn fit_memory(&mut self, limit: u64) -> Option<String> {
         memory::fit(
             &mut self.memory_budget,
@@ -171,7 +171,7 @@ impl Config {
 
 pub(super) fn provider_volume(flag: &Flag) -> Result<PathBuf, ConfigError> {
     flag.path().ok_or_else(|| {
-        ConfigError::new("--provider-volume is empty; name the directory that the driver shares")
+        ConfigError::new("--provider-volume is empty; set it to the directory shared with the driver")
     })
 }
 
@@ -180,7 +180,7 @@ fn region(flag: &Flag, warnings: &mut Vec<String>) -> Result<Option<Region>, Con
         return Ok(None);
     };
     if text.trim().is_empty() {
-        warnings.push("--region is blank: classes that name no region use the node's own".to_owned());
+        warnings.push("--region is blank: classes without a region use the node's region".to_owned());
         return Ok(None);
     }
     let region = near_region(text).ok_or_else(|| flag.invalid("expected a region such as cn-hangzhou"))?;
@@ -210,7 +210,7 @@ fn health_path(flag: &Flag, warnings: &mut Vec<String>) -> Result<String, Config
     let lost = match path {
         READY_PATH => "readiness has",
         METRICS_PATH => "metrics have",
-        // As a request writes it.
+        // Percent-encoded, as in requests.
         _ => {
             return Ok(path.bytes().fold(String::new(), |mut encoded, byte| {
                 if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%[]".contains(&byte) {
@@ -228,7 +228,7 @@ fn health_path(flag: &Flag, warnings: &mut Vec<String>) -> Result<String, Config
     Ok(path.to_owned())
 }
 
-/// The official provider takes any duration, also those with which no check can pass.
+/// The official provider accepts any duration, even one with which every check fails.
 fn health_timeout(flag: &Flag, warnings: &mut Vec<String>) -> Result<Duration, ConfigError> {
     const MOST: Duration = Duration::from_secs(3600);
     let text = flag.text();
@@ -238,9 +238,9 @@ fn health_timeout(flag: &Flag, warnings: &mut Vec<String>) -> Result<Duration, C
         None => go_duration(text),
     };
     let (used, why) = match given {
-        // Says what a duration is.
+        // Its error explains durations.
         None => return flag.duration(),
-        Some(Duration::ZERO) => (flag.default, "a health check needs some time"),
+        Some(Duration::ZERO) => (flag.default, "expected more than 0"),
         Some(more) if more > MOST => ("1h", "expected at most an hour"),
         Some(timeout) => return Ok(timeout),
     };
@@ -251,7 +251,7 @@ fn health_timeout(flag: &Flag, warnings: &mut Vec<String>) -> Result<Duration, C
 fn verbosity(flag: &Flag, warnings: &mut Vec<String>) -> Result<u8, ConfigError> {
     // klog reads it in base 10 only.
     let given = flag.text().parse().ok();
-    let level = flag.moved_into(given, (0, 255), "from 4 on the log has details", warnings)?;
+    let level = flag.moved_into(given, (0, 255), "details are logged from 4", warnings)?;
     Ok(u8::try_from(level).unwrap_or(u8::MAX))
 }
 
@@ -264,7 +264,7 @@ fn lane(
     let rate = per_second.text().parse().ok().filter(|rate| *rate <= MOST);
     let rate = rate.ok_or_else(|| per_second.invalid(format!("expected a number from 0 to {MOST}")))?;
     let means = format!(
-        "it is how many are pulled at the same time, and no rate as with the official provider: that is --{}",
+        "this limits concurrent reads, not the rate as in the official provider; for the rate, set --{}",
         per_second.name
     );
     Ok(fetch::LaneSettings {

@@ -1,4 +1,4 @@
-//! What a subcommand is called, and what it says of itself.
+//! A subcommand: its name, help and parser.
 
 use std::ffi::OsString;
 
@@ -8,14 +8,13 @@ use super::error::ConfigError;
 
 /// One subcommand. The first argument chooses one unless it begins with a dash.
 pub(super) struct Subcommand {
-    /// How it is called.
     pub(super) name: &'static str,
-    /// What follows the flags on its line of usage; empty when it takes nothing but flags.
+    /// Operands in the usage line; empty if it takes none.
     pub(super) operands: &'static str,
     /// One line, for the list of subcommands.
     pub(super) summary: &'static str,
-    /// What `--help` says of it before the flags.
+    /// The `--help` text before the flags.
     pub(super) about: &'static str,
-    /// Reads what follows its name.
+    /// Parses the arguments after its name.
     pub(super) read: fn(&Self, Vec<OsString>, &dyn Environment) -> Result<Command, ConfigError>,
 }

@@ -1,4 +1,4 @@
-//! Durations and sizes as flags write them.
+//! Durations, sizes and integers in flags.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ pub(super) fn bytes(text: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(unit)
 }
 
-/// A whole number as Go's `flag.Int` reads it: with a sign or not, in base 2, 8, 16 (`0b`, `0o` or a leading `0`, `0x`)
-/// or 10, with single underscores between digits. What does not fit becomes the nearest number that does.
+/// An integer as Go's `flag.Int` reads it: with or without a sign, in base 2, 8, 16 (`0b`, `0o` or a leading `0`, `0x`)
+/// or 10, with single underscores between digits. Numbers out of range are clamped.
 pub(super) fn go_integer(text: &str) -> Option<i64> {
     const PREFIXES: [(&str, u32); 4] = [("0x", 16), ("0b", 2), ("0o", 8), ("0", 8)];
     let (sign, digits) = match text.strip_prefix('-') {
@@ -38,8 +38,8 @@ pub(super) fn go_integer(text: &str) -> Option<i64> {
     Some(number?.saturating_mul(sign))
 }
 
-/// A duration as Go's `time.ParseDuration` reads it, but for negative ones: numbers, with a fraction or not, each
-/// with a unit; a bare `0` needs none.
+/// A non-negative duration as Go's `time.ParseDuration` reads it: numbers, with or without a fraction, each with a unit;
+/// a bare `0` needs none.
 pub(super) fn go_duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
@@ -60,7 +60,7 @@ pub(super) fn go_duration(text: &str) -> Option<Duration> {
     Some(total)
 }
 
-/// Longer units first, where one begins another.
+/// A unit that starts with another one comes first.
 const UNITS: [(&str, f64); 8] = [
     ("ns", 1e-9),
     ("us", 1e-6),
@@ -76,7 +76,7 @@ const UNITS: [(&str, f64); 8] = [
 mod tests {
     use super::*;
 
-    /// The outcomes are those of Go 1.26, but for numbers past 64 bits, which it refuses.
+    /// The results of Go 1.26, except for numbers beyond 64 bits, which Go rejects.
     #[test]
     fn integers_as_go_reads_them() {
         for (text, number) in [

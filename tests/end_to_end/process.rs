@@ -139,12 +139,12 @@ fn odd_values_of_official_settings() {
         (
             "--max-concurrent-kms-secret-pulls=1000000",
             ("ALICLOUD_ROLE_SESSION_EXPIRATION", "3600"),
-            "--max-concurrent-kms-secret-pulls=1000000: expected 1 to 512, using 512; it is how many are pulled at the same time",
+            "--max-concurrent-kms-secret-pulls=1000000: expected 1 to 512, using 512; this limits concurrent reads",
         ),
         (
             "--max-concurrent-kms-secret-pulls=0x10",
             ("ALICLOUD_ROLE_SESSION_EXPIRATION", "1h"),
-            "ALICLOUD_ROLE_SESSION_EXPIRATION: expected seconds from 900 to 43200, using 3600",
+            "ALICLOUD_ROLE_SESSION_EXPIRATION: expected 900 to 43200 seconds, using 3600",
         ),
     ] {
         let world = World::with(|provider, _| provider.argument(argument).variable(name, value));

@@ -1,4 +1,4 @@
-//! What the flags and the variables become, and what is said when they are wrong.
+//! Values, warnings and errors of flags and variables.
 
 mod official;
 
@@ -15,7 +15,7 @@ fn config(arguments: &[&str], environment: &[(&'static str, &str)]) -> Result<Co
     }
 }
 
-/// Each part of the budget by itself, and a volume of full size beside all of them.
+/// Each part of the budget is separate, and a volume of full size fits beside them.
 #[test]
 fn what_is_kept_has_its_part_of_the_memory_budget() {
     const MIB: usize = 1024 * 1024;
@@ -115,17 +115,17 @@ fn wrong_values_are_one_line_each() {
         (
             &["--provider-volume="],
             &[],
-            "--provider-volume is empty; name the directory that the driver shares",
+            "--provider-volume is empty; set it to the directory shared with the driver",
         ),
         (
             &["--memory-budget=1MiB"],
             &[],
-            "--memory-budget=1MiB: less than 16777216 bytes cannot hold one full volume",
+            "--memory-budget=1MiB: expected at least 16777216 bytes for one full volume",
         ),
         (
             &["--max-response-bytes=32MiB"],
             &[],
-            "--memory-budget=64MiB: less than 134217728 bytes cannot hold one full volume",
+            "--memory-budget=64MiB: expected at least 134217728 bytes for one full volume",
         ),
         (
             &["--max-response-bytes=1"],
@@ -170,12 +170,12 @@ fn wrong_values_are_one_line_each() {
         (
             &[],
             &[("ACCESS_KEY_ID", "id"), ("SECRET_ACCESS_KEY", "can ary")],
-            "SECRET_ACCESS_KEY is no AccessKey secret; it has blanks, commas or other bytes that none has",
+            "SECRET_ACCESS_KEY: expected an AccessKey secret; remove blanks, commas and other invalid bytes",
         ),
         (
             &[],
             &[("ALICLOUD_ROLE_ARN", "acs:ram::1:role/r")],
-            "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set ALICLOUD_OIDC_PROVIDER_ARN (RRSA), or ACCESS_KEY_ID and SECRET_ACCESS_KEY, or --credentials-dir",
+            "ALICLOUD_ROLE_ARN is set without credentials to assume it; set ALICLOUD_OIDC_PROVIDER_ARN (RRSA), or ACCESS_KEY_ID and SECRET_ACCESS_KEY, or --credentials-dir",
         ),
     ] {
         assert_eq!(config(arguments, environment).expect_err("must fail"), message);
@@ -190,7 +190,7 @@ fn keys_lose_the_line_feed_that_base64_brought() {
     )
     .expect("config");
     let Some(Pair::Fixed(pair)) = &config.identity.access_key else {
-        panic!("a pair of the environment")
+        panic!("a pair from the environment")
     };
     let credentials = pair.credentials();
     assert_eq!(credentials.access_key_id, "id");
@@ -204,6 +204,6 @@ fn ignored_flags_are_one_warning() {
     let config = config(&["--logtostderr", "--vmodule=a=1"], &[]).expect("config");
     assert_eq!(
         config.warnings,
-        ["flags without effect here, the log goes to standard error: logtostderr, vmodule"]
+        ["flags ignored because logs go to standard error: logtostderr, vmodule"]
     );
 }

@@ -1,14 +1,14 @@
-//! Every flag and every variable of the official provider with values that start there. What starts there starts here,
-//! with a warning where it means something else; or it is refused, and `docs/migrate.md` says so.
+//! Every flag and variable of the official provider, with values that it accepts. This provider accepts them too, with a
+//! warning if the meaning differs; or refuses them, and `docs/migrate.md` says so.
 //!
-//! What starts there was tried with its flags in Go 1.26 and read in its SDK, credentials-go 1.4.6.
+//! What the official provider accepts was tested with its flags in Go 1.26 and read in its SDK, credentials-go 1.4.6.
 
 use std::collections::BTreeSet;
 
 use super::*;
 use crate::config::flags::Klog;
 
-/// Flags of the official provider beside klog's, and the variables that it and its SDK read.
+/// Flags of the official provider except klog's, and the variables that it and its SDK read.
 const SETTINGS: [&str; 27] = [
     "--provider-volume",
     "--healthz-port",
@@ -39,18 +39,18 @@ const SETTINGS: [&str; 27] = [
     "KUBERNETES_SERVICE_PORT",
 ];
 
-/// What comes of a value here.
+/// The result of a value here.
 enum Here {
-    /// It starts, without a word.
+    /// It starts without a warning.
     Starts,
-    /// It starts with one warning, which holds this.
+    /// It starts with one warning that contains this.
     Warns(&'static str),
-    /// It ends with one line, which holds this.
+    /// It fails with one line that contains this.
     Refuses(&'static str),
 }
 use Here::{Refuses, Starts, Warns};
 
-/// The other variables that a value needs to count.
+/// Other variables that a value needs to take effect.
 type Variables = &'static [(&'static str, &'static str)];
 const ALONE: Variables = &[];
 const PAIR: Variables = &[("ACCESS_KEY_ID", "id"), ("SECRET_ACCESS_KEY", "canary")];
@@ -66,23 +66,20 @@ const KMS: &str = "--max-concurrent-kms-secret-pulls";
 const OOS: &str = "--max-concurrent-oos-secret-pulls";
 const NO_PULLS: Here = Refuses("expected a number from 1 to 512");
 const LEAST_PULL: Here = Warns(
-    "expected 1 to 512, using 1; it is how many are pulled at the same time, and no rate as with the official provider: that is --",
+    "expected 1 to 512, using 1; this limits concurrent reads, not the rate as in the official provider; for the rate, set --",
 );
 const MOST_PULLS: Here = Warns(
-    "expected 1 to 512, using 512; it is how many are pulled at the same time, and no rate as with the official provider: that is --",
+    "expected 1 to 512, using 512; this limits concurrent reads, not the rate as in the official provider; for the rate, set --",
 );
 const OTHER_NAME: Here = Warns(
-    "ALICLOUD_ROLE_SESSION_NAME: expected 2 to 64 letters, digits and any of . @ - _; other characters become - and the name ends after 64, so the audit trail shows another name",
+    "ALICLOUD_ROLE_SESSION_NAME: expected 2 to 64 letters, digits and any of . @ - _; other characters become - and the name is cut at 64, so the audit trail shows another name",
 );
 const NO_NAME: Here = Warns(
     "ALICLOUD_ROLE_SESSION_NAME: expected 2 to 64 letters, digits and any of . @ - _; using the default names",
 );
-const AN_HOUR: Here =
-    Warns("ALICLOUD_ROLE_SESSION_EXPIRATION: expected seconds from 900 to 43200, using 3600");
-const SHORTEST: Here =
-    Warns("ALICLOUD_ROLE_SESSION_EXPIRATION: expected seconds from 900 to 43200, using 900");
-const LONGEST: Here =
-    Warns("ALICLOUD_ROLE_SESSION_EXPIRATION: expected seconds from 900 to 43200, using 43200");
+const AN_HOUR: Here = Warns("ALICLOUD_ROLE_SESSION_EXPIRATION: expected 900 to 43200 seconds, using 3600");
+const SHORTEST: Here = Warns("ALICLOUD_ROLE_SESSION_EXPIRATION: expected 900 to 43200 seconds, using 900");
+const LONGEST: Here = Warns("ALICLOUD_ROLE_SESSION_EXPIRATION: expected 900 to 43200 seconds, using 43200");
 const NO_ROLE: Here = Refuses("ALICLOUD_ROLE_ARN: expected acs:ram::<account id>:role/<name>");
 const NO_OIDC: Here =
     Refuses("ALICLOUD_OIDC_PROVIDER_ARN: expected acs:ram::<account id>:oidc-provider/<name>");
@@ -90,9 +87,9 @@ const NO_OIDC_PARTS: Here = Refuses(
     "ALICLOUD_ACCOUNT_ID and ALICLOUD_CLUSTER_ID: expected the account's number and the cluster's id",
 );
 const NO_KEY: Here =
-    Refuses("ACCESS_KEY_ID is no AccessKey ID; it has blanks, commas or other bytes that none has");
+    Refuses("ACCESS_KEY_ID: expected an AccessKey ID; remove blanks, commas and other invalid bytes");
 const NO_SECRET: Here =
-    Refuses("SECRET_ACCESS_KEY is no AccessKey secret; it has blanks, commas or other bytes that none has");
+    Refuses("SECRET_ACCESS_KEY: expected an AccessKey secret; remove blanks, commas and other invalid bytes");
 const NO_WORKER_ROLE: Here =
     Refuses("ALIBABA_CLOUD_ECS_METADATA: expected the name of the node's RAM role, without its ARN");
 const NO_IDENTITY: Here = Refuses(
@@ -102,19 +99,19 @@ const NO_REGION: Here = Refuses("expected a region such as cn-hangzhou");
 const LOWER_REGION: Here = Warns("--region: expected lower case without blanks, using cn-hangzhou");
 const NO_STS_REGION: Here =
     Warns("ALIBABA_CLOUD_STS_REGION: expected a region such as cn-hangzhou; it has no effect");
-const READ_AS_TRUE: &str = " is read as true; the official provider reads only the word true so";
-const NO_TIME: Here = Warns("a health check needs some time, using 5s");
+const READ_AS_TRUE: &str = " is read as true; the official provider accepts only the word true";
+const NO_TIME: Here = Warns("expected more than 0, using 5s");
 const NO_DURATION: Here = Refuses("expected a duration such as 500ms, 5s or 1m30s, at most an hour");
 const NO_PORT: Here = Refuses("expected a port from 0 to 65535");
 const OTHER_PORT: Here = Warns("expected a port from 0 to 65535, using 8989");
 const NO_PROXY: Here = Refuses("HTTPS_PROXY: only http:// and https:// proxies are supported");
 
-/// A setting, what else is set, a value, and what comes of it. Messages about a flag begin with the flag and its value.
+/// A setting, other variables, a value, and the result. Messages about a flag begin with the flag and its value.
 #[rustfmt::skip]
 const VALUES: &[(&str, Variables, &str, Here)] = &[
     ("--provider-volume", ALONE, "relative/dir", Starts),
     ("--provider-volume", ALONE, "/trailing/", Starts),
-    ("--provider-volume", ALONE, "", Refuses(" is empty; name the directory that the driver shares")),
+    ("--provider-volume", ALONE, "", Refuses(" is empty; set it to the directory shared with the driver")),
     ("--healthz-port", ALONE, "0", Starts),
     ("--healthz-port", ALONE, "+8989", Starts),
     ("--healthz-port", ALONE, "0x231d", Starts),
@@ -171,15 +168,15 @@ const VALUES: &[(&str, Variables, &str, Here)] = &[
     ("--region", ALONE, "cn-hangzhou", Starts),
     ("--region", ALONE, "CN-Hangzhou", LOWER_REGION),
     ("--region", ALONE, "cn-hangzhou\n", LOWER_REGION),
-    ("--region", ALONE, " ", Warns("--region is blank: classes that name no region use the node's own")),
+    ("--region", ALONE, " ", Warns("--region is blank: classes without a region use the node's region")),
     ("--region", ALONE, "cn_hangzhou", NO_REGION),
     ("--region", ALONE, "__ACK_REGION_ID__", NO_REGION),
     ("--region", ALONE, "evil.example.com/", NO_REGION),
     ("--region", ALONE, "two\nlines", NO_REGION),
     ("--v", ALONE, "5", Starts),
-    ("--v", ALONE, "-1", Warns("expected 0 to 255, using 0; from 4 on the log has details")),
-    ("--v", ALONE, "256", Warns("expected 0 to 255, using 255; from 4 on the log has details")),
-    ("--v", ALONE, "2147483647", Warns("expected 0 to 255, using 255; from 4 on the log has details")),
+    ("--v", ALONE, "-1", Warns("expected 0 to 255, using 0; details are logged from 4")),
+    ("--v", ALONE, "256", Warns("expected 0 to 255, using 255; details are logged from 4")),
+    ("--v", ALONE, "2147483647", Warns("expected 0 to 255, using 255; details are logged from 4")),
     ("--v", ALONE, "loud", Refuses("expected a number from 0 to 255")),
     ("--v", ALONE, "", Refuses("expected a number from 0 to 255")),
     ("ACCESS_KEY_ID", &[("SECRET_ACCESS_KEY", "canary")], "id\n", Starts),
@@ -196,7 +193,7 @@ const VALUES: &[(&str, Variables, &str, Here)] = &[
     ("ALICLOUD_ROLE_ARN", PAIR, "reader", NO_ROLE),
     ("ALICLOUD_ROLE_ARN", PAIR, "acs:ram::1234567890123456:role/a reader", NO_ROLE),
     ("ALICLOUD_ROLE_ARN", PAIR, "acs:ram::1.2e15:role/reader", NO_ROLE),
-    ("ALICLOUD_ROLE_ARN", ALONE, "acs:ram::1:role/reader", Refuses("ALICLOUD_ROLE_ARN is set, and nothing to assume it with: ")),
+    ("ALICLOUD_ROLE_ARN", ALONE, "acs:ram::1:role/reader", Refuses("ALICLOUD_ROLE_ARN is set without credentials to assume it; ")),
     ("ALICLOUD_OIDC_PROVIDER_ARN", ROLE, " acs:ram::1:oidc-provider/ack-rrsa-c1\n", Starts),
     ("ALICLOUD_OIDC_PROVIDER_ARN", ROLE, "", Starts),
     ("ALICLOUD_OIDC_PROVIDER_ARN", ROLE, " ", NO_OIDC),
@@ -271,7 +268,7 @@ const VALUES: &[(&str, Variables, &str, Here)] = &[
     ("KUBERNETES_SERVICE_PORT", &[("KUBERNETES_SERVICE_HOST", "10.0.0.1")], "https", Refuses("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT: ")),
 ];
 
-/// Arguments and variables of a row.
+/// The configuration of a row.
 fn tried(setting: &'static str, beside: Variables, value: &'static str) -> Result<Config, String> {
     let flag = format!("{setting}={value}");
     if setting.starts_with("--") {
@@ -358,7 +355,7 @@ fn refused_section() -> &'static str {
     section("\n### Values that are refused\n")
 }
 
-/// What is refused, or read otherwise, is named where people look before they migrate.
+/// The migration guide names every setting with values that are refused or read differently.
 #[test]
 fn the_guide_names_whatever_does_not_start_without_a_word() {
     let warned = section("\n### Values that start with a warning\n");
@@ -375,8 +372,8 @@ fn the_guide_names_whatever_does_not_start_without_a_word() {
     }
 }
 
-/// `--allow-identity-fallback` passes over half a pair, and a role with nothing to assume it, as the official provider
-/// does; what is complete and malformed stays refused, because there it would fail as well.
+/// `--allow-identity-fallback` skips one of two keys, and a role without credentials to assume it, like the official
+/// provider. Complete but malformed values are still refused, because they fail there too.
 #[test]
 fn the_fallback_passes_over_halves() {
     for environment in [
@@ -387,11 +384,11 @@ fn the_fallback_passes_over_halves() {
         &[("ALICLOUD_ROLE_ARN", "acs:ram::1:role/r")],
         &[("ALICLOUD_ROLE_ARN", "malformed")],
     ] {
-        let config = config(&["--allow-identity-fallback"], environment).expect("passed over");
+        let config = config(&["--allow-identity-fallback"], environment).expect("skipped");
         let [warning] = config.warnings.as_slice() else {
             panic!("one warning: {:?}", config.warnings)
         };
-        assert!(warning.contains("(passed over, as --allow-identity-fallback says)"));
+        assert!(warning.contains("(skipped because of --allow-identity-fallback)"));
         let identity = &config.identity;
         assert!(identity.access_key.is_none() && identity.role_arn.is_none() && identity.token.is_none());
     }
@@ -405,7 +402,7 @@ fn the_fallback_passes_over_halves() {
     }
 }
 
-/// There such an argument ends the flags, and those after it have no effect: one of them may be a policy of ours.
+/// In the official provider such an argument ends the flags. One of the flags after it may be `--access-policy`.
 #[test]
 fn an_argument_that_is_no_flag_is_refused() {
     for stray in ["true", "", "-", "two\nlines", "--two\nlines=1"] {
@@ -414,7 +411,7 @@ fn an_argument_that_is_no_flag_is_refused() {
         assert_eq!(message.lines().count(), 1, "{message}");
     }
     assert!(refused_section().contains("`true` of `--logtostderr true`"));
-    // Nothing follows: the same on both sides.
+    // Nothing follows: both providers accept it.
     config(&["--v=1", "--"], &[]).expect("the end of the flags");
     config(&["--v=1", "--", "--v=2"], &[]).expect_err("refused");
 }
@@ -437,7 +434,7 @@ fn numbers_move_to_the_nearest_bound() {
             (pulls, pulls),
             "{value}"
         );
-        // A rate is another flag.
+        // The rate is another flag.
         assert_eq!(config.fetch.kms.per_second, 50);
     }
     for (value, seconds) in [
