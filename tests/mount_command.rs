@@ -343,12 +343,12 @@ fn a_token_that_the_flags_give_wrongly_is_told_in_terms_of_the_flags() {
     );
     let hint = ask(&["--token-file", &token("other", living)]);
     assert!(
-        hint.contains("holds a token of \"system:serviceaccount:other:web\""),
+        hint.contains("found one of \"system:serviceaccount:other:web\""),
         "{hint}"
     );
     assert!(hint.contains("--namespace"), "{hint}");
     let hint = ask(&["--token-file", &token("default", ended)]);
-    assert!(hint.contains("ended at 20"), "{hint}");
+    assert!(hint.contains("expired at 20"), "{hint}");
     let hint = ask(&["--token-file", &token("default", living)]);
     assert!(hint.contains("KUBERNETES_SERVICE_HOST"), "{hint}");
 }
@@ -363,10 +363,10 @@ fn a_class_on_standard_input_and_manifests_that_are_wrong() {
     for (arguments, words) in [
         (
             &["--class-name=b"][..],
-            "b: spec.provider is \"gcp\"; this one is \"alibabacloud\"",
+            "b: expected spec.provider \"alibabacloud\", found \"gcp\"",
         ),
         (&["--class=/no/such/file"], "cannot read /no/such/file: "),
-        (&["--class=-"], "-: no SecretProviderClass in it"),
+        (&["--class=-"], "-: found no SecretProviderClass"),
         (
             &[
                 "--publish-secret=/no/such/file",

@@ -1,5 +1,5 @@
-//! What a failure is about where it is not kubelet that gives a pod's token, but a flag. The messages themselves stay
-//! those of a pod's events.
+//! Hints for failures when token and Secret come from flags, not from kubelet. The error messages stay those of pod
+//! events.
 
 use std::path::Path;
 
@@ -9,54 +9,54 @@ use crate::auth::{self, AUDIENCE, Claims};
 use crate::config::Cluster;
 use crate::params::Plan;
 
-/// What is wrong with the token that `--token-file` gives, or that it does not give, for a class that reads as its pod.
+/// What is wrong with `--token-file`, for a class that uses its pod's identity.
 pub(super) fn token(plan: &Plan, file: Option<&Path>, now: Timestamp) -> Option<String> {
     if !plan.pod_identity {
         return None;
     }
     let (namespace, account) = (&plan.pod.namespace, &plan.pod.service_account);
-    let due = format!("kubectl create token {account} -n {namespace} --audience {AUDIENCE}");
+    let command = format!("kubectl create token {account} -n {namespace} --audience {AUDIENCE}");
     let Some(file) = file.map(Path::display) else {
         return Some(format!(
-            "the class reads as its pod: give the pod's token by --token-file, such as {due} prints"
+            "the class uses its pod's identity: set --token-file to a file with the output of {command}"
         ));
     };
     let Some(Claims { subject, ends }) = plan.tokens.as_ref().and_then(Claims::among) else {
         return Some(format!(
-            "--token-file={file} holds no ServiceAccount token, such as {due} prints"
+            "--token-file={file}: expected a ServiceAccount token; get one with {command}"
         ));
     };
     if subject != format!("system:serviceaccount:{namespace}:{account}") {
         return Some(format!(
-            "--token-file={file} holds a token of {subject:?}, and the pod is of ServiceAccount {account} in namespace {namespace}, as --service-account, --namespace and the class say"
+            "--token-file={file}: expected a token of ServiceAccount {account} in namespace {namespace} (from --service-account, --namespace and the class), found one of {subject:?}"
         ));
     }
     let end = Timestamp::from_second(ends?).ok()?;
-    (end <= now).then(|| format!("the token in --token-file={file} ended at {end}; {due} prints a new one"))
+    (end <= now).then(|| format!("the token in --token-file={file} expired at {end}; renew it: {command}"))
 }
 
-/// What is missing to ask the Kubernetes API from where there is no pod around the command.
+/// What is missing to call the Kubernetes API from outside a pod.
 pub(super) fn cluster(plan: &Plan, cluster: &Cluster) -> Option<String> {
     if !plan.pod_identity {
         return None;
     }
-    let wanted = "the role stands at the pod's ServiceAccount, so the Kubernetes API is asked";
+    let wanted = "the role is read from the pod's ServiceAccount through the Kubernetes API";
     if cluster.server.is_none() {
         return Some(format!(
-            "{wanted}: set KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT"
+            "{wanted}; set KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT"
         ));
     }
     let directory = cluster.credentials.display();
     (!cluster.credentials.join("token").exists()).then(|| {
-        format!("{wanted}: --service-account-dir={directory} must hold token and ca.crt of a ServiceAccount that may")
+        format!("{wanted}; write token and ca.crt of a permitted ServiceAccount to --service-account-dir={directory}")
     })
 }
 
-/// Where the Secret of a `nodePublishSecretRef` comes from that cannot be used.
+/// The file of a Secret for `nodePublishSecretRef` that cannot be used.
 pub(super) fn publish_secret(plan: &Plan, file: Option<&Path>, secrets: &str) -> Option<String> {
     let file = file?.display();
     (!plan.pod_identity && auth::brings_pair(secrets).is_err()).then(|| {
-        format!("the Secret is the one in --publish-secret={file}: correct it there and in the cluster")
+        format!("the Secret comes from --publish-secret={file}; correct it there and in the cluster")
     })
 }
 
@@ -99,8 +99,12 @@ mod tests {
         let file = Some(Path::new("t"));
         let hint = |given: Option<&str>, file| token(&plan("true", given), file, now);
         for (given, file, words) in [
-            (None, None, "give the pod's token by --token-file"),
-            (Some("nonsense".to_owned()), file, "holds no ServiceAccount token"),
+            (None, None, "set --token-file to a file"),
+            (
+                Some("nonsense".to_owned()),
+                file,
+                "expected a ServiceAccount token",
+            ),
             (
                 Some(jwt("system:serviceaccount:other:web", 2000)),
                 file,
@@ -109,7 +113,7 @@ mod tests {
             (
                 Some(jwt("system:serviceaccount:shop:web", 999)),
                 file,
-                "ended at 1970",
+                "expired at 1970",
             ),
         ] {
             let told = hint(given.as_deref(), file).expect("a hint");

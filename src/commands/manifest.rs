@@ -1,5 +1,4 @@
-//! Kubernetes manifests: documents, lists in them, and the SecretProviderClasses and Secrets among the rest. Whoever
-//! takes one of them out of a file of the user's reads it with this.
+//! Reads Kubernetes manifests: their documents and lists, and the SecretProviderClasses and Secrets in them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,7 +12,7 @@ use crate::diagnostic::{Diagnostic, Position, bounded, quoted};
 use crate::limits;
 use crate::yaml::{self, Bounds, Kind, Node};
 
-/// The text of a file, which may be the whole of what `helm template` prints; `-` is `input`.
+/// The text of a file, such as the whole output of `helm template`; `-` is `input`.
 pub(super) fn read(path: &Path, input: &mut dyn Read) -> io::Result<String> {
     const MOST: usize = limits::MANIFEST_BYTES;
     let mut text = Vec::new();
@@ -28,7 +27,7 @@ pub(super) fn read(path: &Path, input: &mut dyn Read) -> io::Result<String> {
     String::from_utf8(text).map_err(|_| io::Error::other("not UTF-8"))
 }
 
-/// A document of a file, and where it begins.
+/// A document of a file, and its first line.
 #[derive(Clone, Copy)]
 pub(super) struct Document<'a> {
     pub(super) text: &'a str,
@@ -37,7 +36,7 @@ pub(super) struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Cuts a file at its `---` lines, as kubectl does, so that what is wrong with one document hides no other.
+    /// Splits a file at its `---` lines, as kubectl does, so that an error in one document does not hide the others.
     pub(super) fn split(text: &'a str) -> Vec<Self> {
         let mut documents = Vec::new();
         let (mut start, mut lines_before) = (0, 0);
@@ -56,12 +55,12 @@ impl<'a> Document<'a> {
         documents
     }
 
-    /// Whether a class can be in there at all. What has none is not read: other people's documents may be templates.
+    /// Whether it can contain a class. Other documents are not parsed, because they may be templates.
     pub(super) fn may_hold_a_class(&self) -> bool {
         self.text.contains(KIND)
     }
 
-    /// Its tree, with places in the file.
+    /// Its tree, with positions in the file.
     pub(super) fn parse(&self) -> Result<Node, Diagnostic> {
         let parsed = yaml::parse_within(self.text, MANIFEST);
         let mut root = parsed.map_err(|error| Diagnostic {
@@ -84,21 +83,20 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The place in the file of a place in the document.
+    /// Converts a position in the document to one in the file.
     pub(super) fn in_file(&self, at: Position) -> Position {
         let line = at.line + self.lines_before;
         Position { line, ..at }
     }
 
-    /// The place in the document of a place in the file.
+    /// Converts a position in the file to one in the document.
     pub(super) fn in_document(&self, at: Position) -> Position {
         let line = at.line.saturating_sub(self.lines_before);
         Position { line, ..at }
     }
 }
 
-/// Looks at each resource of the documents that hold a word. Of what cannot be parsed nothing is known: other people's
-/// documents may be templates.
+/// Visits each resource of the documents that contain `word`. Skips what cannot be parsed, because it may be a template.
 pub(super) fn each_resource(text: &str, word: &str, mut look: impl FnMut(&Node)) {
     let documents = Document::split(text).into_iter();
     for document in documents.filter(|document| document.text.contains(word)) {
@@ -118,7 +116,7 @@ const MANIFEST: Bounds = Bounds {
     remedy: "split the file",
 };
 
-/// The resources of a document, those inside lists too.
+/// The resources of a document, including those in lists.
 pub(super) fn resources(root: &Node) -> Vec<&Node> {
     let mut found = Vec::new();
     collect(root, &mut found);
@@ -135,12 +133,12 @@ fn collect<'a>(root: &'a Node, found: &mut Vec<&'a Node>) {
     }
 }
 
-/// What stands in a resource's metadata.
+/// A text of a resource's metadata.
 pub(super) fn metadata<'a>(root: &'a Node, key: &str) -> Option<&'a str> {
     root.get("metadata")?.text_of(key)
 }
 
-/// Text as it is when it prints well, else quoted: a terminal must not be told what to do by a manifest.
+/// The text, quoted if it has white space or control characters, because a manifest must not control the terminal.
 pub(super) fn printable(text: &str) -> String {
     let plain = !text.is_empty() && text.chars().all(|c| !c.is_control() && !c.is_whitespace());
     if plain {
@@ -150,7 +148,7 @@ pub(super) fn printable(text: &str) -> String {
     }
 }
 
-/// Whether it calls itself a SecretProviderClass.
+/// Whether its kind is SecretProviderClass.
 pub(super) fn is_class(root: &Node) -> bool {
     root.text_of("kind") == Some(KIND)
 }
@@ -158,13 +156,13 @@ pub(super) fn is_class(root: &Node) -> bool {
 /// The data of a Secret.
 ///
 /// # Errors
-/// What of it is no text, without the text.
+/// Which entry is not text; never the value.
 pub(super) fn secret_data(secret: &Node) -> Result<BTreeMap<String, String>, String> {
     let mut data = BTreeMap::new();
     if let Some(node) = secret.get("data") {
         for (key, value) in texts(node, "data")? {
             let name = printable(&key);
-            // Line breaks do not count, as for the API server.
+            // Line breaks are ignored, as in the API server.
             let bytes = STANDARD
                 .decode(value.replace(['\r', '\n'], ""))
                 .map_err(|_| format!("data.{name} is not base64"))?;
@@ -178,13 +176,13 @@ pub(super) fn secret_data(secret: &Node) -> Result<BTreeMap<String, String>, Str
     Ok(data)
 }
 
-/// A mapping of texts, in which nothing is an empty one. The API server takes no other values either.
+/// A mapping of texts; null is an empty text. The API server accepts no other values either.
 pub(super) fn texts(node: &Node, place: &str) -> Result<BTreeMap<String, String>, String> {
     if matches!(node.kind, Kind::Null) {
         return Ok(BTreeMap::new());
     }
     let Kind::Map(entries) = &node.kind else {
-        return Err(format!("{place} is {}, not a mapping", node.kind.name()));
+        return Err(format!("{place}: expected a mapping, found {}", node.kind.name()));
     };
     let entries = entries.iter();
     entries
@@ -192,11 +190,11 @@ pub(super) fn texts(node: &Node, place: &str) -> Result<BTreeMap<String, String>
             (Kind::Text(key), Kind::Text(value)) => Ok((key.clone(), value.clone())),
             (Kind::Text(key), Kind::Null) => Ok((key.clone(), String::new())),
             (Kind::Text(key), other) => Err(format!(
-                "{place}.{} is {}, not text",
+                "{place}.{}: expected text, found {}",
                 printable(key),
                 other.name()
             )),
-            _ => Err(format!("{place} has a key that is no text")),
+            _ => Err(format!("{place}: expected text as key")),
         })
         .collect()
 }
@@ -228,7 +226,7 @@ mod tests {
             (r#"data: {"\x00": "/w=="}"#, r#"data."\0" is not UTF-8"#),
             (
                 r#"stringData: {"a b": []}"#,
-                r#"stringData."a b" is a list, not text"#,
+                r#"stringData."a b": expected text, found a list"#,
             ),
         ] {
             assert_eq!(data_of(secret), Err(message.to_owned()));

@@ -1,4 +1,4 @@
-//! The subcommands, one file or folder each; and what several of them need: manifests, and a request made from them.
+//! The subcommands, one file or directory each, and what they share: manifests and requests made from them.
 
 mod hint;
 mod manifest;
@@ -16,10 +16,10 @@ use crate::config::Command;
 use crate::os::harden::harden_memory;
 use crate::provider::mounter_for;
 
-/// Does what the command line asks for. Whether all is well.
+/// Runs the command. `false` if it ran and found something wrong.
 ///
 /// # Errors
-/// Why it cannot be done.
+/// Why it cannot run.
 pub fn run(
     command: Command,
     input: &mut dyn Read,
@@ -32,7 +32,7 @@ pub fn run(
         }
         Command::Prepare(options) => options.run(output)?,
         Command::Print(text) => {
-            // A reader that has seen enough, as `head`, is no failure.
+            // A reader that stops early, such as `head`, is not an error.
             let _ = output.write_all(text.as_bytes());
         }
         Command::Serve(config) => serve::run(*config)?,

@@ -1,11 +1,11 @@
-//! `prepare-dir`: makes the socket's directory fit for a provider that does not run as root.
+//! `prepare-dir`: makes the socket directory writable for a provider that does not run as root.
 //!
-//! kubelet makes the directory as root's, mode 0755. An init container of the same image, as uid 0 with CHOWN and no
-//! other capability, gives it to a group that may write in it. The owner stays who it is: other providers on the node
-//! that run as root without any capability still own it.
+//! kubelet creates the directory as root with mode 0755. An init container of the same image, as uid 0 with only the
+//! capability CHOWN, changes its group and lets the group write. The owner stays, because other providers on the node
+//! may run as root without capabilities.
 //!
-//! The driver looks through several directories, and a socket in an earlier one hides ours in a later one. What a
-//! provider left behind there, and nobody answers any more, is removed on request.
+//! The driver searches several directories, and a socket in an earlier one hides the provider's own in a later one. Dead
+//! sockets there are removed on request.
 
 use std::fmt;
 use std::fs::{self, Metadata, Permissions};
@@ -18,17 +18,17 @@ use crate::config::PrepareDirOptions;
 use crate::provider::SOCKET_NAME;
 
 impl PrepareDirOptions {
-    /// Prepares everything, a line on `output` for each change.
+    /// Prepares everything, and prints a line for each change.
     ///
     /// # Errors
     /// The first step that failed.
     pub fn run(&self, output: &mut dyn Write) -> io::Result<()> {
         let directory = &self.directory;
-        let metadata = fs::symlink_metadata(directory).map_err(system("look at", directory))?;
+        let metadata = fs::symlink_metadata(directory).map_err(system("inspect", directory))?;
         if !metadata.is_dir() {
             let path = directory.display();
             return Err(io::Error::other(format!(
-                "{path} is no directory; name the one that the provider volume is mounted at",
+                "{path} is not a directory; set --provider-volume to the mount point of the provider volume",
             )));
         }
         if self.group != 0 {
@@ -67,17 +67,17 @@ impl PrepareDirOptions {
 fn remove_dead_socket(path: &Path, output: &mut dyn Write) -> io::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other.map_err(system("look at", path))?,
+        other => other.map_err(system("inspect", path))?,
     };
     if !metadata.file_type().is_socket() {
-        report(output, format_args!("{}: no socket, left alone", path.display()));
+        report(output, format_args!("{}: not a socket, kept", path.display()));
         return Ok(());
     }
     match UnixStream::connect(path) {
         Ok(_) => report(
             output,
             format_args!(
-                "{}: another provider answers there, and the driver may ask it instead; stop it first",
+                "{}: another provider answers there, and the driver may call it instead; stop it first",
                 path.display()
             ),
         ),
@@ -85,22 +85,22 @@ fn remove_dead_socket(path: &Path, output: &mut dyn Write) -> io::Result<()> {
             fs::remove_file(path).map_err(system("remove the dead socket", path))?;
             report(output, format_args!("{}: dead socket removed", path.display()));
         }
-        Err(source) => return Err(system("ask at", path)(source)),
+        Err(source) => return Err(system("connect to", path)(source)),
     }
     Ok(())
 }
 
 fn report(output: &mut dyn Write, line: fmt::Arguments<'_>) {
-    // Nobody may be there to read; the work is done all the same.
+    // The work is done even if standard output is closed.
     let _ = writeln!(output, "{line}");
 }
 
-/// The system's answer to a step, with what was being done, to which path.
+/// Adds the failed step, its path and a remedy to a system error.
 fn system(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> io::Error {
     move |error| {
         let remedy = match error.kind() {
             io::ErrorKind::PermissionDenied => {
-                "; run this as uid 0 with the capability CHOWN, as the owner of the directory"
+                "; run this as the directory's owner, uid 0, with the capability CHOWN"
             }
             _ => "",
         };
@@ -108,7 +108,7 @@ fn system(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> io::Erro
     }
 }
 
-/// A socket is made by a rename: that takes the right to write and to search.
+/// The socket is created by a rename, which needs write and search permission.
 const GROUP_ALL: u32 = 0o070;
 
 #[cfg(test)]
@@ -129,7 +129,7 @@ mod tests {
         let directory = place.path().join("sockets");
         fs::create_dir(&directory).expect("directory");
         fs::set_permissions(&directory, Permissions::from_mode(0o755)).expect("mode");
-        // Root may give it to any group, others to their own.
+        // Root can set any group, other users only their own.
         let group = match fs::metadata(&directory).expect("metadata").gid() {
             0 => 65532,
             own => own,
@@ -155,8 +155,8 @@ mod tests {
         let link = place.path().join("link");
         std::os::unix::fs::symlink(place.path(), &link).expect("link");
         for (directory, words) in [
-            (link, "is no directory"),
-            (place.path().join("none"), "cannot look at"),
+            (link, "is not a directory"),
+            (place.path().join("none"), "cannot inspect"),
         ] {
             let settings = PrepareDirOptions {
                 directory,

@@ -1,4 +1,4 @@
-//! The request that a driver would make, from manifests and flags: for commands that run without one.
+//! Makes the request of a driver from manifests and flags, for commands that run without a driver.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -12,7 +12,7 @@ use crate::config::PodOptions;
 use crate::diagnostic::quoted;
 use crate::yaml::Node;
 
-/// A SecretProviderClass, as far as the driver reads it.
+/// What the driver reads of a SecretProviderClass.
 #[derive(Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(super) struct Class {
@@ -29,8 +29,8 @@ impl Class {
         in_file(path, input, |text| Self::find(text, name))
     }
 
-    /// The class of that name among a manifest's documents; without a name the only one. Those of other providers do
-    /// not count, but where there is no other.
+    /// The class of that name among a manifest's documents; without a name the only one. Classes of other providers
+    /// only count for the error if there is no other class.
     fn find(text: &str, name: Option<&str>) -> Result<Self, String> {
         let (mut found, mut others) = (Vec::new(), Vec::new());
         let documents = Document::split(text).into_iter();
@@ -49,23 +49,23 @@ impl Class {
         let names: Vec<String> = found.iter().map(|class| printable(&class.name)).collect();
         match (found.pop(), others.pop(), name) {
             (Some(class), _, _) if names.len() == 1 => Ok(class),
-            (Some(_), _, Some(name)) => Err(format!("several classes {} in it", quoted(name))),
+            (Some(_), _, Some(name)) => Err(format!("found several classes {}", quoted(name))),
             (Some(_), _, None) => Err(format!(
-                "several classes in it: {}; choose with --class-name",
+                "found several classes: {}; set --class-name",
                 names.join(", ")
             )),
             (None, Some(other), _) => Err(other),
-            (None, None, Some(name)) => Err(format!("no SecretProviderClass {} in it", quoted(name))),
-            (None, None, None) => Err("no SecretProviderClass in it".to_owned()),
+            (None, None, Some(name)) => Err(format!("found no SecretProviderClass {}", quoted(name))),
+            (None, None, None) => Err("found no SecretProviderClass".to_owned()),
         }
     }
 
     fn from_resource(root: &Node) -> Result<Self, String> {
-        let name = metadata(root, "name").ok_or("a SecretProviderClass without metadata.name")?;
+        let name = metadata(root, "name").ok_or("metadata.name of a SecretProviderClass is missing")?;
         let wrong = |problem: &str| format!("{}: {problem}", printable(name));
-        let spec = root.get("spec").ok_or_else(|| wrong("no spec"))?;
+        let spec = root.get("spec").ok_or_else(|| wrong("spec is missing"))?;
         if spec.text_of("provider").is_none() {
-            return Err(wrong(&format!("no spec.provider; write {PROVIDER:?}")));
+            return Err(wrong(&format!("spec.provider is missing; write {PROVIDER:?}")));
         }
         let parameters = spec.get("parameters").map(|node| texts(node, "spec.parameters"));
         Ok(Self {
@@ -78,12 +78,12 @@ impl Class {
         })
     }
 
-    /// The namespace of a pod that mounts it, as far as pod or class name one.
+    /// The namespace of a pod that mounts it, if pod or class name one.
     pub(super) fn namespace_of(&self, pod: &PodOptions) -> Option<String> {
         pod.namespace.clone().or_else(|| self.namespace.clone())
     }
 
-    /// The attributes that driver 1.6 sends of the class and a pod that mounts it.
+    /// The attributes that driver 1.6 sends for the class and a pod that mounts it.
     pub(super) fn attributes(
         mut self,
         pod: &PodOptions,
@@ -99,7 +99,7 @@ impl Class {
         put("csi.storage.k8s.io/serviceAccount.name", &pod.service_account);
         put("csi.storage.k8s.io/ephemeral", "true");
         if let Some(path) = token_file {
-            // The kubelet says when a token ends; it is not looked at by those who can read the token itself.
+            // kubelet sends an expiry, but the one in the token counts if the token can be read.
             let end = "2099-01-01T00:00:00Z";
             let read = |text: &str| Ok(json!({ "token": text.trim(), "expirationTimestamp": end }));
             let token = in_file(path, input, read)?;
@@ -109,13 +109,13 @@ impl Class {
     }
 }
 
-/// What to say of a class of another provider.
+/// The error for a class of another provider.
 fn other_provider(root: &Node) -> Option<String> {
     let provider = root.get("spec")?.text_of("provider")?;
     let name = printable(metadata(root, "name")?);
     (provider != PROVIDER).then(|| {
         format!(
-            "{name}: spec.provider is {}; this one is {PROVIDER:?}",
+            "{name}: expected spec.provider {PROVIDER:?}, found {}",
             quoted(provider)
         )
     })
@@ -137,10 +137,10 @@ fn secret(text: &str) -> Result<BTreeMap<String, String>, String> {
             return secret_data(secret);
         }
     }
-    Err("no Secret in it".to_owned())
+    Err("found no Secret".to_owned())
 }
 
-/// What is read of a file's text, with its name in front of what is wrong.
+/// Reads a file's text; errors begin with the file's name.
 fn in_file<T>(
     path: &Path,
     input: &mut dyn Read,
@@ -168,16 +168,13 @@ mod tests {
         );
         assert_eq!(Class::find(TWO, Some("b")).expect("b").parameters.len(), 0);
         let error = |text: &str, name| Class::find(text, name).expect_err("an error");
-        assert_eq!(
-            error(TWO, None),
-            "several classes in it: a, b; choose with --class-name"
-        );
-        assert_eq!(error(TWO, Some("c")), "no SecretProviderClass \"c\" in it");
+        assert_eq!(error(TWO, None), "found several classes: a, b; set --class-name");
+        assert_eq!(error(TWO, Some("c")), "found no SecretProviderClass \"c\"");
         let listed = format!(
             "kind: List\nitems:\n- {{kind: SecretProviderClass, metadata: {{name: l}}, spec: {{provider: alibabacloud}}}}\n---\n{{{{template}}}}\n---\n{TWO}"
         );
         assert_eq!(Class::find(&listed, Some("l")).expect("in a list").name, "l");
-        assert_eq!(error("kind: Pod\n", None), "no SecretProviderClass in it");
+        assert_eq!(error("kind: Pod\n", None), "found no SecretProviderClass");
         let mixed = format!(
             "kind: SecretProviderClass\nmetadata: {{name: v}}\nspec: {{provider: vault, parameters: {{o: []}}}}\n---\n{TWO}"
         );
@@ -187,21 +184,21 @@ mod tests {
         );
         assert_eq!(
             error(&mixed, Some("v")),
-            "v: spec.provider is \"vault\"; this one is \"alibabacloud\""
+            "v: expected spec.provider \"alibabacloud\", found \"vault\""
         );
         assert_eq!(
             error(
                 "kind: SecretProviderClass\nmetadata: {name: a}\nspec: {provider: aws}\n",
                 None
             ),
-            "a: spec.provider is \"aws\"; this one is \"alibabacloud\""
+            "a: expected spec.provider \"alibabacloud\", found \"aws\""
         );
         assert_eq!(
             error(
                 "kind: SecretProviderClass\nmetadata: {name: a}\nspec: {provider: alibabacloud, parameters: {o: []}}\n",
                 None
             ),
-            "a: spec.parameters.o is a list, not text"
+            "a: spec.parameters.o: expected text, found a list"
         );
     }
 
@@ -240,6 +237,6 @@ mod tests {
             secret("kind: Secret\ndata: {k: '*'}\n"),
             Err("data.k is not base64".to_owned())
         );
-        assert_eq!(secret("kind: Pod\n"), Err("no Secret in it".to_owned()));
+        assert_eq!(secret("kind: Pod\n"), Err("found no Secret".to_owned()));
     }
 }

@@ -13,7 +13,7 @@ use crate::os::harden::harden;
 use crate::provider::{self, StartError};
 use crate::sync::Cancellation;
 
-/// Serves until a signal says otherwise.
+/// Serves until a signal arrives.
 pub(super) fn run(config: Config) -> Result<(), StartError> {
     Logger::install(Arc::new(SystemClock), config.verbosity, config.log_format);
     harden()?;

@@ -1,5 +1,5 @@
-//! `whoami`: which identity a Mount would have, tried out: the source, what STS says of it, the endpoints, and what
-//! is missing. With the flags and the environment of the provider itself; no value is read.
+//! `whoami`: tests the identity that a mount would use, with the provider's flags and environment. Prints the source,
+//! the caller according to STS, the endpoints, and what is missing. Reads no secret.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -14,14 +14,14 @@ use crate::params::{self, Input, Plan};
 use crate::policy::{PolicyFile, Verdict};
 use crate::secret::Secret;
 
-/// How long the whole of it may wait for each answer.
+/// Timeout of each answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 impl WhoAmIOptions {
-    /// Tries the identity, and prints what comes of it. `Ok(false)` if there is none.
+    /// Tests the identity, and prints the result. `Ok(false)` if something is missing or denied.
     ///
     /// # Errors
-    /// The output takes no more.
+    /// The output cannot be written.
     pub fn run(&self, mounter: &Mounter, input: &mut dyn Read, output: &mut dyn Write) -> io::Result<bool> {
         let plan = match self.plan(input) {
             Ok(plan) => plan,
@@ -65,7 +65,7 @@ impl WhoAmIOptions {
         }
         answer.line("STS", format_args!("{sts} ({why})"))?;
         let region = match mounter.region.resolve() {
-            Ok(region) => format!("{region} (of classes that name none)"),
+            Ok(region) => format!("{region} (for classes that name none)"),
             Err(problem) => format!("unknown: {problem}; set --region, or parameters.region in each class"),
         };
         answer.line("region", region)?;
@@ -81,7 +81,7 @@ impl WhoAmIOptions {
         Ok(answer.is_well)
     }
 
-    /// The Mount that a pod would make of the class, or one that asks for nothing of its own.
+    /// The plan of a mount of the class; without a class, of one with the provider's own identity.
     fn plan(&self, input: &mut dyn Read) -> Result<Plan, String> {
         let mut class = Class::default();
         if let Some(path) = &self.class {
@@ -101,7 +101,7 @@ impl WhoAmIOptions {
     }
 }
 
-/// What is printed, line by line.
+/// Prints the answer line by line.
 struct Answer<'a> {
     mounter: &'a Mounter,
     plan: &'a Plan,
@@ -119,7 +119,7 @@ impl Answer<'_> {
         self.line(label, text)
     }
 
-    /// What STS says of an identity.
+    /// Prints an identity, and its caller according to STS.
     fn identity(&mut self, whom: &ResolvedIdentity) -> io::Result<()> {
         self.line("source", whom.source)?;
         if let Some(session) = &whom.session {
@@ -147,7 +147,7 @@ impl Answer<'_> {
         }
     }
 
-    /// The access policy, where no class asks it anything.
+    /// Prints the access policy of a provider without a class to check.
     fn policy(&mut self) -> io::Result<()> {
         let Some(file) = &self.mounter.policy else {
             return Ok(());
@@ -155,13 +155,16 @@ impl Answer<'_> {
         match file.current() {
             Ok(policy) => {
                 let (file, rules) = (file.path().display(), policy.rules.len());
-                self.line("policy", format_args!("{file}: {rules} rules; --class asks them"))
+                self.line(
+                    "policy",
+                    format_args!("{file}: {rules} rules; set --class to check them"),
+                )
             }
             Err(problem) => self.problem("policy", problem),
         }
     }
 
-    /// What the access policy says of each object; nothing where it is not asked, or cannot be.
+    /// The access policy's verdict on each object; empty if it does not apply or cannot be read.
     fn verdicts(&mut self, base: Option<&ResolvedIdentity>) -> io::Result<Vec<Verdict>> {
         let (mounter, plan) = (self.mounter, self.plan);
         let Some(file) = mounter.policy.as_deref().map(PolicyFile::path) else {
@@ -169,7 +172,7 @@ impl Answer<'_> {
         };
         let file = file.display();
         if plan.pod.namespace.is_empty() {
-            let why = "it is about pods; name one by --namespace and --service-account";
+            let why = "it depends on the pod; set --namespace and --service-account";
             self.problem("policy", format_args!("{file}: unknown: {why}"))?;
             return Ok(Vec::new());
         }
@@ -190,7 +193,7 @@ impl Answer<'_> {
         }
     }
 
-    /// Where each object would be read, as whom, and whether the access policy lets it.
+    /// Prints each object's endpoint, role and verdict.
     fn objects(&mut self, base: Option<&ResolvedIdentity>, verdicts: &[Verdict]) -> io::Result<()> {
         let (mounter, plan) = (self.mounter, self.plan);
         let chain = &mounter.chain;

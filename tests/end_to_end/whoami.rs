@@ -149,13 +149,10 @@ fn one_class_of_several() {
     let manifest = format!("--class={}", manifest.display());
     let (is_well, text) = whoami(&cloud, &[&manifest], &[]);
     assert!(!is_well, "{text}");
-    assert_lines(
-        &text,
-        &["several classes in it: web, jobs; choose with --class-name\n"],
-    );
+    assert_lines(&text, &["found several classes: web, jobs; set --class-name\n"]);
     let (is_well, text) = whoami(&cloud, &[&manifest, "--class-name=none"], &[]);
     assert!(!is_well, "{text}");
-    assert_lines(&text, &["no SecretProviderClass \"none\" in it"]);
+    assert_lines(&text, &["found no SecretProviderClass \"none\""]);
     let (is_well, text) = whoami(&cloud, &[&manifest, "--class-name=jobs"], &[]);
     assert!(is_well && !text.contains("\"one\""), "{text}");
     assert_lines(&text, &["item 1 \"two\" (kms): http"]);
@@ -216,7 +213,7 @@ fn under_an_access_policy() {
 
     let (is_well, text) = whoami(&cloud, &[&policy], &[]);
     assert!(is_well, "{text}");
-    assert_lines(&text, &["policy.yaml: 1 rules; --class asks them\n"]);
+    assert_lines(&text, &["policy.yaml: 1 rules; set --class to check them\n"]);
     for arguments in [
         &["--access-policy=/does/not/exist"][..],
         &["--access-policy=/does/not/exist", &class],

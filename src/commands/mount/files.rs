@@ -1,5 +1,5 @@
-//! Files as the driver lays them out: real files in a directory of their own, `..data` pointing at it, and a symbolic
-//! link for each first path component. An update swaps `..data` by a rename.
+//! The driver's file layout: files in a new directory, a symbolic link `..data` to it, and a symbolic link for each first
+//! path component. An update replaces `..data` by a rename.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::entropy::Entropy;
 use crate::grpc::proto::{File, MountResponse};
 
-/// The name of a directory of files: `..2026_05_04_03_02_01.` and something random.
+/// The name of a directory of files: `..2026_05_04_03_02_01.` and a random number.
 pub(super) fn stamp(now: Timestamp, entropy: &dyn Entropy) -> String {
     let mut random = [0; 4];
     entropy.fill(&mut random);
@@ -23,8 +23,7 @@ pub(super) fn stamp(now: Timestamp, entropy: &dyn Entropy) -> String {
     )
 }
 
-/// Makes `target` hold exactly the files of a response, all at once. What else is there stays, but for links of an
-/// earlier mount.
+/// Writes the files of a response to `target` in one step. Files of an earlier mount go, all others stay.
 pub(super) fn write(target: &Path, response: &MountResponse, stamp: &str) -> io::Result<()> {
     for File { path, mode, .. } in &response.files {
         let broken = path_rule(path).map(|rule| format!("the path {path:?}: {rule}"));
@@ -37,19 +36,19 @@ pub(super) fn write(target: &Path, response: &MountResponse, stamp: &str) -> io:
     let fresh = target.join(stamp);
     let outcome = fill(&fresh, response).and_then(|()| swap(target, stamp, response));
     if outcome.is_err() {
-        // What was there before is untouched; what is new goes.
+        // The earlier files are untouched; the new ones go.
         let _ = fs::remove_dir_all(&fresh);
     }
     outcome
 }
 
-/// A mode that the driver takes.
+/// A mode that the driver accepts.
 fn driver_mode(mode: i32) -> Option<u32> {
     u32::try_from(mode).ok().filter(|mode| *mode <= 0o777)
 }
 
 fn fill(fresh: &Path, response: &MountResponse) -> io::Result<()> {
-    // Nobody else looks in until everything is there.
+    // Closed to other users until everything is written.
     DirBuilder::new().mode(0o700).create(fresh)?;
     for file in &response.files {
         let path = fresh.join(&file.path);
@@ -79,7 +78,7 @@ fn swap(target: &Path, stamp: &str, response: &MountResponse) -> io::Result<()> 
         match fs::symlink_metadata(&link) {
             Ok(_) if is_ours(&link) => {}
             Ok(_) => {
-                let text = format!("{name} is there already, and not of an earlier mount");
+                let text = format!("{name} exists already and is not from an earlier mount; remove it");
                 return Err(io::Error::other(text));
             }
             Err(_) => symlink(Path::new(DATA).join(name), &link)?,
@@ -111,12 +110,12 @@ fn is_ours(path: &Path) -> bool {
     fs::read_link(path).is_ok_and(|to| to.starts_with(DATA))
 }
 
-/// Whether it is the name of a directory of files, and nothing more.
+/// Whether it names a directory of files, without further path components.
 fn is_stamp(path: &Path) -> bool {
     path.components().count() == 1 && path.to_string_lossy().starts_with("..2")
 }
 
-/// The rule of the driver that a file's path breaks.
+/// The driver's rule that a path breaks.
 fn path_rule(path: &str) -> Option<&'static str> {
     let any = |breaks: fn(&str) -> bool| path.split('/').any(breaks);
     let rules = [
@@ -130,7 +129,7 @@ fn path_rule(path: &str) -> Option<&'static str> {
             any(|part| part.len() > 255),
             "a name in it has more than 255 bytes",
         ),
-        (any(|part| matches!(part, "" | ".")), "it is not clean"),
+        (any(|part| matches!(part, "" | ".")), "it is not normalized"),
     ];
     let mut broken = rules.into_iter().filter(|(is_broken, _)| *is_broken);
     broken.next().map(|(_, rule)| rule)
@@ -198,7 +197,7 @@ mod tests {
             write(directory.path(), &response(&[("a", 0o644, "1")]), "..2026_1").expect_err("in the way");
         assert_eq!(
             error.to_string(),
-            "a is there already, and not of an earlier mount"
+            "a exists already and is not from an earlier mount; remove it"
         );
         assert_eq!(fs::read_dir(directory.path()).expect("target").count(), 1);
     }

@@ -1,5 +1,5 @@
-//! `mount`: one Mount without Kubernetes, with the code that serves the driver. A SecretProviderClass and the pod's
-//! side of the request come from files and flags; the files are written as the driver writes them.
+//! `mount`: one mount without Kubernetes, with the code that serves the driver. The SecretProviderClass and the pod's
+//! part of the request come from files and flags. Files are written as the driver writes them.
 
 mod files;
 mod stderr_logger;
@@ -24,10 +24,10 @@ use crate::provider::mounter_for;
 use crate::sync::{CallContext, Cancellation};
 
 impl MountOptions {
-    /// Mounts once. Tells each file with its mode, size and version; never what it holds.
+    /// Mounts once. Prints each file's mode, size and version, never its content.
     ///
     /// # Errors
-    /// The first thing that stands in the way. The target is as it was then.
+    /// The first failure; the target is unchanged then.
     pub fn run(self, input: &mut dyn Read, output: &mut dyn Write) -> Result<(), String> {
         let config = &self.config;
         if config.verbosity > 0 {
@@ -52,7 +52,7 @@ impl MountOptions {
             as_in_an_event(&status, &namespace, &self.pod.name) + &hint.unwrap_or_default()
         })?;
         let response = MountResponse::decode(answer.expose());
-        let response = Wiped(response.map_err(|error| format!("the provider's answer is broken: {error}"))?);
+        let response = Wiped(response.map_err(|error| format!("cannot decode the response: {error}"))?);
         let stamp = files::stamp(SystemClock.wall(), &SystemEntropy::new());
         files::write(&self.target, &response.0, &stamp)
             .map_err(|error| format!("cannot write below {}: {error}", self.target.display()))?;
@@ -72,7 +72,7 @@ impl MountOptions {
         })
     }
 
-    /// What to look at among the flags if nobody may read.
+    /// Which flags to check if authentication fails.
     fn hint(&self, request: &MountRequest) -> Option<String> {
         let input = Input {
             attributes: &request.attributes,
@@ -85,7 +85,7 @@ impl MountOptions {
     }
 }
 
-/// A response whose contents are wiped when it is no longer needed.
+/// A response whose contents are wiped when it is dropped.
 struct Wiped(MountResponse);
 
 impl Drop for Wiped {
@@ -97,7 +97,7 @@ impl Drop for Wiped {
 }
 
 fn report(response: &MountResponse, output: &mut dyn Write) {
-    // A reader that has seen enough, as `head`, is no failure.
+    // A reader that stops early, such as `head`, is not an error.
     for file in &response.files {
         let (path, mode, bytes) = (&file.path, file.mode, file.contents.len());
         let _ = writeln!(output, "file {path} mode {mode:04o} bytes {bytes}");
@@ -107,7 +107,7 @@ fn report(response: &MountResponse, output: &mut dyn Write) {
     }
 }
 
-/// A refusal in the words of the pod's events.
+/// An error as in pod events.
 fn as_in_an_event(status: &Status, namespace: &str, pod: &str) -> String {
     let code = go_name(status.code.name());
     let message = &status.message;
@@ -117,7 +117,7 @@ fn as_in_an_event(status: &Status, namespace: &str, pod: &str) -> String {
     )
 }
 
-/// `NOT_FOUND` as grpc-go, and with it a pod's event, writes it: `NotFound`.
+/// `NOT_FOUND` as grpc-go and pod events write it: `NotFound`.
 fn go_name(name: &str) -> String {
     name.split('_')
         .map(|word| {
@@ -127,7 +127,7 @@ fn go_name(name: &str) -> String {
         .collect()
 }
 
-/// How long kubelet waits for a volume.
+/// kubelet's timeout for a volume.
 const CALL: Duration = Duration::from_secs(120);
 
 #[cfg(test)]

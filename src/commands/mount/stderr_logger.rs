@@ -1,11 +1,11 @@
-//! Warnings for whoever watches a terminal: the text, without time and module. Errors are not repeated here; they
-//! end the command and are told then.
+//! Prints warnings to a terminal, without time and module. Errors are left out, because the command prints them when it
+//! ends.
 
 use std::io::Write as _;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// Makes this the process's log. A log that is installed already stays.
+/// Installs this logger, unless the process already has one.
 pub(super) fn install() {
     if log::set_boxed_logger(Box::new(Remarks)).is_ok() {
         log::set_max_level(LevelFilter::Warn);
@@ -21,7 +21,7 @@ impl Log for Remarks {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            // Nobody to tell is no reason to stop.
+            // A closed standard error must not stop the command.
             let _ = writeln!(std::io::stderr(), "warning: {}", record.args());
         }
     }

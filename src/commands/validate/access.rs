@@ -1,5 +1,5 @@
-//! The access policy, asked beforehand: for each class, and each kind of pods that mounts it, the rule that permits each
-//! object, or what is missing, in the words of the Mount.
+//! Checks the access policy in advance: for each class and each kind of pods that mounts it, the rule that permits each
+//! object, or what is missing, with the message of a mount.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,19 @@ use crate::limits;
 use crate::params::{self, Input, Plan, Pod, Problems};
 use crate::policy::{self, Decision, Policy, Principal, Question, REMEDY};
 
-/// The policy, and who mounts what.
+/// The policy, and which pods mount which class.
 pub(crate) struct Checker<'a> {
     settings: &'a PolicyCheck,
     policy: Policy,
-    /// By namespace and class; then by how it is mounted, with the name of the first that does it so.
+    /// By namespace and class, then by how it is mounted; with the first pod's name.
     users: BTreeMap<(String, String), BTreeMap<Mount, String>>,
 }
 
 impl<'a> Checker<'a> {
-    /// Reads the policy, and takes note of the pods in all files. Of what cannot be parsed the check of that file will
-    /// tell.
+    /// Reads the policy, and collects the pods of all files. The check of each file reports what cannot be parsed.
     ///
     /// # Errors
-    /// The policy cannot be read, or is none.
+    /// The policy cannot be read, or is invalid.
     pub(super) fn new(
         settings: &'a PolicyCheck,
         files: impl Iterator<Item = &'a String>,
@@ -52,7 +51,7 @@ impl<'a> Checker<'a> {
         named.unwrap_or(&self.settings.namespace).to_owned()
     }
 
-    /// Judges a class for everybody who mounts it: with its own parameters, but for those that a pod's volume gives.
+    /// Judges a class for each kind of pods that mounts it, with its parameters and those that a pod's volume overrides.
     pub(super) fn judge(&self, class: &mut Class, parameters: &BTreeMap<&str, &str>, mut own: Plan) {
         let key = (self.namespace(&class.namespace), class.name.clone());
         let unnamed = Mount {
@@ -64,13 +63,13 @@ impl<'a> Checker<'a> {
         let at = class.at();
         let subject = format!("access policy {}", self.settings.policy.display());
         for (mount, name) in users.iter().take(limits::PROBLEMS) {
-            let mounted = format!("as {} mounts it", quoted(name));
+            let mounted = format!("mounted by {}", quoted(name));
             let mut merged = (!mount.overrides.is_empty()).then(|| mount.plan(parameters));
             let (plan, subject) = match merged {
                 None => (&mut own, subject.clone()),
                 Some(Ok(ref mut plan)) => (plan, format!("{subject}, {mounted}")),
                 Some(Err(problems)) => {
-                    let remedy = "mend the volumeAttributes of its volume";
+                    let remedy = "correct the volumeAttributes of its volume";
                     class.error(at, &mounted, &problems.to_string(), remedy);
                     continue;
                 }
@@ -97,7 +96,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// What the policy says, and what is wrong with that.
+    /// The policy's decision, and the error if it does not permit.
     fn ask(
         &self,
         plan: &Plan,
@@ -114,8 +113,8 @@ impl<'a> Checker<'a> {
             Decision::Exempt => ("exempt", None),
             Decision::Permitted => ("permitted", None),
             Decision::RegionNeeded => {
-                let text = "some objects are permitted in some regions only, and theirs is not known";
-                let remedy = "give the provider's by --region, or write it in the class";
+                let text = "some objects are permitted only in some regions, and their region is unknown";
+                let remedy = "set --region to the provider's, or write region in the class";
                 ("unknown", Some((text.to_owned(), remedy)))
             }
             Decision::Denied(denied) => ("denied", Some((denied, REMEDY))),
@@ -145,7 +144,7 @@ impl<'a> Checker<'a> {
 }
 
 impl Mount {
-    /// What the driver asks for: the class's parameters, with the volume's own in their place.
+    /// The plan of the class's parameters, overridden by the volume's, as in the driver.
     fn plan(&self, parameters: &BTreeMap<&str, &str>) -> Result<Plan, Problems> {
         let mut attributes = parameters.clone();
         attributes.extend(self.overrides.iter().map(|(key, value)| (&**key, &**value)));

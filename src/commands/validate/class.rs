@@ -1,5 +1,5 @@
-//! One SecretProviderClass: its parameters read by the code that mounts, its `secretObjects` held against the files,
-//! and every place translated into the file's own lines and columns.
+//! Checks one SecretProviderClass: reads its parameters with the code that mounts them, compares `secretObjects` with the
+//! files, and translates positions to lines and columns of the file.
 
 use super::access::Checker;
 use super::parameters::{Parameters, STRICT};
@@ -12,7 +12,7 @@ use crate::yaml::{self, Kind, Node};
 
 const GROUP: &str = "secrets-store.csi.x-k8s.io/";
 
-/// What comes of a resource; nothing if it is no class for this provider.
+/// The result for a resource; `None` if it is not a class for this provider.
 pub(super) fn examined(document: Document<'_>, root: &Node, policy: Option<&Checker<'_>>) -> Option<Class> {
     let mut class = Class::new(root);
     match is_ours(root) {
@@ -26,7 +26,7 @@ pub(super) fn examined(document: Document<'_>, root: &Node, policy: Option<&Chec
 /// Whether it is a class for this provider.
 ///
 /// # Errors
-/// It is a class that no provider will take: why, and what to write.
+/// Why no provider accepts the class, and what to write.
 fn is_ours(root: &Node) -> Result<bool, (String, &'static str)> {
     let broken = |text: &str, remedy| Err((text.to_owned(), remedy));
     if !is_class(root) {
@@ -51,7 +51,7 @@ fn is_ours(root: &Node) -> Result<bool, (String, &'static str)> {
         Some("alibabacloud") => Ok(true),
         None | Some("") => broken("spec.provider is missing", "write provider: alibabacloud"),
         Some(name) if nearest(name, &["alibabacloud"]).is_some() => {
-            let text = format!("no provider is called {}", quoted(name));
+            let text = format!("unknown provider {}", quoted(name));
             broken(&text, "did you mean alibabacloud?")
         }
         Some(_) => Ok(false),
@@ -63,7 +63,7 @@ fn check(class: &mut Class, document: Document<'_>, root: &Node, policy: Option<
     let parameters = Parameters::read(document, root, class);
     let input = Input {
         attributes: &parameters.attributes(),
-        // What the driver sends when no pod asks for another mode: 0644.
+        // The driver's default mode, 0644.
         permission: "420",
     };
     let (plan, warnings) = examine(&input, &STRICT);

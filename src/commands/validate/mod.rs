@@ -1,6 +1,6 @@
-//! `validate`: SecretProviderClass manifests checked with the code that mounts them, without cluster or cloud.
+//! `validate`: checks SecretProviderClass manifests with the code that mounts them, without a cluster or cloud.
 //!
-//! Pure but for [`ValidateOptions::run`], which reads the files and prints. `docs/validate.md` is for its users.
+//! Only [`ValidateOptions::run`] reads files and prints. `docs/validate.md` is for its users.
 
 mod access;
 mod class;
@@ -40,7 +40,7 @@ pub(crate) fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) ->
             Ok(root) => root,
             Err(error) => {
                 let remedy = if document.text.contains("{{") {
-                    "if this is a template, render it first, for instance with helm template"
+                    "render templates first, for example with helm template"
                 } else {
                     &error.remedy
                 };
@@ -56,7 +56,7 @@ pub(crate) fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) ->
             lines = lines.saturating_add(class.lines());
             if lines > limits::MANIFEST_LINES {
                 let most = limits::MANIFEST_LINES;
-                let text = format!("more than {most} files and findings; from here on nothing is checked");
+                let text = format!("more than {most} files and findings; the rest is not checked");
                 report.error(resource.at, &text, "split the file");
                 return report;
             }
@@ -67,17 +67,17 @@ pub(crate) fn examine(source: &str, text: &str, policy: Option<&Checker<'_>>) ->
     report
 }
 
-/// The place of what is wrong with a whole file.
+/// The position of errors about a whole file.
 const BEGIN: Position = Position { line: 1, column: 1 };
 
 impl ValidateOptions {
-    /// Checks everything and prints to `output`. Whether all is well.
+    /// Checks everything and prints to `output`. `false` if there are errors.
     ///
     /// # Errors
     /// The output cannot be written.
     pub fn run(&self, input: &mut dyn Read, output: &mut dyn Write) -> io::Result<bool> {
         let mut reports = Vec::with_capacity(self.sources.len());
-        // All first: a pod may stand in another file than its class, and a pipe is read once.
+        // All first: a pod may be in another file than its class, and a pipe can be read only once.
         let texts = self.sources.iter().map(|source| manifest::read(source, input));
         let texts: Vec<io::Result<String>> = texts.collect();
         let mut policy = None;

@@ -1,7 +1,7 @@
-//! What the official provider (v0.6.0) would do with the same class, as far as it is something else.
+//! Differences from the official provider (v0.6.0) for the same class.
 //!
-//! A note says what differs there and why; it is no error. The rules are those observed in the official provider;
-//! `docs/compatibility.md` lists them, and what of them only shows once there are values.
+//! A note is not an error. The rules were observed in the official provider; `docs/compatibility.md` lists them, and
+//! those that depend on values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::limits;
 use crate::params::{Place, Problem};
 use crate::yaml::{Kind, Node};
 
-/// Keys of ours that the official provider does not know, and what is missing there.
+/// Keys that the official provider does not know, and what it does without them.
 const NEW_KEYS: [(&str, &str); 4] = [
     ("objectEncoding", "the value is written as it is stored"),
     ("filePermission", "the file has the driver's mode"),
@@ -21,7 +21,7 @@ const NEW_KEYS: [(&str, &str); 4] = [
     ("crossAccountExternalId", "no external id is sent"),
 ];
 
-/// How errors of the reader of `objects` begin where the official provider has none.
+/// Prefixes of errors in `objects` that are none in the official provider.
 const READABLE: [(&str, &str); 3] = [
     (
         "a second document",
@@ -44,7 +44,7 @@ const OBJECT_TEXTS: [&str; 7] = [
     "crossAccountRoleArn",
 ];
 
-/// Every difference that shows without values. `items` are those of `objects`, or why they cannot be read.
+/// Every difference that does not depend on values. `items` are those of `objects`, or why they cannot be read.
 pub(super) fn notes(parameters: &BTreeMap<&str, &str>, items: Result<&[Node], &str>) -> Vec<Problem> {
     let parameter = |name: &str| parameters.get(name).copied().filter(|text| !text.is_empty());
     let mut notes = Notes {
@@ -54,15 +54,15 @@ pub(super) fn notes(parameters: &BTreeMap<&str, &str>, items: Result<&[Node], &s
     };
     let mut add = |name, text: &str| notes.list.push(Problem::new(&Place::parameter(name), text, ""));
     if parameter("region").is_none() {
-        let there = "the official provider asks cn-hangzhou unless its --region says otherwise";
-        let here = "here --region counts, else the node's own region";
+        let there = "the official provider uses cn-hangzhou unless its --region is set";
+        let here = "here --region is used, else the node's region";
         add("region", &format!("without it {there}; {here}"));
     }
     if let Some(text) = parameter("usePodServiceAccountToken")
         && text != "true"
         && is_any(text, &["true", "yes", "on", "1"])
     {
-        let there = "no to the official provider, whose own identity then reads; here it means yes";
+        let there = "no to the official provider, which then uses its own identity; here it means yes";
         add(
             "usePodServiceAccountToken",
             &format!("{} means {there}", quoted(text)),
@@ -73,7 +73,7 @@ pub(super) fn notes(parameters: &BTreeMap<&str, &str>, items: Result<&[Node], &s
         add("filePermission", text);
     }
     if notes.translation.chars().count() == 1 && notes.translation.len() > 1 {
-        let text = "the official provider refuses it: only one-byte characters are taken";
+        let text = "the official provider refuses it: it accepts only one-byte characters";
         add("pathTranslation", text);
     }
     match items {
@@ -92,7 +92,7 @@ fn is_any(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// What there is to say, and what the official provider has mounted so far.
+/// The notes, and what the official provider has mounted so far.
 #[derive(Default)]
 struct Notes<'a> {
     list: Vec<Problem>,
@@ -100,7 +100,7 @@ struct Notes<'a> {
     translation: &'a str,
     keys: BTreeSet<String>,
     paths: BTreeSet<String>,
-    /// Of the first KMS object, by the role that reads it.
+    /// The first KMS object's endpoint, by role.
     endpoints: BTreeMap<String, String>,
 }
 
@@ -108,7 +108,7 @@ struct Notes<'a> {
 struct Reading<'a> {
     node: &'a Node,
     item: Place,
-    /// What stands before a field's name in messages: empty, or `jmesPath[2].`.
+    /// Prefix of a field's name in messages: empty, or `jmesPath[2].`.
     prefix: String,
 }
 
@@ -133,7 +133,7 @@ impl<'a> Reading<'a> {
         self.item.field(format!("{}{field}", self.prefix), at)
     }
 
-    /// The first key that stands there in a second spelling.
+    /// The first key that repeats another in a different case.
     fn spelt_twice(&self) -> Option<&'a Node> {
         let mut seen = BTreeSet::new();
         let mut keys = self.node.entries().iter().map(|(key, _)| key);
@@ -188,8 +188,7 @@ impl Notes<'_> {
         }
         if let Some(key) = item.spelt_twice() {
             let place = item.item.field(key.as_text().unwrap_or_default(), key.at);
-            let text =
-                "of a key in two spellings the official provider takes the last in the order of their bytes";
+            let text = "of a key in two spellings, the official provider uses the last in byte order";
             self.add(&place, text, "");
         }
         let name = item.text("objectName");
@@ -203,7 +202,7 @@ impl Notes<'_> {
         item.item = Place::item(number, Some(name.to_owned()));
         self.object(&item, name);
         if !item.text("jmesPath").is_empty() {
-            self.field(&item, "jmesPath", "refuses it: a list is due");
+            self.field(&item, "jmesPath", "refuses it: expected a list, found text");
         }
         let parts = item.node("jmesPath").map_or(&[][..], Node::items);
         for (index, node) in (1..).zip(parts) {
@@ -227,7 +226,7 @@ impl Notes<'_> {
         let asked = self.region.unwrap_or("the default one");
         let region = object.text("region");
         if !region.is_empty() && Some(region) != self.region {
-            let does = format!("ignores it and asks the class's region, {asked}");
+            let does = format!("ignores it and uses the class's region, {asked}");
             self.field(object, "region", does);
         }
         let arn = name
@@ -235,7 +234,7 @@ impl Notes<'_> {
             .map(|rest| rest.split(':').nth(1).unwrap_or_default());
         if let Some(region) = arn.filter(|region| Some(*region) != self.region) {
             let region = quoted(region);
-            let does = format!("ignores the ARN's region {region} and asks the class's, {asked}");
+            let does = format!("ignores the ARN's region {region} and uses the class's, {asked}");
             self.field(object, "objectName", does);
         }
         let service = match object.text("objectType") {
@@ -258,9 +257,9 @@ impl Notes<'_> {
         let climbs = path.split('/').any(|part| part == "..");
         if !climbs && looks_like_climbing(&path) {
             let does = if self.translation == "/" && path.starts_with('/') {
-                "refuses it for its leading slash"
+                "refuses it because of its leading slash"
             } else {
-                "refuses it: a part of two characters is taken for \"..\""
+                "refuses it: it reads any two-character component as \"..\""
             };
             self.field(object, object.path_field(), does);
         }
@@ -287,7 +286,7 @@ impl Notes<'_> {
                 "" => "the region's own endpoint",
                 first => first,
             };
-            let does = format!("asks {first}: the first KMS object's endpoint serves all of the class");
+            let does = format!("uses {first}: the first KMS object's endpoint applies to the whole class");
             self.field(object, "kmsEndpoint", does);
         }
     }
@@ -309,7 +308,7 @@ impl Notes<'_> {
             .iter()
             .any(|word| expression.contains(word))
         {
-            let does = "takes keys in random order; here they are in the order of their bytes";
+            let does = "returns keys in random order; here they are in byte order";
             self.field(part, "path", does);
         }
         if Expression::parse(expression).is_ok_and(|it| it.is_constant()) {
@@ -319,7 +318,7 @@ impl Notes<'_> {
         self.file(part, vec![format!("jmes:{alias}")], part.path(self.translation));
     }
 
-    /// A file that is mounted, after those before it.
+    /// Adds a mounted file, in order.
     fn file(&mut self, reading: &Reading<'_>, keys: Vec<String>, path: String) {
         let refused = keys.iter().any(|key| self.keys.contains(key));
         self.keys.extend(keys);
@@ -327,7 +326,7 @@ impl Notes<'_> {
             (true, false) => self.field(reading, reading.path_field(), "refuses it as a duplicate"),
             (false, true) => {
                 let does = format!(
-                    "mounts it: of the files {} the last one wins, silently",
+                    "mounts it: the last of the files {} wins, without a warning",
                     quoted(&path)
                 );
                 self.field(reading, reading.path_field(), does);
@@ -337,16 +336,16 @@ impl Notes<'_> {
         self.paths.insert(path);
     }
 
-    /// Texts without quotes that mean something else there, and keys that mean nothing.
+    /// Unquoted texts that the official provider reads differently, and keys that it ignores.
     fn fields(&mut self, reading: &Reading<'_>, texts: &[&str]) {
         for field in texts {
             let Some(node) = reading.node(field) else { continue };
             let written = node.as_text().unwrap_or_default();
             if let Some(kind) = not_text(node).filter(|_| !survives(written)) {
                 let text = format!(
-                    "without quotes this is {kind} to the official provider, which reads another text; here it is read as written"
+                    "without quotes, the official provider reads this as {kind} and changes the text; here it is used as written"
                 );
-                let remedy = format!("write what you mean in quotes, such as {field}: {written:?}");
+                let remedy = format!("write the value in quotes: {field}: {written:?}");
                 self.add(&reading.place(field), text, remedy);
             }
         }
@@ -358,7 +357,7 @@ impl Notes<'_> {
     }
 }
 
-/// The official provider's check of a path: its dots stand for any character but a line feed.
+/// The official provider's check of a path: its dots match any character except a line feed.
 fn looks_like_climbing(path: &str) -> bool {
     let path: Vec<char> = path.chars().collect();
     let any = |c: &char| *c != '\n';

@@ -1,4 +1,4 @@
-//! The parameters of a SecretProviderClass as its manifest writes them, and where each of them stands in the file.
+//! The parameters of a SecretProviderClass as written, and their positions in the file.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use crate::diagnostic::{Position, quoted};
 use crate::params::{Options, UnknownKeys};
 use crate::yaml::{Kind, Node};
 
-/// As the provider reads them whose author wants to know of every mistake.
+/// Reports every mistake, including unknown keys.
 pub(super) const STRICT: Options = Options {
     unknown_keys: UnknownKeys::Error,
 };
 
-/// The parameters of a class, as far as they are text, and where they stand.
+/// The text parameters of a class, and their positions.
 pub(super) struct Parameters<'a> {
     document: Document<'a>,
     /// Where they begin, or the class if there are none.
     pub(super) at: Position,
-    /// Whether `objects` is there and no text, which is told already.
+    /// Whether `objects` is not text, which is reported already.
     pub(super) unreadable_objects: bool,
-    /// Text, value and place of the key.
+    /// Text, value and position of the key.
     texts: BTreeMap<&'a str, (&'a str, &'a Node, Position)>,
 }
 
@@ -38,19 +38,18 @@ impl<'a> Parameters<'a> {
         if let Some(node) = node
             && matches!(node.kind, Kind::Text(_) | Kind::List(_))
         {
-            let text = format!("a mapping is due, not {}", node.kind.name());
+            let text = format!("expected a mapping, found {}", node.kind.name());
             let remedy = "write \"objects: |\" below it";
             class.error(parameters.at, "parameters", &text, remedy);
         }
         for (key, value) in node.map_or(&[][..], Node::entries) {
             let Some(name) = key.as_text() else { continue };
-            let (what, remedy) = match &value.kind {
+            let (found, remedy) = match &value.kind {
                 Kind::Null => continue,
                 Kind::Text(text) => {
                     parameters.texts.insert(name, (text, value, key.at));
                     let Some(kind) = not_text(value) else { continue };
-                    let what = format!("{kind} to Kubernetes, which takes text only");
-                    (what, format!("write {name}: {text:?}"))
+                    (kind, format!("write {name}: {text:?}"))
                 }
                 other => {
                     parameters.unreadable_objects |= name == "objects";
@@ -58,16 +57,14 @@ impl<'a> Parameters<'a> {
                         "objects" => "write \"objects: |\" and the list below it, indented",
                         _ => "write one text",
                     };
-                    let what = format!("{}, and Kubernetes takes text only", other.name());
-                    (what, remedy.to_owned())
+                    (other.name(), remedy.to_owned())
                 }
             };
-            class.error(value.at, name, &format!("this is {what}"), &remedy);
+            class.error(value.at, name, &format!("expected text, found {found}"), &remedy);
         }
         parameters
     }
 
-    /// By their names.
     pub(super) fn texts(&self) -> BTreeMap<&'a str, &'a str> {
         self.texts.iter().map(|(key, (text, ..))| (*key, *text)).collect()
     }
@@ -77,7 +74,7 @@ impl<'a> Parameters<'a> {
         serde_json::json!(self.texts()).to_string()
     }
 
-    /// A message that ends with a place in `objects`, with the place in the file instead.
+    /// Replaces the position in `objects` at the end of a message by that in the file.
     pub(super) fn relocated(&self, text: &str) -> String {
         let place = || {
             let (before, place) = text.rsplit_once("line ")?;
@@ -93,7 +90,7 @@ impl<'a> Parameters<'a> {
         place().unwrap_or_else(|| text.to_owned())
     }
 
-    /// The place in the file of a place in `objects`, or of a parameter.
+    /// The position in the file of a position in `objects`, or of a parameter.
     pub(super) fn place(&self, field: Option<&str>, at: Option<Position>) -> Position {
         if let (Some(at), Some((text, node, _))) = (at, self.texts.get("objects")) {
             let map = SourceMap {

@@ -1,18 +1,18 @@
-//! Which pods of the manifests mount which class, as whom: for the access policy, which is about pods.
+//! Finds the pods in the manifests that mount a class, and their identity, for the access policy.
 
 use std::collections::BTreeMap;
 
 use crate::commands::manifest::{each_resource, metadata};
 use crate::yaml::Node;
 
-/// The attribute of a volume that names its class. Where the word does not stand, no pod mounts one.
+/// The volume attribute that names the class. Without this word, a document has no pod that mounts one.
 pub(super) const CLASS: &str = "secretProviderClass";
 
 /// A pod, or a workload's pods, and a class that they mount.
 pub(super) struct User {
     /// `Deployment web`
     pub(super) name: String,
-    /// Empty when the manifest leaves it open.
+    /// Empty if the manifest names none.
     pub(super) namespace: String,
     pub(super) class: String,
     /// The Secret that the volume's `nodePublishSecretRef` names.
@@ -20,24 +20,24 @@ pub(super) struct User {
     pub(super) mount: Mount,
 }
 
-/// How a class is mounted: pods that do it alike get the same.
+/// How a class is mounted. Pods that mount it in the same way are checked once.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mount {
     pub(super) service_account: String,
     /// Whether the volume has a `nodePublishSecretRef`.
     pub(super) has_secret: bool,
-    /// What else stands in the volume's `volumeAttributes`: the driver lets it take the place of the class's parameters.
+    /// The volume's other `volumeAttributes`; the driver lets them override the class's parameters.
     pub(super) overrides: BTreeMap<String, String>,
 }
 
-/// Where a resource has its pods' spec: a pod itself, whatever has a template of pods, and what makes such by the clock.
+/// Paths to the pod spec: in a Pod, in workloads with a pod template, in a CronJob.
 const SPECS: [&[&str]; 3] = [
     &["spec"],
     &["spec", "template", "spec"],
     &["spec", "jobTemplate", "spec", "template", "spec"],
 ];
 
-/// The pods of a file, as far as it can be parsed, and the classes that they mount.
+/// The pods that mount classes, from the documents of a file that can be parsed.
 pub(super) fn users(text: &str) -> Vec<User> {
     let mut found = Vec::new();
     each_resource(text, CLASS, |resource| users_in(resource, &mut found));
@@ -83,10 +83,10 @@ fn users_in(root: &Node, found: &mut Vec<User>) {
     }
 }
 
-/// What such keys begin with is kubelet's to say.
+/// Prefix of the keys that kubelet sets.
 const KUBELETS: &str = "csi.storage.k8s.io/";
 
-/// The entries of a mapping that are texts; Kubernetes takes no others.
+/// The text entries of a mapping; Kubernetes accepts no others.
 fn texts(node: &Node) -> BTreeMap<String, String> {
     let text = |node: &Node| node.as_text().map(str::to_owned);
     let entries = node.entries().iter();

@@ -1,4 +1,4 @@
-//! The outcome as text for people.
+//! Prints the result as text.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use crate::commands::manifest::printable;
 use crate::diagnostic::quoted;
 use crate::policy::Principal;
 
-/// Prints what came of all sources.
+/// Prints the reports of all sources.
 pub(super) fn text(reports: &[Report], output: &mut dyn Write) -> io::Result<()> {
     for report in reports {
         source(report, output)?;
@@ -101,7 +101,7 @@ fn described(file: &File) -> String {
     iter::once(object).chain(parts).collect::<Vec<_>>().join(", ")
 }
 
-/// What the policy says of a class for some pods, and of each object.
+/// Prints the policy's decision for some pods, and its verdict on each object.
 fn access(access: &Access, output: &mut dyn Write) -> io::Result<()> {
     let mut identities = Principal::ALL.iter();
     let identity = identities.find(|identity| identity.name() == access.identity);
@@ -113,7 +113,7 @@ fn access(access: &Access, output: &mut dyn Write) -> io::Result<()> {
     let keys: Vec<String> = access.overrides.iter().map(|key| quoted(key)).collect();
     let own = match &*keys {
         [] => String::new(),
-        keys => format!(" and volumeAttributes of its own ({})", keys.join(", ")),
+        keys => format!(" and its own volumeAttributes ({})", keys.join(", ")),
     };
     let (account, namespace) = (quoted(&access.service_account), quoted(&access.namespace));
     writeln!(
@@ -136,7 +136,7 @@ fn access(access: &Access, output: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A number of things, as a person says it.
+/// A number and its noun.
 struct Count(usize, &'static str);
 
 impl fmt::Display for Count {

@@ -1,5 +1,4 @@
-//! Secrets that pods name by `nodePublishSecretRef`, where a file holds class, pod and Secret: held against what the
-//! Mount takes.
+//! Checks the Secrets that pods name in `nodePublishSecretRef`, if a file holds class, pod and Secret.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +9,7 @@ use crate::commands::manifest::{each_resource, metadata, secret_data};
 use crate::diagnostic::quoted;
 use crate::limits;
 
-/// What a volume names a Secret by.
+/// The volume's field that names a Secret.
 const REFERENCE: &str = "nodePublishSecretRef";
 
 /// Checks the Secrets of the pods in `text` that mount one of the report's classes.
@@ -33,7 +32,7 @@ pub(super) fn check(report: &mut Report, text: &str) {
                 .is_some_and(|it| it.contains_key(POD_IDENTITY)),
         };
         if is_pod_identity {
-            let subject = format!("as {} mounts it", quoted(&user.name));
+            let subject = format!("mounted by {}", quoted(&user.name));
             let text = format!("{REFERENCE} is not used because {POD_IDENTITY} is true");
             class.warning(class.at(), &subject, &text);
         } else {

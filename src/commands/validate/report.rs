@@ -1,4 +1,4 @@
-//! What comes of a check, as it is printed: `docs/validate.md` documents the JSON.
+//! The result of a check; `docs/validate.md` documents the JSON.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::diagnostic::Position;
 use crate::limits;
 use crate::yaml::Node;
 
-/// What came of one source.
+/// The result for one source.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// The file's name as it was given, or `-`.
@@ -17,9 +17,9 @@ pub struct Report {
     pub source: String,
     /// The classes in it.
     pub classes: Vec<Class>,
-    /// What is wrong with the file itself.
+    /// Errors of the file itself.
     pub errors: Vec<Finding>,
-    /// Resources and documents that are no class for this provider.
+    /// Number of resources and documents that are not a class for this provider.
     pub skipped: usize,
 }
 
@@ -35,42 +35,42 @@ impl Report {
         self.errors.push(Finding::new(at, "", text, remedy));
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no errors.
     pub fn is_well(&self) -> bool {
         self.errors.is_empty() && self.classes.iter().all(|class| class.errors.is_empty())
     }
 }
 
-/// What comes of one class.
+/// The result for one class.
 #[derive(Debug, Default, Serialize)]
 pub struct Class {
     /// Line in the file, from 1.
     pub line: usize,
     /// Column, in characters from 1.
     pub column: usize,
-    /// Its namespace; empty when the manifest leaves it open.
+    /// Its namespace; empty if the manifest names none.
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The files that it mounts; none when its manifest has errors.
+    /// The files that it mounts; none if there are errors.
     pub files: Vec<File>,
-    /// What the access policy says, for each kind of pods that mounts it; none without a policy.
+    /// The access policy's decision for each kind of pods that mounts it; none without a policy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub access: Vec<Access>,
-    /// What is wrong.
+    /// Errors.
     pub errors: Vec<Finding>,
-    /// What works, but is probably not meant so.
+    /// What works, but is probably not intended.
     pub warnings: Vec<Finding>,
-    /// What the official provider does otherwise.
+    /// Differences from the official provider.
     pub notes: Vec<Finding>,
-    /// Parameters that mean the same with every default written out; none when there are errors.
+    /// Equivalent parameters with every default written out; none if there are errors.
     pub parameters: Option<BTreeMap<&'static str, String>>,
 }
 
 /// A file that would be mounted.
 #[derive(Debug, Serialize)]
 pub struct File {
-    /// Path below the mount. With `keys`, what all paths begin with.
+    /// Path below the mount; with `keys`, the prefix of all paths.
     pub path: String,
     /// Four octal digits.
     pub mode: String,
@@ -84,7 +84,7 @@ pub struct File {
     /// The KMS stage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
-    /// The region, when the class or the object names one.
+    /// The region, if the class or the object names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// The `kmsEndpoint`.
@@ -96,12 +96,12 @@ pub struct File {
     /// The JMESPath expression whose result it holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expression: Option<String>,
-    /// Whether it stands for a file for each top-level key.
+    /// Whether there is a file for each top-level key.
     pub keys: bool,
-    /// The encoding that is undone.
+    /// The encoding to decode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<&'static str>,
-    /// Whether it may be left out.
+    /// Whether it may be missing.
     pub optional: bool,
 }
 
@@ -112,11 +112,11 @@ pub struct Finding {
     pub line: usize,
     /// Column, in characters from 1.
     pub column: usize,
-    /// What it is about: item, object, field.
+    /// Item, object or field.
     pub subject: String,
-    /// What is wrong, or what to know.
+    /// The message.
     pub text: String,
-    /// What to do; empty when there is nothing.
+    /// What to do; may be empty.
     pub remedy: String,
 }
 
@@ -133,7 +133,7 @@ impl Finding {
 }
 
 impl Class {
-    /// Nothing known yet but what it is called and where it is.
+    /// A class of which only name and position are known.
     pub(super) fn new(root: &Node) -> Self {
         let metadata = |key| metadata(root, key).unwrap_or_default().to_owned();
         Self {
@@ -166,7 +166,7 @@ impl Class {
         }
     }
 
-    /// What is found, under what it is called.
+    /// Findings by kind.
     pub(super) fn findings(&self) -> [(&'static str, &[Finding]); 3] {
         [
             ("error", &self.errors),
@@ -175,7 +175,7 @@ impl Class {
         ]
     }
 
-    /// How many things there are to say about it.
+    /// Number of lines about it in the text output.
     pub(super) fn lines(&self) -> usize {
         let findings = self.findings().map(|(_, list)| list.len());
         let objects = self.access.iter().map(|access| access.objects.len());
@@ -183,7 +183,7 @@ impl Class {
     }
 }
 
-/// What the policy says of a class for some pods.
+/// The policy's decision on a class for some pods.
 #[derive(Debug, Serialize)]
 pub struct Access {
     /// The first of them, such as `Deployment web`; empty if the manifests have none.
@@ -192,18 +192,18 @@ pub struct Access {
     pub namespace: String,
     /// Their ServiceAccount.
     pub service_account: String,
-    /// Parameters of the class whose place their `volumeAttributes` take.
+    /// Parameters of the class that their `volumeAttributes` override.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<String>,
-    /// As whom they read: `provider`, `podIdentity` or `nodePublishSecret`.
+    /// The identity that reads: `provider`, `podIdentity` or `nodePublishSecret`.
     pub identity: &'static str,
-    /// `permitted`, `denied`, `exempt`, or `unknown` where it depends on a region that is not known.
+    /// `permitted`, `denied`, `exempt`, or `unknown` if it depends on an unknown region.
     pub decision: &'static str,
     /// Each object; none if exempt.
     pub objects: Vec<Verdict>,
 }
 
-/// What the policy says of an object.
+/// The policy's verdict on an object.
 #[derive(Debug, Serialize)]
 pub struct Verdict {
     /// The object, as messages call it.
@@ -211,7 +211,7 @@ pub struct Verdict {
     /// The rule that permits it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// Whether that rule is for some regions only, and the object's own is not known.
+    /// Whether that rule covers only some regions, and the object's region is unknown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub some_regions_only: bool,
     /// What is missing.

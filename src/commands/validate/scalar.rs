@@ -1,8 +1,8 @@
-//! What a scalar without quotes is to YAML 1.1, as kubectl and the official provider read it (`sigs.k8s.io/yaml`).
+//! The YAML 1.1 type of an unquoted scalar, as kubectl and the official provider read it (`sigs.k8s.io/yaml`).
 
 use crate::yaml::{Kind, Node, Style};
 
-/// What a node is taken for instead of text, with its article; nothing if it stays text, or is none.
+/// The type of an unquoted scalar that is not text, with its article.
 pub(super) fn not_text(node: &Node) -> Option<&'static str> {
     match &node.kind {
         Kind::Text(text) if node.style == Style::Plain => kind(text),
@@ -33,7 +33,7 @@ fn is_number(text: &str) -> bool {
     plain.chars().all(decimal) && plain.parse::<f64>().is_ok() || is_prefixed(&plain)
 }
 
-/// A whole number such as `0x1F` that has 64 bits at most.
+/// An integer such as `0x1F`, of at most 64 bits.
 fn is_prefixed(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let sign = text.strip_suffix(unsigned).unwrap_or_default();
@@ -48,13 +48,13 @@ fn is_prefixed(text: &str) -> bool {
     })
 }
 
-/// Whether what is no text here comes out as it is written where text is due: a number or boolean in its usual form.
+/// Whether a number or boolean that is converted to text stays as written.
 pub(super) fn survives(text: &str) -> bool {
     let whole = || {
         let signed = text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
         signed || text.parse::<u64>().is_ok_and(|number| number.to_string() == text)
     };
-    // It is a 32-bit number there, and has an exponent outside of this range.
+    // The official provider uses 32-bit floats, and writes an exponent outside of this range.
     let fraction = || {
         let number = text.parse::<f32>();
         number.is_ok_and(|number| (1e-4..1e6).contains(&number.abs()) && number.to_string() == text)

@@ -1,4 +1,4 @@
-//! `secretObjects`: what the driver copies into Secrets, held against the files that the class mounts.
+//! Checks `secretObjects`, which the driver copies into Secrets, against the files that the class mounts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ pub(super) fn check(class: &mut Class, root: &Node, plan: &Plan) {
             if let Some(key) = required(class, entry, "key", &subject, "name the key of the Secret")
                 && !keys.insert(key.trim())
             {
-                let text = format!("the key {} stands twice in this Secret", quoted(key));
+                let text = format!("duplicate key {} in this Secret", quoted(key));
                 class.error(entry.at, &subject, &text, "rename one of them");
             }
             let remedy = "name a file of the class";
@@ -59,7 +59,7 @@ pub(super) fn check(class: &mut Class, root: &Node, plan: &Plan) {
                     class.warning(at, &subject, &text);
                 }
                 None if prefixes.iter().any(|prefix| name.starts_with(prefix)) => {
-                    let text = format!("whether there is a file {file} depends on the keys of the value");
+                    let text = format!("the file {file} exists only if the value has that key");
                     class.warning(at, &subject, &text);
                 }
                 None => {
@@ -67,7 +67,7 @@ pub(super) fn check(class: &mut Class, root: &Node, plan: &Plan) {
                         Some(near) => format!("did you mean {}?", quoted(near)),
                         None => format!("the files are {}", listed(&near)),
                     };
-                    let text = format!("objectName {file} is no file of this class");
+                    let text = format!("objectName {file} is not a file of this class");
                     class.error(at, &subject, &text, &remedy);
                 }
             }
@@ -90,12 +90,12 @@ fn required<'n>(
     let (text, remedy) = match (&value.kind, not_text(value)) {
         (Kind::Text(text), None) if !text.trim().is_empty() => return Some(text),
         (Kind::Text(text), Some(kind)) => (
-            format!("{field} is {kind} to Kubernetes, and text is due"),
+            format!("{field}: expected text, found {kind}"),
             format!("write {field}: {text:?}"),
         ),
         (Kind::Text(_) | Kind::Null, _) => (format!("{field} is empty"), remedy.to_owned()),
         (other, _) => (
-            format!("{field} must be text, not {}", other.name()),
+            format!("{field}: expected text, found {}", other.name()),
             remedy.to_owned(),
         ),
     };

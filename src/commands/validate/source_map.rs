@@ -1,28 +1,27 @@
-//! From a place inside a text to its place in the file that holds the text as a YAML scalar.
+//! Maps a position in a text to the file that holds the text as a YAML scalar.
 //!
-//! Whatever the style of a scalar, the characters that are no white space stand in the source in the same order; only
-//! escapes and doubled quotes differ. So a place is found by counting them, and each is compared on the way. Where
-//! they differ, the scalar's beginning is the answer.
+//! In every style, the characters other than white space have the same order in the source; only escapes and doubled
+//! quotes differ. So a position is found by counting and comparing them. If they differ, the result is the scalar's
+//! beginning.
 
 use std::str::Chars;
 
 use crate::diagnostic::Position;
 use crate::yaml::Style;
 
-/// A scalar, decoded, and where it stands.
+/// A decoded scalar and its position.
 pub(super) struct SourceMap<'a> {
     /// The document that holds it.
     pub(super) document: &'a str,
-    /// Where it begins in there.
+    /// Its beginning in the document.
     pub(super) begin: Position,
-    /// How it is written.
     pub(super) style: Style,
-    /// What it says.
+    /// The decoded text.
     pub(super) text: &'a str,
 }
 
 impl SourceMap<'_> {
-    /// The place in the document of the place `at` in the text.
+    /// The position in the document of the position `at` in the text.
     pub(super) fn locate(&self, at: Position) -> Position {
         self.find(at).unwrap_or(self.begin)
     }
@@ -36,7 +35,7 @@ impl SourceMap<'_> {
         };
         match self.style {
             Style::Single | Style::Double => drop(source.advance()),
-            // `|-` or the like, with its comment.
+            // A header such as `|-`, with its comment.
             Style::Block if source.rest.as_str().starts_with(['|', '>']) => {
                 while source.advance().is_some_and(|(_, c)| c != '\n') {}
             }
@@ -73,7 +72,7 @@ fn offset(text: &str, at: Position) -> Option<usize> {
     Some(start + column.map_or(line.len(), |(offset, _)| offset))
 }
 
-/// The scalar's characters, each with its place in the document.
+/// The scalar's characters, each with its position in the document.
 struct Source<'a> {
     rest: Chars<'a>,
     at: Position,
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
     use crate::yaml::{self, Kind};
 
-    /// The character of the document that stands for each character of the text, in every style.
+    /// Each character of the text is found in the document, in every style.
     #[test]
     fn every_character_is_found_in_every_style() {
         let text = "- objectName: \"a\"\n\n  objectAlias: 'it''s'  # é\n- objectName: b\n";
