@@ -1,4 +1,4 @@
-//! What the reader of a pod's events can do about a failed call, where the cloud's own words do not say.
+//! Remedies for failed calls, for readers of pod events, where the cloud's own message gives none.
 
 use crate::auth::{ResolvedIdentity, Source};
 use crate::cloud::endpoint::is_kms_instance;
@@ -6,14 +6,14 @@ use crate::cloud::error::{ApiError, Error, Kind};
 use crate::http::{self, Certificate, ErrorKind};
 use crate::params::{Object, Service};
 
-/// What was asked for, and as whom.
+/// The failed request, as far as advice depends on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
-    /// Where it lives.
+    /// KMS or OOS.
     pub service: Service,
-    /// Whether a version or a stage of it was asked for.
+    /// Whether it names a version or a stage.
     pub is_pinned: bool,
-    /// As whom.
+    /// Source of the identity.
     pub source: Source,
 }
 
@@ -27,7 +27,7 @@ impl Asked {
     }
 }
 
-/// What to do about `error`.
+/// The remedy for `error`, if there is one to add.
 pub(super) fn advice(error: &Error, asked: Asked) -> Option<&'static str> {
     match error {
         Error::Api(error) if error.is_about_time() => Some("set the node's clock (NTP); kubelet tries again"),
@@ -37,23 +37,23 @@ pub(super) fn advice(error: &Error, asked: Asked) -> Option<&'static str> {
     }
 }
 
-const IN_BETWEEN: &str = "something else than the service answers there: check the endpoint and HTTPS_PROXY, or a gateway on the way";
+const IN_BETWEEN: &str = "the response is not from the service: check the endpoint, HTTPS_PROXY and gateways";
 
-/// Codes that say what is wrong, to those who know KMS by heart.
+/// Codes whose meaning is clear only to readers who know KMS well.
 fn advice_by_code(error: &ApiError) -> Option<&'static str> {
     Some(match error.code.as_str() {
         "Forbidden.KeyNotFound" => {
-            "the KMS key that encrypts it is gone; store the secret anew with another key"
+            "the KMS key that encrypts it no longer exists; create the secret again with another key"
         }
         "Forbidden.KmsServiceNotEnabled" => "activate KMS for the account in the KMS console",
-        "Forbidden.ProhibitedByRiskControl" => "Alibaba Cloud has locked the account; ask its support",
-        code if code.starts_with("Forbidden.InDebt") => "settle the account's bill",
+        "Forbidden.ProhibitedByRiskControl" => "Alibaba Cloud has locked the account; contact its support",
+        code if code.starts_with("Forbidden.InDebt") => "pay the account's overdue bill",
         code if code.starts_with("Forbidden.DKMSInstance") => "check the KMS instance in the KMS console",
         "Rejected.Disabled" => "enable the KMS key that encrypts it",
         "Rejected.PendingDeletion" => "cancel the deletion of the KMS key that encrypts it",
-        "Rejected.PendingImport" => "import the material of the KMS key that encrypts it",
+        "Rejected.PendingImport" => "import the key material of the KMS key that encrypts it",
         "Rejected.ResourceInDeleteWindow" => {
-            "its deletion is planned; restore it in the KMS console, or take it out of the class"
+            "it is scheduled for deletion; restore it in the KMS console, or remove it from the class"
         }
         _ => return None,
     })
@@ -66,16 +66,16 @@ fn advice_by_kind(error: &ApiError, asked: Asked) -> Option<&'static str> {
                 "check access_key and access_secret in the Secret of the pod's nodePublishSecretRef"
             }
             Source::AccessKey => {
-                "check the provider's AccessKey pair: is it active in RAM, and do id and secret belong together?"
+                "check the provider's AccessKey pair: it must be active in RAM, and id and secret must match"
             }
-            _ => "the role's temporary credentials are refused; kubelet tries again with new ones",
+            _ => "the role's temporary credentials were rejected; kubelet tries again with new ones",
         },
-        // Of the key rather than of the secret.
+        // Access to the key is denied, not to the secret.
         (Kind::Denied, _) if error.message.contains(":key/") => {
             "grant the identity kms:Decrypt on that key (a new policy takes up to 5 minutes)"
         }
         (Kind::Denied, Service::Kms) => {
-            "grant the identity kms:GetSecretValue, and kms:Decrypt for a key of your own (a new policy takes up to 5 minutes)"
+            "grant the identity kms:GetSecretValue, and kms:Decrypt for your own key (a new policy takes up to 5 minutes)"
         }
         (Kind::Denied, Service::Oos) => {
             "grant the identity oos:GetSecretParameter and kms:GetSecretValue (a new policy takes up to 5 minutes)"
@@ -83,7 +83,7 @@ fn advice_by_kind(error: &ApiError, asked: Asked) -> Option<&'static str> {
         (Kind::NotFound, _) if asked.is_pinned => "check objectName, objectType, version and region",
         (Kind::NotFound, _) => "check objectName, objectType and region",
         (Kind::Throttled, _) => "the quota of the account and region is used up; kubelet tries again",
-        (Kind::Unavailable, _) => "the service is out of order; kubelet tries again",
+        (Kind::Unavailable, _) => "the service is unavailable; kubelet tries again",
         (Kind::Broken, _) => IN_BETWEEN,
         (Kind::Refused, _) => return None,
     })
@@ -93,29 +93,29 @@ fn advice_on_network(error: &http::Error) -> Option<&'static str> {
     let is_instance = is_kms_instance(&error.host);
     Some(match error.kind {
         ErrorKind::Certificate(Certificate::Authority) if is_instance => {
-            "a KMS instance has a certificate of its own CA: download it in the KMS console (Instances, the instance's details) and name the file by --kms-ca-file (see docs/migrate.md)"
+            "a KMS instance has its own CA: download the CA certificate in the KMS console (Instances, the instance's details) and set --kms-ca-file (see docs/migrate.md)"
         }
         ErrorKind::Certificate(Certificate::Authority) => {
-            "trust a private CA by SSL_CERT_FILE if the endpoint, or a proxy on the way, has one"
+            "set SSL_CERT_FILE if the endpoint, or a proxy in between, uses a private CA"
         }
         ErrorKind::Certificate(Certificate::Time) => {
-            "set the node's clock (NTP) if it is wrong; else the certificate must be renewed"
+            "set the node's clock (NTP) if it is wrong; otherwise renew the certificate"
         }
         ErrorKind::Certificate(Certificate::Name | Certificate::Other)
         | ErrorKind::Tls
         | ErrorKind::TooLarge => IN_BETWEEN,
         ErrorKind::Request => return None,
         _ if error.proxy.is_some() => {
-            "check HTTPS_PROXY, NO_PROXY and whether the proxy lets this host through; kubelet tries again"
+            "check HTTPS_PROXY and NO_PROXY, and that the proxy allows this host; kubelet tries again"
         }
         ErrorKind::Resolve if is_instance => {
-            "check the endpoint's name, and that the KMS instance is bound to the node's VPC; kubelet tries again"
+            "check the endpoint's host name, and that the KMS instance is bound to the node's VPC; kubelet tries again"
         }
         ErrorKind::Resolve => {
-            "check the region, and the node's DNS: names of a VPC resolve in that VPC only; kubelet tries again"
+            "check the region and the node's DNS (VPC names resolve only inside the VPC); kubelet tries again"
         }
         ErrorKind::Connect | ErrorKind::Interrupted | ErrorKind::Protocol | ErrorKind::Timeout => {
-            "check the node's way to this endpoint (VPC, DNS, security group); kubelet tries again"
+            "check the node's network path to this endpoint (VPC, DNS, security group); kubelet tries again"
         }
     })
 }
@@ -150,7 +150,7 @@ mod tests {
         })
     }
 
-    /// Each remedy fits what is wrong: a word of it is enough to tell.
+    /// Each remedy fits its error; a few words identify it.
     #[test]
     fn remedies_fit() {
         let pinned = Asked {
@@ -208,8 +208,8 @@ mod tests {
             (unknown_key, by(Source::WorkerRole), "temporary credentials"),
             (api(400, "InvalidTimeStamp.Expired", ""), KMS, "clock"),
             (api(429, "", ""), KMS, "quota"),
-            (api(503, "", ""), KMS, "out of order"),
-            (api(302, "", ""), KMS, "something else"),
+            (api(503, "", ""), KMS, "unavailable"),
+            (api(302, "", ""), KMS, "is not from the service"),
             (network(ErrorKind::Connect, "h", None), KMS, "security group"),
             (network(ErrorKind::Connect, "h", Some("p")), KMS, "HTTPS_PROXY"),
             (network(ErrorKind::Resolve, "h", None), KMS, "region"),
@@ -229,14 +229,14 @@ mod tests {
                 KMS,
                 "clock",
             ),
-            (network(ErrorKind::Tls, "h", None), KMS, "something else"),
+            (network(ErrorKind::Tls, "h", None), KMS, "is not from the service"),
         ] {
             let told = advice(&error, asked).unwrap_or_default();
             assert!(
                 told.contains(words),
                 "{error} {asked:?}: {told:?} lacks {words:?}"
             );
-            // A pod's event holds 1,024 bytes of everything.
+            // The whole pod event is limited to 1,024 bytes.
             assert!(told.len() <= 180, "{told}");
         }
         assert_eq!(advice(&api(400, "InvalidParameter", ""), KMS), None);

@@ -1,4 +1,4 @@
-//! Why a Mount failed, and the one place where that becomes a gRPC status.
+//! Errors of a mount, and their conversion to a gRPC status.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -15,49 +15,49 @@ use crate::params::Problems;
 use crate::policy::{REMEDY, Refusal};
 use crate::sync::memory_budget::Exhausted;
 
-/// A failed Mount.
+/// A failed mount.
 #[derive(Debug)]
 pub enum Error {
-    /// The access policy denies it.
+    /// Denied by the access policy.
     Access {
         /// The policy's file.
         path: String,
         /// What is missing.
         reason: String,
     },
-    /// Its parameters were not read in time, for those of others.
+    /// Timed out waiting to parse parameters because of too many other mounts.
     Crowded,
-    /// No identity.
+    /// No identity could be obtained.
     Auth(Box<auth::Failure>),
     /// Every object is optional and none exists: the driver cannot mount a volume without a file.
     Empty,
-    /// An endpoint that cannot be asked.
+    /// An endpoint that is invalid or not allowed.
     Endpoint {
         /// The object, as messages name it.
         object: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// Values that were not obtained.
+    /// Values that could not be read.
     Fetch {
         /// The objects.
         failures: Vec<Failed>,
-        /// The identity they were asked for with.
+        /// The identity used to read them.
         identity: String,
-        /// The sources that were passed over before it, as messages tell them.
+        /// The identity sources skipped before it, in the words of messages.
         skipped: String,
     },
-    /// Parameters or values that make no files.
+    /// Invalid parameters, or values that cannot be rendered into files.
     Parameters(Problems),
-    /// There is an access policy to come, and none that could be read so far.
+    /// An access policy is configured but could not be read yet.
     NoPolicy(String),
-    /// No region.
+    /// The region is unknown.
     Region(String),
     /// No room in the memory budget.
     Memory(Exhausted),
-    /// Values that together take more memory than a volume may.
+    /// The values together exceed a volume's memory limit.
     TooMuch,
-    /// More than the driver accepts.
+    /// The response is larger than the driver accepts.
     TooLarge {
         /// Encoded size in bytes.
         bytes: usize,
@@ -68,20 +68,20 @@ pub enum Error {
     },
 }
 
-/// An object that was not obtained.
+/// An object that could not be read.
 #[derive(Debug)]
 pub struct Failed {
     /// The object, as messages name it.
     pub object: String,
-    /// What was asked for.
+    /// The request, as far as advice depends on it.
     pub asked: Asked,
-    /// What came of it.
+    /// Why it failed.
     pub error: fetch::Error,
 }
 
 impl Error {
-    /// The status that the driver gets. Only final codes: after any other, kubelet would take the driver's next
-    /// answer for success and start the pod with an empty volume.
+    /// The status for the driver. Only final codes: after any other, kubelet would treat the driver's next response
+    /// as success and start the pod with an empty volume.
     pub fn status(&self) -> Status {
         let mut message = self.to_string();
         if message.len() > limits::ERROR_MESSAGE_BYTES {
@@ -100,7 +100,7 @@ impl Error {
             Self::Auth(_) => Code::Unauthenticated,
             Self::Endpoint { .. } | Self::Parameters(_) => Code::InvalidArgument,
             Self::Fetch { failures, .. } => {
-                // The most severe failure gives the code: what only a person can mend comes before what may pass.
+                // The most severe failure gives the code: problems that need a person come before temporary ones.
                 failures
                     .iter()
                     .map(|failed| code_of(&failed.error))
@@ -113,7 +113,7 @@ impl Error {
     }
 }
 
-/// Whether the cloud said that there is no such object, rather than failing to say anything.
+/// Whether the cloud reported that the object does not exist.
 pub(super) fn is_not_found(error: &fetch::Error) -> bool {
     matches!(error, fetch::Error::Cloud(error) if error.is_about_absence())
 }
@@ -130,7 +130,7 @@ fn code_of(error: &fetch::Error) -> Code {
             Kind::Credentials => Code::Unauthenticated,
             Kind::Denied => Code::PermissionDenied,
             Kind::NotFound => Code::NotFound,
-            // Not what was asked for, but the state that it is in: a key that is disabled, a secret that is to be deleted.
+            // The request is valid, but the object's state is not: a disabled key, a secret scheduled for deletion.
             Kind::Refused if is_rejected(error) => Code::FailedPrecondition,
             Kind::Refused => Code::InvalidArgument,
             Kind::Broken | Kind::Throttled | Kind::Unavailable => Code::Internal,
@@ -169,7 +169,7 @@ impl fmt::Display for Error {
             Self::Auth(error) => error.fmt(f),
             Self::NoPolicy(problem) => f.write_str(problem),
             Self::Empty => f.write_str(
-                "none of the objects exists, and the driver cannot mount a volume without a file; create one of them or make one that exists not optional",
+                "none of the objects exists, and the driver cannot mount a volume without files; create one of them, or add one that exists",
             ),
             Self::Endpoint { object, problem } => write!(f, "{object}: {problem}"),
             Self::Fetch {
@@ -178,7 +178,7 @@ impl fmt::Display for Error {
                 skipped,
             } => {
                 write_summary(f, failures)?;
-                // Which sources were passed over is of use only where the identity is what is wrong.
+                // Skipped sources matter only if the identity is the problem.
                 let skipped = match self.code() {
                     Code::PermissionDenied | Code::Unauthenticated => skipped,
                     _ => "",
@@ -188,10 +188,10 @@ impl fmt::Display for Error {
             Self::Parameters(problems) => problems.fmt(f),
             Self::Region(problem) => write!(
                 f,
-                "no region: {problem}; name one in the SecretProviderClass (parameters.region) or start the provider with --region"
+                "no region: {problem}; set parameters.region in the SecretProviderClass, or --region of the provider"
             ),
             Self::Crowded => f.write_str(
-                "the parameters of this volume were not read before the deadline, for those of many others; kubelet tries again",
+                "timed out waiting to parse parameters: too many mounts at once; kubelet tries again",
             ),
             Self::Memory(exhausted) => exhausted.fmt(f),
             Self::TooMuch => f.write_str(&too_much()),
@@ -202,7 +202,7 @@ impl fmt::Display for Error {
             } => {
                 write!(
                     f,
-                    "the files of this volume need {bytes} bytes, the driver accepts {max_bytes}; split them over several SecretProviderClasses, or raise --max-call-recv-msg-size of the driver and --max-response-bytes of the provider. Largest: {largest}"
+                    "the files of this volume need {bytes} bytes, but the driver accepts {max_bytes}; split them across several SecretProviderClasses, or raise --max-call-recv-msg-size of the driver and --max-response-bytes of the provider. Largest: {largest}"
                 )
             }
         }
@@ -211,21 +211,21 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What [`Error::TooMuch`] says.
+/// The message of [`Error::TooMuch`].
 fn too_much() -> String {
     let most = limits::VALUES_BYTES;
     format!(
-        "the values of this volume's objects take more than {most} bytes together; split the objects over several SecretProviderClasses"
+        "the values of this volume's objects take more than {most} bytes together; split the objects across several SecretProviderClasses"
     )
 }
 
-/// Failures as a reader of an event needs them, who sees some 800 bytes: the most severe first, and what failed in the
-/// same way grouped.
+/// Writes failures for a pod event, of which some 800 bytes are visible: the most severe first, identical ones
+/// grouped.
 fn write_summary(f: &mut fmt::Formatter<'_>, failures: &[Failed]) -> fmt::Result {
     let is_asked = |failed: &&Failed| !matches!(failed.error, fetch::Error::Skipped);
     let mut asked: Vec<&Failed> = failures.iter().filter(is_asked).collect();
     if asked.is_empty() {
-        // For the others, older values served.
+        // The other objects were served older values.
         asked = failures.iter().collect();
     }
     let not_asked = failures.len().saturating_sub(asked.len());
@@ -249,11 +249,11 @@ fn write_summary(f: &mut fmt::Formatter<'_>, failures: &[Failed]) -> fmt::Result
         if !more.is_empty() {
             write!(f, " and {} more", more.len())?;
         }
-        // Before the others, for a long message is cut.
+        // Comes before the other groups because long messages are cut.
         if at == 0 && not_asked > 0 {
             write!(
                 f,
-                "; {not_asked} more not asked for, as the service did not answer for others"
+                "; {not_asked} more not requested because the service did not answer"
             )?;
         }
     }
@@ -261,8 +261,8 @@ fn write_summary(f: &mut fmt::Formatter<'_>, failures: &[Failed]) -> fmt::Result
 }
 
 impl Failed {
-    /// Equal for failures whose difference is of no use to anybody: the request id, or the object's name in the
-    /// cloud's words.
+    /// The grouping key: equal for failures that differ only in the request id or in the object's name in the cloud's
+    /// message.
     fn way(&self) -> String {
         match &self.error {
             fetch::Error::Cloud(error @ cloud::Error::Api(api)) if !api.code.is_empty() => {
@@ -273,7 +273,7 @@ impl Failed {
         }
     }
 
-    /// What came of it, and what to do.
+    /// The reason and the remedy.
     fn explanation(&self) -> String {
         let fixed = match &self.error {
             fetch::Error::Auth(error) => return error.to_string(),
@@ -284,13 +284,13 @@ impl Failed {
                 };
             }
             fetch::Error::TooMuch => return too_much(),
-            fetch::Error::Broken => "internal error; the provider's log shows where",
-            fetch::Error::Cancelled => "the driver took the call back",
+            fetch::Error::Broken => "internal error; see the provider's log",
+            fetch::Error::Cancelled => "the driver cancelled the call",
             fetch::Error::Skipped => {
-                "not asked for, as the service did not answer for others; kubelet tries again"
+                "not requested because the service did not answer for other objects; kubelet tries again"
             }
             fetch::Error::Waited => {
-                "the driver's deadline passed before there was an answer; kubelet tries again"
+                "the driver's deadline passed before the service answered; kubelet tries again"
             }
         };
         fixed.to_owned()
@@ -309,7 +309,7 @@ mod tests {
     use crate::auth::Source;
     use crate::params::Service;
 
-    /// Whoever waits for a service that others of its Mount have found silent is told so, even if those were served.
+    /// Skipped objects are reported even if the objects that failed were served older values.
     #[test]
     fn objects_that_were_not_asked_for_are_told_of() {
         let failed = |object: &str, error| Failed {
@@ -333,12 +333,12 @@ mod tests {
         let skipped = || failed("b", fetch::Error::Skipped);
         let alone = told(vec![skipped()]);
         assert!(
-            alone.starts_with("b: not asked for, as the service did not"),
+            alone.starts_with("b: not requested because the service did not"),
             "{alone}"
         );
         let beside = told(vec![skipped(), failed("a", fetch::Error::Waited), skipped()]);
         assert!(
-            beside.starts_with("a: the driver's deadline") && beside.contains("; 2 more not asked for"),
+            beside.starts_with("a: the driver's deadline") && beside.contains("; 2 more not requested"),
             "{beside}"
         );
     }

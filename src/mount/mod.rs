@@ -1,6 +1,6 @@
-//! One Mount: parameters, credentials, values, files. All or nothing.
+//! One mount: parameters, credentials, values, files. All or nothing.
 //!
-//! A straight line. Everything is validated before anything is asked; one failed object fails the call.
+//! Everything is validated before the first network call; one failed object fails the mount.
 
 mod advice;
 mod error;
@@ -29,33 +29,33 @@ use crate::secret::Secret;
 use crate::sync::{CallContext, Semaphore};
 use stale::OldValues;
 
-/// Answers Mounts.
+/// Handles `Mount` calls.
 pub struct Mounter {
-    /// Where values come from.
+    /// Fetches values.
     pub engine: Engine,
-    /// As whom they are read.
+    /// Resolves identities.
     pub chain: auth::Chain,
-    /// Who may read what, if that is restricted.
+    /// The access policy, if one is configured.
     pub policy: Option<Arc<PolicyFile>>,
-    /// Where the services are.
+    /// Endpoints of the services.
     pub endpoints: Endpoints,
-    /// For those who read their parameters, until there is memory for their plans.
+    /// Limits how many mounts parse parameters at once; a permit is held until memory is reserved.
     pub parsing: Arc<Semaphore>,
-    /// Which hosts a class may name.
+    /// KMS endpoints that a class may name.
     pub allowed_hosts: AllowedHosts,
-    /// The region of those who name none.
+    /// Region of objects whose class sets none.
     pub region: Arc<NodeRegion>,
-    /// How strictly parameters are read.
+    /// Options of the parameter parser.
     pub options: Options,
-    /// Most bytes of one response, encoded.
+    /// Maximum size of an encoded response, in bytes.
     pub max_response_bytes: usize,
-    /// Where the time comes from.
+    /// Source of time.
     pub clock: Arc<dyn Clock>,
-    /// Where Mounts are logged.
+    /// Log of mounts.
     pub log: MountLog,
 }
 
-/// Where the services are.
+/// Endpoint templates of the services.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
     /// KMS.
@@ -65,10 +65,10 @@ pub struct Endpoints {
 }
 
 impl Mounter {
-    /// One Mount, from the request to the encoded `MountResponse`.
+    /// Handles one mount, from the request to the encoded `MountResponse`.
     ///
     /// # Errors
-    /// A status that kubelet takes for final, with a message for the reader of the pod's events.
+    /// A status that kubelet treats as final, with a message for the pod event.
     pub fn mount(&self, request: &MountRequest, call: &CallContext) -> Result<Secret, Status> {
         let mut mount = self.log.begin();
         let result = self.answer(request, call, &mut mount);
@@ -116,7 +116,7 @@ impl Mounter {
         let bytes = response.len();
         if bytes > limits::MOUNT_RESPONSE_WARN_BYTES {
             let large = format_args!(
-                "a volume of {bytes} bytes: above 1 MiB the driver cannot sync it into a Kubernetes Secret"
+                "the volume has {bytes} bytes: above 1 MiB the driver cannot sync it into a Kubernetes Secret"
             );
             self.log.warn(mount, &large);
         }
@@ -171,8 +171,8 @@ impl Mounter {
         Ok(response)
     }
 
-    /// The files, within the memory that was taken for them. Those that need more, as a value becomes several files or an
-    /// expression builds much, first get as much as a volume of full size.
+    /// Renders the files within the reserved memory. A plan that needs more, because a value becomes several files or
+    /// an expression builds large results, first reserves as much as a volume of full size.
     fn render(
         &self,
         plan: &Plan,
@@ -200,21 +200,21 @@ impl Mounter {
         plan.render(values).map_err(Error::Parameters)
     }
 
-    /// How many bytes of the memory budget a volume may need, as a rule. Taken at once and before anything is fetched:
-    /// Mounts that took more as they went could wait for each other.
+    /// Memory that a volume usually needs, in bytes. Reserved at once and before anything is fetched, because mounts
+    /// that reserve step by step could wait for each other.
     fn usual_memory(&self, plan: &Plan) -> usize {
         let bytes = plan.objects.len().saturating_mul(limits::FETCH_OBJECT_BYTES);
         bytes.min(self.most_memory())
     }
 
-    /// How many bytes of it any volume may need.
+    /// The most memory that a volume may need, in bytes.
     fn most_memory(&self) -> usize {
         self.max_response_bytes
             .saturating_mul(limits::VOLUME_MEMORY_FACTOR)
     }
 
-    /// As whom the objects are read. All that cannot be had are told at once. Some may be without credentials, to be
-    /// served by what is kept for outages.
+    /// The identity of each object, or all failures together. An identity without credentials is accepted if cached
+    /// values may be served during an outage.
     fn identities(
         &self,
         plan: &Plan,
@@ -225,7 +225,7 @@ impl Mounter {
     ) -> Result<Identities, Error> {
         let mut deadline = call.deadline;
         if self.engine.serves_stale() {
-            // What is kept for outages must still be reached when the time is over.
+            // Leaves time to serve cached values after a timeout.
             deadline = deadline.checked_sub(limits::FETCH_MARGIN).unwrap_or(deadline);
         }
         let remaining = || deadline.saturating_duration_since(self.clock.now());
@@ -270,8 +270,8 @@ impl Mounter {
         }
     }
 
-    /// Whether objects can be read as `whom`: with its credentials or, where values are kept for outages, without any
-    /// while STS is out of reach. What was read as an identity that is refused is kept no longer.
+    /// Whether objects can be read as `whom`: it has credentials, or STS is unavailable and cached values may be
+    /// served. Cached values of a rejected identity are dropped.
     fn admits(&self, whom: &ResolvedIdentity) -> bool {
         if whom.is_refused {
             self.engine.refused(&whom.identity);
@@ -282,7 +282,7 @@ impl Mounter {
         }
     }
 
-    /// Whether the access policy lets the plan be carried out as `identity`.
+    /// Checks the plan against the access policy, for `identity`.
     fn judge(&self, plan: &Plan, identity: Principal) -> Result<(), Error> {
         let Some(policy) = &self.policy else {
             return Ok(());
@@ -296,11 +296,11 @@ impl Mounter {
         judged.map_err(Error::from)
     }
 
-    /// What the access policy says of each object of a plan that is carried out as `identity`, in the words of a Mount;
-    /// `None` if it is exempt, or there is no policy.
+    /// The access policy's verdict on each object of a plan for `identity`, worded as in a mount; `None` if the plan
+    /// is exempt or there is no policy.
     ///
     /// # Errors
-    /// There is to be a policy, and none that can be read; or the region is not known, and it depends on that.
+    /// The configured policy cannot be read, or it depends on the region and the region is unknown.
     pub(crate) fn verdicts(&self, plan: &Plan, identity: Principal) -> Result<Option<Vec<Verdict>>, Error> {
         match &self.policy {
             Some(policy) => Ok(policy.verdicts(plan, identity, || self.region.resolve())?),
@@ -308,7 +308,7 @@ impl Mounter {
         }
     }
 
-    /// As whom a plan is carried out that has no `nodePublishSecretRef`, given the identity that was had for it, if one was.
+    /// The identity of a plan without `nodePublishSecretRef`, given the resolved identity if there is one.
     pub(crate) fn identity_for(plan: &Plan, base: Option<&ResolvedIdentity>) -> Principal {
         match base {
             Some(base) => identity_of(base.source),
@@ -317,7 +317,7 @@ impl Mounter {
         }
     }
 
-    /// Where an object is read.
+    /// The endpoint to read an object from.
     pub(crate) fn endpoint(&self, plan: &Plan, object: &Object) -> Result<Endpoint, Error> {
         let invalid = |problem: String| Error::Endpoint {
             object: object.describe(),
@@ -343,29 +343,29 @@ impl Mounter {
     }
 }
 
-/// The stage to ask for. The one that KMS takes anyway is not asked for by name: however a class names the current
-/// version of a secret, it is one call, and all of its files are of one version.
+/// The stage to request. The default stage is left out: however a class names the current version of a secret, it is
+/// one call, and all of its files have the same version.
 fn stage(object: &Object) -> Option<&str> {
     let stage = object.stage.as_deref();
     stage.filter(|stage| *stage != DEFAULT_STAGE || object.version.is_some())
 }
 
-/// What KMS gives to those who ask for no version.
+/// The stage that KMS returns if a request names none.
 const DEFAULT_STAGE: &str = "ACSCurrent";
 
-/// What is told of a pod that brings two identities: only one of them counts.
-const BOTH_IDENTITIES: &str = "nodePublishSecretRef is not used because usePodServiceAccountToken is true: the pod's ServiceAccount reads; remove one of the two";
+/// Warning about a pod that brings two identities, of which only one is used.
+const BOTH_IDENTITIES: &str = "nodePublishSecretRef is not used because usePodServiceAccountToken is true: values are read as the pod's ServiceAccount; remove one of the two";
 
-/// As whom a volume is read.
+/// Identities that a volume is read with.
 struct Identities {
-    /// That of the pod or the provider.
+    /// The pod's or the provider's.
     base: ResolvedIdentity,
-    /// That of each object: the same, or a role that the object names.
+    /// One per object: the base, or a role that the object names.
     of_objects: Vec<ResolvedIdentity>,
 }
 
-/// As whom the plan will be carried out, told before anybody is asked for credentials. Nobody can say yet if what the
-/// pod brings makes no sense, neither a pair nor none.
+/// The identity that the plan will use, known before credentials are requested. `None` if the pod's Secret is
+/// invalid: neither a pair nor empty.
 fn expected_identity(plan: &Plan, brings_pair: Option<bool>) -> Option<Principal> {
     match brings_pair {
         _ if plan.pod_identity => Some(Principal::Pod),
@@ -388,7 +388,7 @@ fn identity_of(source: auth::Source) -> Principal {
     }
 }
 
-/// All values, or all failures. An optional object may be missing.
+/// All values, or all failures. Optional objects may be missing.
 fn settle(
     plan: &Plan,
     results: Vec<Result<Fetched, fetch::Error>>,
@@ -400,7 +400,7 @@ fn settle(
     for ((object, identity), result) in plan.objects.iter().zip(&identities.of_objects).zip(results) {
         let error = match result {
             Ok(value) => {
-                // If the Mount fails for another object, why this one is an old value is told, too.
+                // If the mount fails because of another object, the message also says why this value is old.
                 let error = value.stale.as_ref().and_then(|stale| stale.error.clone());
                 values.push(Some(value));
                 error

@@ -1,7 +1,7 @@
-//! What is logged about Mounts: one line each, with an id that the error message carries too.
+//! Logs mounts: one line each, with an id that also ends the error message.
 //!
-//! A volume that fails in the same way again and again, as kubelet tries it every minute or so, gets a line now and
-//! then that says how many there were. Nothing here is secret: parameters' values and files are never among it.
+//! kubelet retries a failing volume about every minute. Identical failures are logged at intervals, with a count.
+//! Parameter values and file contents are never logged.
 
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -17,7 +17,7 @@ use crate::metrics::{Denial, Metrics};
 use crate::params::{self, Plan};
 use crate::sync::BoundedMap;
 
-/// The log of all Mounts.
+/// The log of all mounts.
 pub struct MountLog {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -25,26 +25,26 @@ pub struct MountLog {
     repeats: Mutex<BoundedMap<Topic, Repeats>>,
 }
 
-/// What is logged of one Mount.
+/// Log fields of one mount.
 pub(super) struct Record {
-    /// 8 hexadecimal digits, in the log and in the message that a failure ends with.
+    /// 8 hexadecimal digits, in the log and at the end of the error message.
     id: String,
     began: Instant,
     volume: String,
     class: String,
     objects: usize,
-    /// The identity that the values are read as.
+    /// Source of the identity that reads the values.
     pub(super) source: Option<Source>,
-    /// How many values are served as they were read before an outage, and the age of the oldest.
+    /// Number of cached values served in an outage, and the age of the oldest.
     pub(super) stale: (usize, Duration),
 }
 
-/// What is only worth a line now and then.
+/// What repeated lines are counted by.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Topic {
     /// A volume fails.
     Failure { volume: String, class: String },
-    /// A volume mounts, and something is odd about it.
+    /// A volume mounts with a warning.
     Warning { volume: String, text: u64 },
 }
 
@@ -56,7 +56,7 @@ struct Repeats {
 }
 
 impl MountLog {
-    /// A log of nothing yet.
+    /// An empty log.
     pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, metrics: Metrics) -> Self {
         Self {
             clock,
@@ -66,7 +66,7 @@ impl MountLog {
         }
     }
 
-    /// A Mount begins; whose it is is not known yet.
+    /// Starts the record of a mount whose volume is not known yet.
     pub(super) fn begin(&self) -> Record {
         let mut id = [0; 4];
         self.entropy.fill(&mut id);
@@ -81,12 +81,12 @@ impl MountLog {
         }
     }
 
-    /// The access policy denies a Mount.
+    /// Counts a mount that the access policy denied.
     pub(super) fn denied(&self, why: Denial) {
         self.metrics.denied(why);
     }
 
-    /// Something is odd about a volume, and it mounts all the same.
+    /// Logs a warning about a volume that mounts.
     pub(super) fn warn(&self, mount: &Record, warning: &dyn fmt::Display) {
         let warning = warning.to_string();
         let text = fingerprint(&warning);
@@ -96,7 +96,7 @@ impl MountLog {
         }
     }
 
-    /// A Mount succeeded with a response of so many bytes.
+    /// Logs a successful mount with the size of its response.
     pub(super) fn mounted(&self, mount: &Record, bytes: usize) {
         let (stale_values, age) = mount.stale;
         let failures = self.repeats().remove(&mount.failure()).map_or(0, |it| it.in_all);
@@ -109,7 +109,7 @@ impl MountLog {
         );
     }
 
-    /// A Mount failed. Returns the status with the Mount's id at the end of its message.
+    /// Logs a failed mount. Returns the status with the mount's id at the end of its message.
     pub(super) fn failed(&self, mount: &Record, mut status: Status) -> Status {
         if let Some(suppressed) = self.is_due(mount.failure(), fingerprint(&status.message)) {
             log::error!(
@@ -125,8 +125,8 @@ impl MountLog {
         status
     }
 
-    /// Whether it is time for a line on `topic`, and if so how many were suppressed since the last one: at once when
-    /// `text` is new, else now and then.
+    /// Whether to log a line on `topic` now: at once if `text` is new, otherwise after a pause. Returns the number of
+    /// lines suppressed since the last one.
     fn is_due(&self, topic: Topic, text: u64) -> Option<u64> {
         let now = self.clock.now();
         let mut repeats = self.repeats();
@@ -163,14 +163,14 @@ impl MountLog {
 }
 
 impl Record {
-    /// The parameters were read.
+    /// Records what the parsed parameters say.
     pub(super) fn planned(&mut self, plan: &Plan) {
         self.volume = pod(&plan.pod);
         self.class = visible(&plan.class_name);
         self.objects = plan.objects.len();
     }
 
-    /// The parameters cannot be read; whose they are may be among them all the same.
+    /// Records pod and class if the invalid parameters still contain them.
     pub(super) fn not_planned(&mut self, attributes: &str) {
         if let Some((whose, class)) = params::whose(attributes) {
             self.volume = pod(&whose);
@@ -194,7 +194,7 @@ fn pod(pod: &params::Pod) -> String {
     format!("{}/{}", visible(&pod.namespace), visible(&pod.name))
 }
 
-/// Names come from whoever speaks on the socket; Kubernetes' own are shorter.
+/// Shortens a name, because clients of the socket may send any length.
 fn visible(name: &str) -> String {
     name.chars().take(NAME_CHARS).collect()
 }
@@ -202,7 +202,7 @@ fn visible(name: &str) -> String {
 /// Kubernetes names have at most 253 characters.
 const NAME_CHARS: usize = 253;
 
-/// A number for a text, the same for texts that differ in the cloud's request ids only.
+/// A hash of a text without the cloud's request ids.
 fn fingerprint(text: &str) -> u64 {
     const ID: &str = "(request id ";
     let mut hasher = DefaultHasher::new();

@@ -1,4 +1,4 @@
-//! Files and versions become one encoded `MountResponse`, within what the driver accepts.
+//! Encodes files and versions as a `MountResponse`, within the driver's size limit.
 
 use std::cmp::Reverse;
 
@@ -10,7 +10,7 @@ use crate::grpc::proto::{File, MountResponse, ObjectVersion};
 use crate::params::RenderedFile;
 use crate::secret::Secret;
 
-/// How many files a message about size names.
+/// Number of files that the error about size names.
 const LARGEST: usize = 3;
 
 /// Encodes the response. Every file is listed with the backend's revision of the object it comes from.

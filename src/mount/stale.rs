@@ -1,4 +1,4 @@
-//! What a Mount tells of values that were read a while ago and serve in an outage: how many, how old, and why.
+//! The warning about cached values served in an outage: how many, how old, and why.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,24 +9,20 @@ use crate::auth::ResolvedIdentity;
 use crate::fetch::Fetched;
 use crate::params::{Plan, Service};
 
-/// The old values of one Mount, of which there is at least one.
+/// The cached values that one mount serves, at least one.
 pub(super) struct OldValues {
-    /// The service of each.
+    /// The service of each value.
     pub(super) services: Vec<Service>,
-    /// How long ago the oldest was read.
+    /// Time since the oldest was read.
     pub(super) age: Duration,
     objects: usize,
-    /// The first one that a call has failed for.
+    /// The first object whose call failed.
     failed: Option<Failed>,
 }
 
 impl OldValues {
-    /// Those among the values of a plan's objects, if there are any.
-    pub(super) fn among(
-        plan: &Plan,
-        values: &[Option<Fetched>],
-        identities: &[ResolvedIdentity],
-    ) -> Option<Self> {
+    /// The cached values among a plan's values, if there are any.
+    pub(super) fn among(plan: &Plan, values: &[Option<Fetched>], identities: &[ResolvedIdentity]) -> Option<Self> {
         let objects = plan.objects.iter().zip(identities).zip(values);
         let old = objects.filter_map(|(object, value)| Some((object, value.as_ref()?.stale.as_ref()?)));
         let failed = old.clone().find_map(|((object, identity), stale)| {
@@ -46,12 +42,12 @@ impl OldValues {
 }
 
 impl fmt::Display for OldValues {
-    /// Without the age, so that the same outage is the same text.
+    /// Leaves out the age, so that repeats of one outage have the same text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, objects) = (self.services.len(), self.objects);
         write!(
             f,
-            "{count} of {objects} values are served as they were read before the outage, as --serve-stale-for allows"
+            "{count} of {objects} values were read before the outage and are served from the cache (--serve-stale-for)"
         )?;
         match &self.failed {
             Some(failed) => write!(f, ": {failed}"),

@@ -156,7 +156,7 @@ fn region() {
     assert_eq!(
         message,
         "no region: instance metadata: cannot connect to 127.0.0.1:1: Connection refused \
-         (os error 111); name one in the SecretProviderClass (parameters.region) or start the provider with --region"
+         (os error 111); set parameters.region in the SecretProviderClass, or --region of the provider"
     );
 }
 

@@ -108,7 +108,7 @@ fn pods_start_and_run_through_an_outage() {
         .collect();
     assert_eq!(stale, [0, 1, 1, 1, 1, 0]);
     assert!(mounted.iter().all(|line| line["stale_seconds"].is_u64()));
-    let told = lines("as they were read before");
+    let told = lines("were read before the outage");
     assert_eq!(told.len(), 1, "once in a while for what repeats: {told:?}");
     let message = told[0]["msg"].as_str().expect("a message");
     for words in [

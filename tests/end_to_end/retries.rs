@@ -181,7 +181,7 @@ fn an_outage_starts_nothing_more() {
         .inject(FaultRule::new(Fault::error(503, "ServiceUnavailable", "m")));
     let status = world.mount(&objects).expect_err("an outage");
     assert_eq!(status.code(), Code::Internal, "{status}");
-    assert!(status.message().contains("not asked for"), "{status}");
+    assert!(status.message().contains("not requested"), "{status}");
     let asked = reads(&world).len();
     assert!(asked <= 100 + 20 + 20, "{asked} requests for 100 objects");
     let distinct: std::collections::BTreeSet<_> = reads(&world)

@@ -23,8 +23,8 @@ const AN_HOUR: u64 = 3600;
 /// Longer than a ServiceAccount's annotation is taken for true.
 const ANNOTATION_AGE: Duration = Duration::from_secs(31);
 
-/// What the log says of a Mount that an outage does not stop.
-const SERVED_WORDS: &str = "as they were read before the outage";
+/// Part of the log message about cached values served in an outage.
+const SERVED_WORDS: &str = "were read before the outage";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
