@@ -1,10 +1,10 @@
-//! What an evaluation may spend: steps bound the time, bytes the memory.
+//! Limits of an evaluation: steps bound its time, bytes its memory.
 
 use std::fmt;
 
 use crate::limits;
 
-/// What all expressions of one Mount may spend together, and each of them alone.
+/// Steps for all expressions of a mount together, and bytes for each expression.
 pub(crate) struct Budget {
     pub(super) steps: usize,
     pub(super) bytes: usize,
@@ -13,13 +13,13 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// The budget of one Mount.
+    /// The budget of one mount.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn new() -> Self {
         Self::within(limits::EVALUATION_BYTES)
     }
 
-    /// The budget of one Mount whose expressions may take so many bytes each, [`limits::EVALUATION_BYTES`] at most.
+    /// The budget of one mount with `bytes` for each expression, at most [`limits::EVALUATION_BYTES`].
     pub(crate) fn within(bytes: usize) -> Self {
         let most = bytes.min(limits::EVALUATION_BYTES);
         Self {
@@ -29,24 +29,24 @@ impl Budget {
         }
     }
 
-    /// Makes the memory available again: what the expression before built is gone.
+    /// Resets the memory, because the previous expression's results have been dropped.
     pub(crate) fn next_expression(&mut self) {
         self.bytes = self.most;
     }
 
-    /// Spends steps: one for each node evaluated and each element visited. Once they are short, there are none.
+    /// Spends steps: one for each node evaluated and each element visited. After the first shortage none are left.
     pub(super) fn step(&mut self, steps: usize) -> Result<(), Fault> {
         let left = self.steps.checked_sub(steps);
         self.steps = left.unwrap_or_default();
         left.map(|_| ()).ok_or(Fault::TooManySteps)
     }
 
-    /// Spends the steps that handling so much text takes.
+    /// Spends the steps for handling `bytes` of text.
     pub(crate) fn text(&mut self, bytes: usize) -> Result<(), Fault> {
         self.step(bytes / 64)
     }
 
-    /// Spends memory, and the steps that filling it takes.
+    /// Spends memory, and the steps to fill it.
     pub(super) fn hold(&mut self, bytes: usize) -> Result<(), Fault> {
         self.bytes = self.bytes.checked_sub(bytes).ok_or(Fault::TooMuchMemory)?;
         self.text(bytes)
@@ -63,9 +63,9 @@ pub(crate) enum Fault {
         due: &'static str,
         given: &'static str,
     },
-    /// A number has lost digits and its text is asked for.
+    /// The text of a number that has lost digits is needed.
     Lossy,
-    /// The value is not JSON, or more than one document, or nested past the reader's depth, or not Unicode.
+    /// The value is not one JSON document, is nested too deeply, or is not Unicode.
     Syntax { line: usize, column: usize },
     /// The document has more than [`limits::JSON_NODES`] values.
     TooManyValues,
@@ -88,17 +88,17 @@ impl fmt::Display for Fault {
             } => {
                 write!(
                     f,
-                    "argument {position} of {function} must be {due}, but is {given}"
+                    "argument {position} of {function}: expected {due}, found {given}"
                 )
             }
             Self::Syntax { line, column } => write!(f, "not valid JSON at line {line}, column {column}"),
-            Self::TooManyValues => write!(f, "JSON of more than {} values", limits::JSON_NODES),
+            Self::TooManyValues => write!(f, "JSON with more than {} values", limits::JSON_NODES),
             Self::Lossy => f.write_str("a number has more digits than a double holds"),
             Self::OutOfRange(function) => {
                 write!(f, "the result of {function} is beyond the range of a number")
             }
             Self::TooManySteps => f.write_str("it needs too many steps"),
-            Self::TooMuchMemory => f.write_str("its result grows too large"),
+            Self::TooMuchMemory => f.write_str("the result is too large"),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Whether the result of an expression can depend on the document.
 //!
-//! A raw string (`'db.password'`) or a JSON literal where a quoted name (`"db.password"`) was meant gives that very
-//! text. The analysis evaluates an expression as far as that works without a document. It errs to one side: a
-//! constant expression has the same result for every document other than null, or none where it fails.
+//! A raw string (`'db.password'`) or a JSON literal where a quoted name (`"db.password"`) was meant evaluates to that
+//! text. The analysis evaluates an expression as far as possible without a document. It may miss a constant
+//! expression, but one that it calls constant has the same result for every document other than null, or fails.
 
 use std::rc::Rc;
 
@@ -14,10 +14,10 @@ use super::json::Value;
 use super::tree::{Tree, children};
 use crate::limits;
 
-/// What is known of a result while the document is not.
+/// What is known about a result without the document.
 #[derive(Clone)]
 enum Outcome<'a> {
-    /// The same for every document. Without a value: it fails, or evaluating it takes too long.
+    /// The same for every document. `None` if it fails or takes too long.
     Same(Option<Value>),
     /// A list; not all elements are the same for every document.
     List(Rc<Vec<Self>>),
@@ -106,7 +106,7 @@ impl<'a> Analysis<'a> {
 
     /// The outcome of a node whose operands are all evaluated.
     fn of_operands(&mut self, node: &'a Ast, input: &Outcome<'a>) -> Outcome<'a> {
-        // What is done with each element of a list sees nothing but the element.
+        // The expression applied to each element of a list sees only the element.
         let operands = match node {
             Ast::Projection { lhs, .. } => vec![&**lhs],
             other => children(other),
@@ -135,7 +135,7 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// The outcome of a node that is the same for every document: that for any of them.
+    /// Evaluates a node whose outcome is the same for every document.
     fn evaluated(&mut self, node: &Ast, input: &Outcome<'_>) -> Outcome<'a> {
         let any = Value::Boolean(true);
         let input = match input {

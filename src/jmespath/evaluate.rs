@@ -11,8 +11,7 @@ use super::functions::{self, equal};
 use super::json::{LIST_ITEM_BYTES, Text, Value};
 use super::tree::Tree;
 
-/// The result of a node of `tree`, which may be its root, for a value. Recursion follows the expression, whose depth
-/// is bounded.
+/// Evaluates `node` of `tree`, or its root, on `value`. The recursion depth is bounded by the expression's depth.
 pub(super) fn evaluate(tree: &Tree, node: &Ast, value: &Value, budget: &mut Budget) -> Result<Value, Fault> {
     budget.step(1)?;
     match node {
@@ -97,14 +96,14 @@ pub(super) fn evaluate(tree: &Tree, node: &Ast, value: &Value, budget: &mut Budg
             Ok(Value::Object(Arc::new(object)))
         }
         Ast::Function { name, args, .. } => call(tree, name, args, value, budget),
-        Ast::Expref { .. } => unreachable!("refused when the expression was parsed, but as an argument"),
+        Ast::Expref { .. } => unreachable!("rejected by the parser except as an argument"),
     }
 }
 
 /// Evaluates the arguments, checks their types, and calls.
 fn call(tree: &Tree, name: &str, args: &[Ast], value: &Value, budget: &mut Budget) -> Result<Value, Fault> {
     let Some(function) = functions::find(name) else {
-        unreachable!("refused when the expression was parsed")
+        unreachable!("the parser rejects unknown functions")
     };
     let mut values = Vec::with_capacity(args.len());
     let mut reference = None;
@@ -126,7 +125,7 @@ fn call(tree: &Tree, name: &str, args: &[Ast], value: &Value, budget: &mut Budge
     function.apply(&values, budget)
 }
 
-/// What counts as true: all but null, false and what is empty.
+/// Truth as specified: everything except null, false, and empty strings, arrays and objects.
 pub(super) fn is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -151,7 +150,7 @@ fn at(items: &[Value], index: i64) -> Value {
         .unwrap_or(Value::Null)
 }
 
-/// As Python slices. `step` is not 0.
+/// Slices as in Python. `step` is not 0.
 fn slice(
     items: &[Value],
     start: Option<i32>,

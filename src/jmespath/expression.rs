@@ -1,4 +1,4 @@
-//! An expression that has been checked.
+//! A checked expression.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use super::json::Value;
 use super::tree::Tree;
 use crate::diagnostic::Diagnostic;
 
-/// An expression that can be evaluated. It is kept as text: as a tree it takes a hundred times as much, and a class may
-/// have thousands, while its Mount waits.
+/// An expression that can be evaluated. It is kept as text because its tree takes a hundred times the memory, and a
+/// class may have thousands of expressions.
 pub(crate) struct Expression {
     text: String,
     /// Whether its result is the same for every document.

@@ -18,9 +18,9 @@ pub(super) struct Function {
 
 /// What a parameter takes.
 pub(super) enum Parameter {
-    /// An expression, for the function to apply to each element of its list.
+    /// An expression that the function applies to each element of its list.
     Reference,
-    /// Values, as the specification calls them.
+    /// A value: its type in the specification's words, and a check of it.
     Value(&'static str, fn(&Value) -> bool),
 }
 
@@ -68,7 +68,7 @@ const fn variadic(name: &'static str, parameters: &'static [Parameter]) -> Funct
     }
 }
 
-/// By name.
+/// Sorted by name.
 pub(super) static FUNCTIONS: &[Function] = &[
     function("abs", &[NUMBER]),
     function("avg", &[NUMBERS]),
@@ -126,8 +126,8 @@ impl Function {
         }
     }
 
-    /// The result for arguments of the right types. What an expression reference gives for each element comes last, as
-    /// one more list.
+    /// Calls the function with checked arguments. The results of an expression reference, one for each element, are
+    /// the last argument.
     pub(super) fn apply(&self, arguments: &[Value], budget: &mut Budget) -> Result<Value, Fault> {
         match (self.name, arguments) {
             ("abs", [Value::Number(number)]) => self.round(number, f64::abs, i128::abs),
@@ -208,7 +208,7 @@ impl Function {
         }
     }
 
-    /// One number of another, exact on integers. A number that has lost digits stays one.
+    /// Maps a number, exactly for integers. A lossy number stays lossy.
     fn round(
         &self,
         number: &Number,
@@ -238,7 +238,7 @@ impl Function {
         Number::double(sum, is_lossy).ok_or(Fault::OutOfRange(self.name))
     }
 
-    /// The mean; null of nothing.
+    /// The mean; null for an empty list.
     fn average(&self, items: &[Value]) -> Result<Value, Fault> {
         let out_of_range = Fault::OutOfRange(self.name);
         let Ok(count) = u32::try_from(items.len()) else {
@@ -257,7 +257,7 @@ impl Function {
         result.map(Value::Number).ok_or(out_of_range)
     }
 
-    /// The element whose key beats all keys before it: by being greater, or less for a minimum.
+    /// The first element with the greatest key, or the least for a minimum.
     fn extreme(&self, items: &[Value], keys: &[Value]) -> Value {
         let wins = if self.name.starts_with("max") {
             Ordering::Greater
@@ -276,7 +276,7 @@ impl Function {
         best.map_or(Value::Null, |(_, item)| item.clone())
     }
 
-    /// Keys can be compared if all of them are numbers, or all are texts.
+    /// Checks that all keys are numbers, or all are strings.
     fn check_keys(&self, keys: &[Value]) -> Result<(), Fault> {
         let is_like_first = match keys.first() {
             Some(Value::Number(_)) => is_number,
@@ -287,7 +287,7 @@ impl Function {
             Some(other) => Err(Fault::Argument {
                 function: self.name,
                 position: 2,
-                due: "an expression that gives a number for every element, or a string for every element",
+                due: "an expression that returns a number for every element, or a string for every element",
                 given: other.type_name(),
             }),
         }
@@ -327,7 +327,7 @@ fn sorted(items: &[Value], keys: &[Value], budget: &mut Budget) -> Result<Value,
     budget.list(keyed.into_iter().map(|(_, item)| item.clone()).collect())
 }
 
-/// Spends what comparing these values against each other costs, each about as often as their number has bits.
+/// Spends the steps for sorting: the cost of comparing each value once, times log2 of their number.
 fn sorting_costs(keys: &[Value], budget: &mut Budget) -> Result<(), Fault> {
     let cost = |key: &Value| match key {
         Value::Text(text) => text.as_str().len() / 64 + 1,

@@ -1,7 +1,7 @@
-//! JSON as a tree, read and written (RFC 8259).
+//! Reads and writes JSON trees (RFC 8259).
 //!
-//! Values are read by `serde_json`; numbers are read again from their own text, see [`number`](super::number).
-//! Text is wiped on drop. Objects are written with their keys in byte order, without blanks.
+//! `serde_json` reads values; numbers are read again from their own text, see [`number`](super::number). Text is
+//! wiped on drop. Objects are written with their keys in byte order, without whitespace.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -16,7 +16,7 @@ use super::budget::{Budget, Fault};
 use super::number::Number;
 use crate::limits;
 
-/// A JSON value. Cheap to clone: whatever is large is shared.
+/// A JSON value. Cheap to clone, because large parts are shared.
 #[derive(Clone)]
 pub(crate) enum Value {
     Null,
@@ -28,7 +28,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// What the specification calls the type.
+    /// The type's name in the specification.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -48,7 +48,7 @@ impl fmt::Debug for Value {
     }
 }
 
-/// A text's `Debug`, for the test that looks through them all.
+/// The `Debug` output of a text, for the test that checks all of them.
 #[cfg(test)]
 pub(crate) fn debug_of(text: &str) -> String {
     let value = Value::Text(text.to_owned().into());
@@ -115,7 +115,7 @@ impl Budget {
         })
     }
 
-    /// Writes a value as JSON, as far as steps and memory reach.
+    /// Writes a value as JSON within the limits of steps and memory.
     pub(crate) fn write(&mut self, value: &Value) -> Result<Text, Fault> {
         let mut out = Zeroizing::new(String::new());
         self.write_into(value, &mut out)?;
@@ -159,7 +159,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Makes a list.
+    /// Builds a list.
     pub(super) fn list(&mut self, items: Vec<Value>) -> Result<Value, Fault> {
         self.hold(
             items
@@ -170,16 +170,16 @@ impl Budget {
         Ok(Value::List(Arc::new(items)))
     }
 
-    /// Makes room for one more entry of an object that is being built.
+    /// Spends the memory for one more entry of an object.
     pub(super) fn entry(&mut self) -> Result<(), Fault> {
         self.hold(OBJECT_ENTRY_BYTES)
     }
 }
 
-/// Builds the tree. The reader meets numbers in the order of the text, so each takes the next one's text.
+/// Builds the tree. Numbers arrive in the order of the text, so each takes the next number's text.
 struct Reader<'t> {
     numbers: Numbers<'t>,
-    /// How many values there may still be; nothing once there were too many.
+    /// Values still allowed; `None` after the limit was exceeded.
     nodes: Option<usize>,
 }
 
@@ -278,7 +278,7 @@ impl<'t> Iterator for Numbers<'t> {
     }
 }
 
-/// What follows the string whose inside begins `text`.
+/// The text after the closing quote of a string; `text` begins inside it.
 fn after_string(mut text: &[u8]) -> &[u8] {
     loop {
         match text {
@@ -289,7 +289,7 @@ fn after_string(mut text: &[u8]) -> &[u8] {
     }
 }
 
-/// Only what RFC 8259 section 7 demands is escaped.
+/// Escapes only what RFC 8259 section 7 requires.
 fn write_text(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
@@ -306,16 +306,16 @@ fn write_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// What a list costs besides its items: the vector, its counters, the allocator's share.
+/// Memory of a list without its items: the vector, its counters, allocator overhead.
 const LIST_BYTES: usize = 64;
 
-/// What an item of a list costs; the factor of two is a vector's growth.
+/// Memory of a list item; a growing vector may take twice that.
 pub(super) const LIST_ITEM_BYTES: usize = 2 * size_of::<Value>();
 
-/// What a value of a document costs: more in objects, less in lists.
+/// Memory charged for a value of a document; objects take more, lists less.
 const NODE_BYTES: usize = 64;
 
-/// What an entry of an object costs at worst: a tree node of its own, with room for eleven.
+/// Memory of an object entry at worst: a B-tree node of its own, with room for eleven.
 const OBJECT_ENTRY_BYTES: usize = 512;
 
 #[cfg(test)]

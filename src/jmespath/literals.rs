@@ -1,4 +1,4 @@
-//! What was meant where a literal stands for the name of a key: a raw string (`'name'`) or JSON between backquotes.
+//! Suggestions for literals written where a key was meant: raw strings (`'name'`) or JSON between backquotes.
 
 use std::fmt;
 
@@ -15,12 +15,12 @@ use crate::diagnostic::{Diagnostic, in_yaml, quoted};
 use crate::limits;
 
 impl Expression {
-    /// What to say about an expression that never reads the value, while there is none.
+    /// A warning if the expression never reads the value, given before there is a value.
     pub(crate) fn warning(&self) -> Option<impl fmt::Display> {
         self.is_constant().then_some(Warning(self))
     }
 
-    /// Why it is refused for a document: it never reads it, and a literal in it, or its result, names a key there.
+    /// An error if the expression never reads the document, and a literal in it or its result names a key there.
     pub(crate) fn mistaken(
         &self,
         result: Option<&Value>,
@@ -105,7 +105,7 @@ impl fmt::Display for Warning<'_> {
             ""
         };
         if name.is_empty() || name.len() > limits::QUOTED_BYTES / 2 {
-            return f.write_str("if a key is meant, write it in double quotes; single quotes and backquotes mark literals, and a default stands after its key: \"key\" || 'default'");
+            return f.write_str("if you mean a key, write it in double quotes; single quotes and backquotes mark literals, and a default comes after its key: \"key\" || 'default'");
         }
         let quoted = quoted_identifier(name);
         let remedy = match path(name) {
@@ -115,11 +115,11 @@ impl fmt::Display for Warning<'_> {
             }
             _ => in_yaml(&quoted),
         };
-        write!(f, "if a key is meant, write in YAML: {remedy}")
+        write!(f, "if you mean a key, write in YAML: {remedy}")
     }
 }
 
-/// The expression that selects what `name` names in a document: a key, or else a path.
+/// The expression that selects what `name` names in a document: a key, or otherwise a path.
 fn selector(name: &str, document: &Value, budget: &mut Budget) -> Result<Option<String>, Fault> {
     if let Value::Object(entries) = document
         && let Some(key) = [name, name.trim()]
@@ -150,10 +150,10 @@ fn finds_something(expression: &str, document: &Value, budget: &mut Budget) -> R
     Ok(is_found && !constant::is_constant(&tree, expression))
 }
 
-/// What parsing the text of a literal takes, in steps.
+/// Steps charged for parsing a literal's text.
 const PARSING_STEPS: usize = 64;
 
-/// A text as the path that it looks like.
+/// Reads a text as a path if it looks like one.
 fn path(text: &str) -> Option<String> {
     let is_named = text.contains(char::is_alphanumeric) && !text.contains('|');
     match Tree::parse(text) {
@@ -162,7 +162,7 @@ fn path(text: &str) -> Option<String> {
     }
 }
 
-/// Whether a node does nothing but go from key to key and through lists.
+/// Whether a node only follows keys and list elements.
 fn is_steps(node: &Ast) -> bool {
     match node {
         Ast::Identity { .. } | Ast::Field { .. } | Ast::Index { .. } | Ast::Slice { .. } => true,
@@ -172,7 +172,7 @@ fn is_steps(node: &Ast) -> bool {
     }
 }
 
-/// The text of a literal that is no list or object.
+/// The text of a literal that is neither a list nor an object.
 fn text_of(literal: &Value) -> Option<String> {
     match literal {
         Value::Text(text) => Some(text.as_str().to_owned()),

@@ -1,7 +1,7 @@
-//! JSON numbers that lose nothing unnoticed.
+//! JSON numbers without silent loss of digits.
 //!
-//! Integers of 64 bits stay exact, and a number with more digits than a double holds is known as one. Text is the
-//! shortest that reads back as the same double, laid out as ECMAScript does: `1`, `0.1`, `1e+21`, `1e-7`.
+//! 64-bit integers stay exact, and numbers with more digits than a double holds are marked. A double is written as
+//! the shortest text that reads back as the same double, in ECMAScript's layout: `1`, `0.1`, `1e+21`, `1e-7`.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -16,7 +16,7 @@ pub(crate) enum Number {
 }
 
 impl Number {
-    /// Reads the text of a JSON number; nothing if it is none, or beyond the range of a double.
+    /// Reads a JSON number; `None` if the text is not one, or is beyond the range of a double.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) || text.ends_with(char::is_whitespace)
         {
@@ -26,7 +26,7 @@ impl Number {
         if !number.is_f64() {
             return Some(Self::Exact(number));
         }
-        // serde_json's own double may be the neighbour of the nearest.
+        // serde_json's own double may be adjacent to the nearest one.
         let double: f64 = text.parse().ok()?;
         let is_lossy = significant_digits(text) != significant_digits(&format!("{double:e}"));
         Self::double(double, is_lossy)
@@ -67,7 +67,7 @@ impl Number {
         matches!(self, Self::Lossy(_))
     }
 
-    /// By exact value, so that the order is total.
+    /// Compares exact values, so that the order is total.
     pub(crate) fn compare(&self, other: &Self) -> Ordering {
         match (self.as_integer(), other.as_integer()) {
             (Some(a), Some(b)) => a.cmp(&b),

@@ -12,7 +12,7 @@ pub(crate) fn quoted_identifier(name: &str) -> String {
     serde_json::Value::from(name).to_string()
 }
 
-/// A text that looks like a path but for its quotes, with them. A `$` or a dot in front is left out.
+/// Adds the missing quotes to a text that looks like a path, and removes a leading `$` or dot.
 pub(super) fn quoted_path(text: &str) -> Option<String> {
     let path = text.strip_prefix('$').unwrap_or(text);
     let path = path.strip_prefix('.').unwrap_or(path);

@@ -91,9 +91,9 @@ fn slices_and_indices_at_the_edges_select_or_give_null() {
 #[test]
 fn wrong_functions_are_told_before_a_value_is_there() {
     for (expression, part) in [
-        ("nope(@)", "no function \"nope\""),
-        ("length()", "takes 1 argument, not 0"),
-        ("length(a, b)", "takes 1 argument, not 2"),
+        ("nope(@)", "unknown function \"nope\""),
+        ("length()", "expected 1 argument, found 0"),
+        ("length(a, b)", "expected 1 argument, found 2"),
         ("merge()", "at least 1"),
         (
             "sort_by(@, a)",
@@ -211,7 +211,7 @@ fn what_never_reads_the_document_is_told_from_what_does() {
     }
 }
 
-/// Work on an expression is no more than its length allows, however its parts repeat each other's.
+/// The work of checking an expression is bounded by its length, even if its parts repeat each other's work.
 #[test]
 fn finding_what_never_reads_the_document_takes_few_steps() {
     let nested = |open: &str, inner: &str, close: &str, n: usize| {
@@ -230,7 +230,7 @@ fn finding_what_never_reads_the_document_takes_few_steps() {
     }
 }
 
-/// A debug build's parser takes the most stack; the expressions here are the deepest that are admitted.
+/// A debug build's parser takes the most stack; these expressions are the deepest that are accepted.
 #[test]
 fn the_deepest_expression_fits_into_a_workers_stack() {
     let shapes: &[(&str, &str)] = &[
@@ -313,7 +313,7 @@ fn growth_is_stopped_by_the_budget() {
     }
 }
 
-/// Whether a literal names a path of the document is not known until there is memory to look.
+/// Searching the document for a literal's path needs memory.
 #[test]
 fn a_literal_is_not_taken_for_text_for_want_of_memory() {
     let document = read(format!(r#"{{"a":[{}{{"b":1}}]}}"#, r#"{"b":1},"#.repeat(500)).as_bytes()).unwrap();
@@ -371,7 +371,7 @@ proptest! {
         let _ = Expression::parse(&text);
     }
 
-    /// Whatever an expression builds has been paid for.
+    /// The budget covers all memory that an expression builds.
     #[test]
     fn what_an_expression_builds_is_within_the_budget(text in growth()) {
         let numbers = (0..200).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
@@ -420,7 +420,7 @@ proptest! {
     #[test]
     fn the_crate_gives_the_same_results(text in grammar(), document in documents()) {
         prop_assume!(depth(&text) <= limits::EXPRESSION_DEPTH);
-        // The crate calculates in floating point and writes "1.0" where whole numbers are due.
+        // The crate calculates in floating point and writes "1.0" where whole numbers are expected.
         let calculates = ["abs(", "ceil(", "floor(", "sum(", "avg(", "to_number("];
         prop_assume!(!text.contains("to_string(") || !calculates.iter().any(|name| text.contains(name)));
         let Ok(theirs) = jmespath::compile(&text) else {
@@ -435,7 +435,7 @@ proptest! {
                 prop_assert!(compliance::same(&theirs, &ours), "{text} on {document}: {theirs} but {ours}");
             }
             (Ok(theirs), Err(ours)) => {
-                // Arguments that the crate never evaluates are checked here all the same.
+                // Arguments that the crate never evaluates are still checked here.
                 prop_assert!(ours.contains("reference") || ours.contains("arguments"), "{text}: {theirs} but {ours}");
             }
             (Err(_), _) => {}
@@ -456,7 +456,7 @@ fn tokens() -> impl Strategy<Value = String> {
     prop_oneof![random, repeated]
 }
 
-/// Chains of steps that make much of little.
+/// Chains of steps that build large results from small ones.
 fn growth() -> impl Strategy<Value = String> {
     let step = prop::sample::select(vec![
         "[@,@]",
@@ -567,7 +567,7 @@ fn grammar_of(leaves: Vec<&'static str>) -> impl Strategy<Value = String> {
     })
 }
 
-/// Expressions that are half of literals, of everything that the analysis looks into.
+/// Expressions made half of literals, covering every case of the analysis.
 fn half_literal() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
         "'x'",
@@ -633,7 +633,7 @@ fn tree_depth(tree: &Ast) -> usize {
     1 + children(tree).into_iter().map(tree_depth).max().unwrap_or(0)
 }
 
-/// The memory of a value that no value seen before shares.
+/// Memory of a value, without parts shared with values seen before.
 fn unshared_bytes(value: &Value, seen: &mut HashSet<usize>) -> usize {
     match value {
         Value::Null | Value::Boolean(_) | Value::Number(_) => 0,

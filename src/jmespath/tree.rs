@@ -1,4 +1,4 @@
-//! The parser's tree, checked before there is a document: length, nesting, function names, argument counts and
+//! The parser's tree, checked before a document is read: length, nesting, function names, argument counts and
 //! expression references. Literals are read again from the text, so that their numbers stay exact.
 
 use std::collections::BTreeMap;
@@ -12,10 +12,10 @@ use super::path::quoted_path;
 use crate::diagnostic::{Diagnostic, in_yaml, quoted};
 use crate::limits;
 
-/// An expression as it is evaluated.
+/// A parsed expression.
 pub(super) struct Tree {
     pub(super) root: Ast,
-    /// By where they begin in the text, as their nodes tell.
+    /// By their offset in the text, which their nodes hold.
     pub(super) literals: BTreeMap<usize, Literal>,
 }
 
@@ -64,7 +64,7 @@ impl Tree {
     }
 }
 
-/// The nodes right below one.
+/// The direct children of a node.
 pub(super) fn children(node: &Ast) -> Vec<&Ast> {
     match node {
         Ast::Identity { .. }
@@ -87,16 +87,16 @@ pub(super) fn children(node: &Ast) -> Vec<&Ast> {
     }
 }
 
-/// Checks a node and what is below it, and collects its literals.
+/// Checks a node and its descendants, and collects the literals.
 fn check(node: &Ast, text: &str, literals: &mut BTreeMap<usize, Literal>) -> Result<(), Diagnostic> {
     let below = match node {
         Ast::Slice { step: 0, .. } => {
-            let wrong = "a slice with a step of 0 selects nothing";
+            let wrong = "a slice must not have a step of 0";
             return Err(Diagnostic::new(wrong, "write another step"));
         }
         Ast::Expref { .. } => {
             return Err(Diagnostic::new(
-                "an expression reference (&) stands where a value is due",
+                "expected a value, found an expression reference (&)",
                 "use it only as an argument of map, sort_by, max_by or min_by",
             ));
         }
@@ -109,21 +109,21 @@ fn check(node: &Ast, text: &str, literals: &mut BTreeMap<usize, Literal>) -> Res
     below.into_iter().try_for_each(|node| check(node, text, literals))
 }
 
-/// The expressions among the arguments of a call, if the function exists and takes so many of such a kind.
+/// The expressions in a call's arguments, after checking the function's name and the number and kind of arguments.
 fn arguments<'a>(name: &str, args: &'a [Ast]) -> Result<Vec<&'a Ast>, Diagnostic> {
     let Some(function) = functions::find(name) else {
         let names: Vec<&str> = functions::FUNCTIONS.iter().map(|it| it.name).collect();
-        let wrong = format!("there is no function {}", quoted(name));
-        return Err(Diagnostic::new(
-            wrong,
-            format!("the functions are {}", names.join(", ")),
-        ));
+        let wrong = format!("unknown function {}", quoted(name));
+        return Err(Diagnostic::new(wrong, format!("use one of {}", names.join(", "))));
     };
     let due = function.parameters.len();
     if args.len() < due || (args.len() > due && !function.is_variadic) {
         let least = if function.is_variadic { "at least " } else { "" };
         let plural = if due == 1 { "" } else { "s" };
-        let wrong = format!("{name} takes {least}{due} argument{plural}, not {}", args.len());
+        let wrong = format!(
+            "{name}: expected {least}{due} argument{plural}, found {}",
+            args.len()
+        );
         let remedy = "see https://jmespath.org/specification.html#built-in-functions";
         return Err(Diagnostic::new(wrong, remedy));
     }
@@ -163,7 +163,7 @@ fn literal(parsed: &jmespath::Variable, offset: usize, text: &str) -> Result<Lit
 fn suggestion(text: &str) -> String {
     match quoted_path(text) {
         Some(path) if text.starts_with(['$', '.']) => {
-            format!("an expression starts with a key: {}", in_yaml(&path))
+            format!("start the expression with a key: {}", in_yaml(&path))
         }
         Some(path) => format!("quote the key inside the expression, in YAML: {}", in_yaml(&path)),
         None => "see https://jmespath.org/specification.html for the grammar".to_owned(),
@@ -220,7 +220,7 @@ pub(super) fn depth(text: &str) -> usize {
         }
         rest = rest.get(length..).unwrap_or_default();
     }
-    // Brackets left open do not parse, but the parser descends before it knows.
+    // Unclosed brackets do not parse, but the parser recurses before it notices.
     outer.push(group);
     outer.into_iter().rev().fold(0, |child, mut group| {
         group.child = group.child.max(child);
@@ -229,7 +229,7 @@ pub(super) fn depth(text: &str) -> usize {
     })
 }
 
-/// How long the quoted text is that `text` begins with, its quotes included.
+/// Length of the quoted text at the start of `text`, including the quotes.
 fn end_of_quoted(text: &str) -> usize {
     let mut chars = text.char_indices();
     let quote = chars.next().map(|(_, quote)| quote);
