@@ -1,8 +1,8 @@
-//! Time as an argument. This is the only file that asks the system for it.
+//! Time as an argument. Only this file reads the system's clocks.
 
 use std::time::Instant;
 
-/// Where the time comes from.
+/// A source of time.
 pub trait Clock: Send + Sync + 'static {
     /// Monotonic time, for deadlines and ages.
     fn now(&self) -> Instant;

@@ -2,7 +2,7 @@
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-/// Where random bytes come from.
+/// A source of random bytes.
 pub trait Entropy: Send + Sync + 'static {
     /// Fills `bytes` with random ones.
     fn fill(&self, bytes: &mut [u8]);
@@ -12,7 +12,7 @@ pub trait Entropy: Send + Sync + 'static {
 pub struct SystemEntropy(SystemRandom);
 
 impl SystemEntropy {
-    /// Random bytes from now on.
+    /// The system's random number generator.
     pub fn new() -> Self {
         Self(SystemRandom::new())
     }
@@ -26,9 +26,9 @@ impl Default for SystemEntropy {
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        // The kernel has given random bytes to TLS long before; a nonce of zeros would only be refused as used.
+        // The kernel has already provided random bytes for TLS; a nonce of zeros would only be rejected as used.
         if self.0.fill(bytes).is_err() {
-            log::error!("the operating system gives no random bytes");
+            log::error!("cannot get random bytes from the operating system");
         }
     }
 }

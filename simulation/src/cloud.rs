@@ -1,10 +1,10 @@
-//! The cloud: one quota for all, a latency, an outage, and a value that is rotated once.
+//! The cloud: one quota for all nodes, a latency, an outage, and a value that is rotated once.
 
 use std::time::{Duration, Instant};
 
 use crate::scenario::Scenario;
 
-/// What the cloud answers.
+/// An answer of the cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The value's version.
@@ -13,7 +13,7 @@ pub(crate) enum Answer {
     OutOfOrder,
 }
 
-/// The cloud.
+/// The simulated cloud.
 #[derive(Debug)]
 pub(crate) struct Cloud {
     quota: f64,

@@ -1,4 +1,4 @@
-//! The cluster: nodes with pods, kubelet's cadence, and what comes of it.
+//! The cluster: nodes with pods, kubelet's interval, and the results.
 
 use std::time::{Duration, Instant};
 
@@ -13,39 +13,39 @@ use crate::engine::{Engine, Numbers};
 use crate::queue::{Chance, Queue};
 use crate::scenario::Scenario;
 
-/// What came of it, in the measured time.
+/// The results, in the measured time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) mounts_per_second: f64,
     pub(crate) calls_per_second: f64,
-    /// Most calls within one second.
+    /// Maximum number of calls within one second.
     pub(crate) peak_calls: u64,
     pub(crate) throttled_per_second: f64,
-    /// The part of Mounts that failed.
+    /// The fraction of mounts that failed.
     pub(crate) failed: f64,
-    /// The part of Mounts after the rotation that brought the old version.
+    /// The fraction of mounts after the rotation that got the old version.
     pub(crate) stale: f64,
-    /// Seconds from the rotation until every pod had the new value; nothing if some never got it.
+    /// Seconds from the rotation until every pod had the new value; `None` if some never got it.
     pub(crate) everywhere: Option<u64>,
 }
 
 /// How long a node takes to start its pods, before the measured time.
 const START: Duration = Duration::from_secs(120);
 
-/// How long kubelet gives a Mount, less the provider's margins.
+/// The deadline that kubelet gives a mount, less the provider's margins.
 const DEADLINE: Duration = Duration::from_secs(106);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    /// kubelet looks at a pod's volume.
+    /// kubelet checks a pod's volume.
     Look { node: u32, pod: u32 },
     /// A call's answer arrives at the node.
     Answer { node: u32, flight: u64 },
-    /// A node's engine wanted to be asked again.
+    /// A node's engine asked to be called again.
     Poll { node: u32 },
-    /// A Mount's time is over.
+    /// A mount's deadline.
     Deadline { node: u32, party: u64 },
-    /// The plain engine calls for the next object of a Mount.
+    /// The plain engine calls for the next object of a mount.
     Plain {
         node: u32,
         pod: u32,
@@ -85,7 +85,7 @@ struct Count {
     stale: u64,
     calls: u64,
     throttled: u64,
-    /// The second that is counted, and the calls in it.
+    /// The current second, and the calls in it.
     second: (u64, u64),
     peak: u64,
 }
@@ -117,7 +117,7 @@ pub(crate) fn simulate(scenario: &Scenario, engine: Engine) -> Outcome {
             poll: None,
         });
         for pod in 0..scenario.pods {
-            // Spread over kubelet's cadence, so that the steady state has no memory of the start.
+            // Spread over kubelet's interval, so that the steady state does not depend on the start.
             let at = zero + START.mul_f64(0.4).mul_f64(cluster.chance.next());
             cluster.queue.add(at, Event::Look { node, pod });
         }
@@ -150,7 +150,7 @@ impl Cluster<'_> {
         }
     }
 
-    /// kubelet looks, and will look again.
+    /// kubelet checks a volume and schedules the next check.
     fn look(&mut self, node: u32, pod: u32, now: Instant) {
         let period = Duration::from_secs(u64::from(self.scenario.republish_seconds));
         let again = now + period + period.mul_f64(0.2 * self.chance.next());
@@ -180,7 +180,7 @@ impl Cluster<'_> {
         self.drive(node, now);
     }
 
-    /// The pod's objects: those in common come first.
+    /// The pod's objects: the shared ones come first.
     fn key(&self, node: u32, pod: u32, object: u32) -> u32 {
         let common = (self.scenario.common * f64::from(self.scenario.objects)).round();
         if f64::from(object) < common {
@@ -190,7 +190,7 @@ impl Cluster<'_> {
         }
     }
 
-    /// Makes the calls that a node's engine wants made.
+    /// Makes the calls that a node's engine asks for.
     fn drive(&mut self, node: u32, now: Instant) {
         loop {
             match self.nodes[node as usize].core.next(now) {
@@ -261,7 +261,7 @@ impl Cluster<'_> {
         self.drive(node, now);
     }
 
-    /// A Mount whose time is over.
+    /// A mount whose deadline has passed.
     fn leave(&mut self, node: u32, party: u64, now: Instant) {
         let parties = &mut self.nodes[node as usize].parties;
         if let Some(at) = parties.iter().position(|(number, ..)| *number == party) {
@@ -304,7 +304,7 @@ impl Cluster<'_> {
         }
     }
 
-    /// One object after the other, each once; the first failure fails the Mount.
+    /// One object after the other, one attempt each; the first failure fails the mount.
     fn plain(&mut self, node: u32, pod: u32, object: u32, stale: bool, now: Instant) {
         if object == self.scenario.objects {
             self.mounted(node, pod, false, stale, now);

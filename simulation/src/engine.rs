@@ -1,4 +1,5 @@
-//! The two engines: the shipped decisions, and fetching each object at each Mount, one after the other, once.
+//! The two engines: the shipped decisions, and a plain one that fetches each object at each mount, one after the
+//! other, without retries.
 
 use std::fmt;
 use std::time::Instant;
@@ -8,7 +9,7 @@ use csi_provider::fetch::{LaneSettings, Settings};
 
 use crate::scenario::Scenario;
 
-/// Which engine.
+/// The engine to simulate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     Ours,

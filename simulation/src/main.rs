@@ -1,8 +1,8 @@
-//! A cluster in virtual time: how many calls a second it makes, how soon a rotated value is everywhere, and what
-//! fails, with this engine and with a plain one that fetches each object at each Mount.
+//! A cluster in virtual time: how many calls per second it makes, how soon a rotated value has reached all pods, and
+//! what fails, with this engine and with a plain one that fetches each object at each mount.
 //!
 //! The decisions are the shipped ones: each node runs [`csi_provider::fetch::core::Core`]. Time, latency, quota,
-//! outages and kubelet's cadence are modelled; nothing sleeps and nothing touches a network.
+//! outages and kubelet's interval are modelled; nothing sleeps or uses the network.
 //!
 //! `simulate [name=value…]`, names and defaults in [`Scenario`]; without arguments, the table of SPECIFICATION.md.
 
@@ -36,8 +36,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     table(out)
 }
 
-/// Where each engine meets the quota as a cluster grows, and what a smaller quota and an outage do. Fails if a promise
-/// of SPECIFICATION.md is missed.
+/// Where each engine reaches the quota as a cluster grows, and the effects of a smaller quota and an outage. Fails if
+/// a promise of SPECIFICATION.md is missed.
 fn table(out: &mut impl io::Write) -> Result<ExitCode, Box<dyn Error>> {
     let base = Scenario::default();
     let mut promises = Promises::default();
@@ -59,16 +59,16 @@ fn table(out: &mut impl io::Write) -> Result<ExitCode, Box<dyn Error>> {
         let cluster = format!("{nodes} nodes that share their objects");
         promises.keep(
             ours.throttled_per_second == 0.0 && ours.failed == 0.0,
-            &format!("{cluster}: ours never meets the quota, and nothing fails"),
+            &format!("{cluster}: ours never reaches the quota, and nothing fails"),
         );
         promises.keep(
             ours.everywhere.is_some_and(|seconds| seconds <= 150),
-            &format!("{cluster}: a rotated value is everywhere within two and a half minutes"),
+            &format!("{cluster}: a rotated value reaches all pods within two and a half minutes"),
         );
         if nodes >= 100 {
             promises.keep(
                 plain.throttled_per_second > 0.0,
-                &format!("{cluster}: the plain one meets it (else the comparison shows nothing)"),
+                &format!("{cluster}: the plain one reaches it (otherwise the comparison shows nothing)"),
             );
         }
     }
@@ -96,11 +96,11 @@ fn table(out: &mut impl io::Write) -> Result<ExitCode, Box<dyn Error>> {
     let [ours, plain] = run("1000, outage of 60 s", &outage)?;
     promises.keep(
         ours.calls_per_second < plain.calls_per_second / 4.0 && ours.failed < 0.15,
-        "an outage is not amplified, and ends when it ends",
+        "an outage does not increase the load, and few mounts fail",
     );
     promises.keep(
         ours.peak_calls as f64 <= 3.0 * ours.mounts_per_second,
-        "nor does it meet a burst: what is asked of it is Mounts, and few retries, not all of their objects",
+        "an outage causes no burst: calls depend on the number of mounts, plus few retries, not on all of their objects",
     );
     promises.end(out)
 }
@@ -119,7 +119,7 @@ fn both(scenario: &Scenario) -> [Outcome; 2] {
     })
 }
 
-/// What was promised, and whether it was kept.
+/// Promises checked, and those missed.
 #[derive(Debug, Default)]
 struct Promises {
     kept: usize,
@@ -154,7 +154,7 @@ fn header(out: &mut impl io::Write) -> io::Result<()> {
         "{:<26} {:<6} {:>9} {:>9} {:>9} {:>11} {:>9} {:>9} {:>12}",
         "cluster",
         "engine",
-        "Mounts/s",
+        "mounts/s",
         "calls/s",
         "peak/s",
         "throttled/s",

@@ -1,10 +1,10 @@
-//! What happens next.
+//! The queue of events.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-/// Events by time; of one time, in the order in which they were added.
+/// Events by time; at the same time, in the order in which they were added.
 #[derive(Debug)]
 pub(crate) struct Queue<E> {
     events: BinaryHeap<Reverse<(Instant, u64, E)>>,
@@ -29,7 +29,7 @@ impl<E: Ord> Queue<E> {
     }
 }
 
-/// Numbers that look random and depend on nothing but the seed (SplitMix64).
+/// Numbers that look random and depend only on the seed (SplitMix64).
 #[derive(Clone, Debug)]
 pub(crate) struct Chance(pub(crate) u64);
 

@@ -1,4 +1,4 @@
-//! What is simulated.
+//! The scenario to simulate.
 
 use std::fmt;
 
@@ -11,21 +11,21 @@ pub(crate) struct Scenario {
     pub(crate) pods: u32,
     /// Objects in each volume.
     pub(crate) objects: u32,
-    /// The part of a pod's objects that all pods of the cluster have in common, 0 to 1. The others are the pod's own.
+    /// The fraction of a pod's objects that all pods of the cluster share, 0 to 1. The others are the pod's own.
     pub(crate) common: f64,
-    /// Between two looks of kubelet at a volume: this long, and up to a fifth longer.
+    /// Time between two checks of a volume by kubelet: this long, or up to a fifth longer.
     pub(crate) republish_seconds: u32,
     /// The provider's refresh interval; 0 for none.
     pub(crate) refresh_seconds: u32,
-    /// Calls per second that the cloud grants the account and region.
+    /// Calls per second that the cloud allows for the account and region.
     pub(crate) quota: f64,
-    /// Of the cloud's answers.
+    /// Latency of the cloud's answers.
     pub(crate) latency_millis: u32,
-    /// In the middle, the cloud answers 503 for so long; 0 for never.
+    /// In the middle, the cloud answers 503 for this long; 0 for never.
     pub(crate) outage_seconds: u32,
-    /// Of virtual time, after every pod has been mounted once.
+    /// Measured virtual time, after every pod has been mounted once.
     pub(crate) seconds: u32,
-    /// Chooses the sequence of chances.
+    /// Seed of the random numbers.
     pub(crate) seed: u64,
 }
 
@@ -67,9 +67,14 @@ impl Scenario {
                 "outage_seconds" => set(&mut scenario.outage_seconds, value),
                 "seconds" => set(&mut scenario.seconds, value),
                 "seed" => set(&mut scenario.seed, value),
-                _ => return Err(format!("{name}: no such setting; there are {}", Self::NAMES)),
+                _ => {
+                    return Err(format!(
+                        "{name}: unknown setting; expected one of {}",
+                        Self::NAMES
+                    ));
+                }
             };
-            set.ok_or_else(|| format!("{argument}: not a number"))?;
+            set.ok_or_else(|| format!("{argument}: expected a number"))?;
         }
         Ok(scenario)
     }
@@ -86,7 +91,7 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} pods per node, {} objects per pod, {:.0} % of them common to the cluster, kubelet looks every {} to {} s,\nrefresh interval {} s, quota {} calls/s, latency {} ms; {} s of virtual time in steady state,\na value is rotated after a quarter of them",
+            "{} pods per node, {} objects per pod, {:.0} % of them shared by the cluster, kubelet checks every {} to {} s,\nrefresh interval {} s, quota {} calls/s, latency {} ms; {} s of virtual time in steady state,\na value is rotated after a quarter of them",
             self.pods,
             self.objects,
             100.0 * self.common,

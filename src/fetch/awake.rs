@@ -1,4 +1,4 @@
-//! Whether the machine has slept. The monotonic clock, by which the ages of copies are counted, stands still meanwhile.
+//! Detects that the machine was suspended. The monotonic clock, which measures the ages of copies, stops meanwhile.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::limits;
 
-/// Both clocks as they were at the last look.
+/// Both clocks at the last check.
 #[derive(Debug)]
 pub(super) struct Awake {
     now: Instant,
@@ -18,8 +18,8 @@ impl Awake {
         Self { now, wall }
     }
 
-    /// Whether more time has passed by the wall clock than by the monotonic one since the last look. That may also be
-    /// a clock that was set forward.
+    /// Whether more time has passed by the wall clock than by the monotonic one since the last check. The cause may
+    /// also be a clock that was set forward.
     pub(super) fn has_slept(&mut self, now: Instant, wall: Timestamp) -> bool {
         let awake = now.saturating_duration_since(self.now);
         let in_all = wall.duration_since(self.wall);

@@ -1,4 +1,4 @@
-//! A call to the cloud: what it asks for and as whom, how it is made, and what its end means.
+//! A call to the cloud: what it requests and with which identity, one attempt, and what its outcome means.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::cloud::oos::GetSecretParameter;
 use crate::cloud::{self, Api, Credentials, Endpoint, Target, Value};
 use crate::params::Service;
 
-/// What the provider's own engine moves about.
+/// The provider's own [`Domain`].
 pub(super) struct Cloud;
 
 impl Domain for Cloud {
@@ -28,8 +28,7 @@ impl Domain for Cloud {
     }
 }
 
-/// Everything that a request says, and as whom: whoever asks for the same may have the same answer. The region is
-/// in the endpoint.
+/// The whole request, with the identity: equal keys may share one answer. The region is in the endpoint.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) identity: IdentityKey,
@@ -40,14 +39,14 @@ pub(super) struct Key {
     stage: Option<String>,
 }
 
-/// A call as it can be made.
+/// A call that can be made.
 #[derive(Clone)]
 pub(super) struct Job {
     pub(super) key: Arc<Key>,
     identity: ResolvedIdentity,
     credentials: Arc<Credentials>,
     is_class_endpoint: bool,
-    /// Fresh credentials have been tried; there are no fresher ones.
+    /// Fresh credentials have been tried; there are no newer ones.
     is_renewed: bool,
 }
 
@@ -64,8 +63,8 @@ impl Job {
         })
     }
 
-    /// The same with fresh credentials.
-    fn renewed(&self, identity: ResolvedIdentity) -> Result<Self, Error> {
+    /// The same call with fresh credentials.
+    fn renewed(&self, identity: Resolved) -> Result<Self, Error> {
         let fresh = Self::new(Arc::clone(&self.key), identity, self.is_class_endpoint)?;
         Ok(Self {
             is_renewed: true,
@@ -93,7 +92,7 @@ impl From<&Pull<'_>> for Want<Cloud> {
     }
 }
 
-/// One try of a call, in so much time.
+/// One attempt of a call, within the remaining time.
 pub(super) fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Cloud> {
     if remaining.is_zero() {
         return failed(Error::Waited, FailureClass::Unavailable);
@@ -129,13 +128,13 @@ pub(super) fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Clou
     }
 }
 
-/// How far it reaches that a call failed for whoever made it.
+/// How far a refusal reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Nothing else may be had as the same identity.
+    /// It concerns every value of the identity.
     Everywhere,
-    /// Nothing else may be had there as the same identity. The class has chosen the endpoint, and its author may be
-    /// answering: what others who share the identity have read elsewhere is not for such an answer to end.
+    /// It concerns only values of the identity at this endpoint. The class has chosen the endpoint, so its author may
+    /// control the answer, which must not end access to values read elsewhere with a shared identity.
     Endpoint,
 }
 

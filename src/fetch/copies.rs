@@ -1,7 +1,7 @@
-//! Copies of what was read: for volumes that ask again a short while later, and for outages.
+//! Copies of values: for repeated mounts a short while later, and for outages.
 //!
-//! A copy is never older than the interval, never for another key (and so never for another identity), and leaves
-//! when its time is over, whether it was used or not. Pure: time is an argument.
+//! A copy is never older than the interval, never used for another key (and so never for another identity), and is
+//! removed when it expires, used or not. Pure: time is an argument.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use crate::limits;
 
-/// Copies by key, within a bound on number and bytes.
+/// Copies by key, bounded in number and bytes.
 #[derive(Debug)]
 pub(super) struct Copies<K, V> {
     interval: Duration,
     most_bytes: usize,
     bytes: usize,
     held: HashMap<K, Held<V>>,
-    /// By the time at which they leave; the number tells apart those of one instant.
+    /// By expiry; the number separates copies that expire at the same instant.
     order: BTreeMap<(Instant, u64), K>,
     counter: u64,
 }
@@ -43,19 +43,19 @@ impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
         }
     }
 
-    /// How long a copy is kept at most.
+    /// The longest time that a copy is kept.
     pub(super) const fn interval(&self) -> Duration {
         self.interval
     }
 
-    /// The copy of `key` with when it was read, if it is young enough.
+    /// The copy of `key` and when it was read, unless it has expired.
     pub(super) fn get(&self, key: &K, now: Instant) -> Option<(V, Instant)> {
         let held = self.held.get(key)?;
         (now < held.until).then(|| (held.value.clone(), held.read))
     }
 
-    /// Keeps what a call that was sent at `read` brought for `life` from then on, at most the interval, unless a newer
-    /// one is there. Those that would leave first make room. An older one leaves even if this one cannot be kept.
+    /// Keeps the result of a call sent at `read` for `life` from then on, at most the interval, unless there is a
+    /// newer copy. Copies that expire first make room. An older copy is removed even if this one cannot be kept.
     pub(super) fn put(
         &mut self,
         key: &K,
@@ -96,7 +96,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
         );
     }
 
-    /// Drops the copy of `key`, if it was read before `sent`: the cloud has refused a call that was sent then.
+    /// Drops the copy of `key` if it was read before `sent`: the cloud has refused a call sent at that time.
     pub(super) fn refused(&mut self, key: &K, sent: Instant) {
         if self.held.get(key).is_some_and(|held| held.read <= sent) {
             self.remove(key);
@@ -111,7 +111,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
         }
     }
 
-    /// Drops what is too old.
+    /// Drops expired copies.
     pub(super) fn sweep(&mut self, now: Instant) {
         while let Some(expiry) = self.expiry()
             && expiry <= now
@@ -124,13 +124,13 @@ impl<K: Clone + Eq + Hash, V: Clone> Copies<K, V> {
         }
     }
 
-    /// When the next copy leaves.
+    /// When the next copy expires.
     pub(super) fn expiry(&self) -> Option<Instant> {
         let ((until, _), _) = self.order.first_key_value()?;
         Some(*until)
     }
 
-    /// How many copies there are, and their bytes.
+    /// Number of copies, and their bytes.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.held.len(), self.bytes)
     }
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(
             get(&copies, &4, start + 5 * SECOND),
             None,
-            "nor is what it replaces"
+            "and what it replaces is dropped"
         );
         assert_eq!(copies.size(), (2, 2 * each));
 

@@ -1,13 +1,14 @@
-//! One service's lane: which call goes next, and when. At most so many are under way, at most so many start per
-//! second, and tries that waited for their pause come first.
+//! The queue of one service: which call goes next, and when. It limits the calls under way and the calls started per
+//! second. Retries whose pause is over come first.
 //!
-//! Between Mounts, whoever needs the fewest calls goes first, pods that start before those that run: a huge Mount
-//! holds up no small one, and when there is not enough for all, some are complete instead of none. Each fourth call
-//! goes to the Mount that has waited longest, so that nobody waits for ever.
+//! Among mounts, the one with the fewest calls goes first, and pods that start go before running ones: a large mount
+//! does not delay small ones, and if there is not enough for all, some are complete instead of none. Every fourth
+//! call goes to the mount that has waited longest, so that no mount waits forever.
 //!
-//! While the last answer of the service was none, a Mount makes one call, and the others once it is answered: what a
-//! cluster asks of a service that is out of order is its Mounts, not its objects.
+//! After a call that found the service unavailable, each mount makes one call first, and the others after its answer.
+//! So the load on an unavailable service depends on the number of mounts, not of objects.
 //!
+//! Pure: time is an argument.
 //! Pure: time is an argument.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,39 +18,39 @@ use super::core::{FlightId, PartyId};
 use super::pace::Pace;
 use crate::limits;
 
-/// A lane.
+/// The queue of one service.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) pace: Pace,
     most: usize,
     under_way: usize,
-    /// Mounts with calls that wait, the oldest first.
+    /// Mounts with waiting calls, the oldest first.
     queued: BTreeMap<PartyId, Line>,
     /// The same, by rank.
     ranks: BTreeSet<Rank>,
-    /// Calls taken from lines so far.
+    /// Calls taken from the queue so far.
     taken: u64,
-    /// Tries that pause, by the end of their pause.
+    /// Paused retries, by the end of their pause.
     paused: BTreeSet<(Instant, FlightId)>,
     waiting: usize,
-    /// Mounts whose first call has not been answered since the service is in doubt, with that call.
+    /// Mounts whose first call has not been answered since the service became unavailable, with that call.
     held: BTreeMap<PartyId, (FlightId, Line)>,
-    /// Calls of those, which wait as well.
+    /// Their calls, which wait as well.
     held_calls: usize,
-    /// The last call found the service out of reach.
+    /// The last call found the service unavailable.
     is_in_doubt: bool,
-    /// When that was last so.
+    /// When that was last the case.
     out_of_reach: Option<Instant>,
 }
 
-/// A Mount's calls that wait.
+/// The waiting calls of a mount.
 #[derive(Debug)]
 struct Line {
     is_repeated: bool,
     calls: VecDeque<FlightId>,
 }
 
-/// The lower, the earlier: pods that start before those that run, few calls before many, the older before the newer.
+/// Lower is earlier: starting pods before running ones, few calls before many, older mounts before newer ones.
 type Rank = (bool, usize, PartyId);
 
 impl Line {
@@ -58,14 +59,14 @@ impl Line {
     }
 }
 
-/// What a lane has to offer.
+/// The next thing that a lane allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// This call, now.
     Call(FlightId),
-    /// Something at that time, if nothing changes before.
+    /// Ask again at that time, if nothing changes before.
     At(Instant),
-    /// Nothing until something changes.
+    /// Ask again after a change.
     Nothing,
 }
 
@@ -87,13 +88,13 @@ impl Lane {
         }
     }
 
-    /// A call waits for its turn among those of its Mount.
+    /// Adds a call to its mount's queue.
     pub(super) fn queue(&mut self, party: PartyId, is_repeated: bool, flight: FlightId) {
         self.change(party, is_repeated, |calls| calls.push_back(flight));
         self.waiting += 1;
     }
 
-    /// Changes a Mount's line, and its rank with it.
+    /// Changes a mount's queue, and its rank with it.
     fn change<T>(
         &mut self,
         party: PartyId,
@@ -113,13 +114,13 @@ impl Lane {
         result
     }
 
-    /// A call waits for its next try.
+    /// A call waits for its next attempt.
     pub(super) fn pause(&mut self, until: Instant, flight: FlightId) {
         self.paused.insert((until, flight));
         self.waiting += 1;
     }
 
-    /// A call that nobody waits for any more leaves the line.
+    /// Removes a call that no mount waits for.
     pub(super) fn leave(&mut self, party: PartyId, paused: Option<Instant>, flight: FlightId) {
         if let Some((first, line)) = self.held.get_mut(&party) {
             if *first == flight {
@@ -136,7 +137,7 @@ impl Lane {
         self.waiting -= usize::from(left);
     }
 
-    /// The call whose turn it is; it is under way from now on.
+    /// The next call, which counts as under way from now on.
     pub(super) fn next(&mut self, now: Instant) -> Turn {
         if self.under_way >= self.most {
             return Turn::Nothing;
@@ -178,7 +179,7 @@ impl Lane {
         Some(call)
     }
 
-    /// Sets the rest of a Mount's line aside until its `first` call is answered.
+    /// Sets the rest of a mount's queue aside until its `first` call is answered.
     fn hold(&mut self, party: PartyId, first: FlightId) {
         let Some(line) = self.queued.remove(&party) else {
             return;
@@ -189,7 +190,7 @@ impl Lane {
         self.held.insert(party, (first, line));
     }
 
-    /// A Mount need not wait for its first call any longer: that one has an answer, or has come to its end.
+    /// Ends the wait of a mount for its first call, which was answered or has ended.
     pub(super) fn release(&mut self, party: PartyId) {
         let Some((_, line)) = self.held.remove(&party) else {
             return;
@@ -202,48 +203,48 @@ impl Lane {
         }
     }
 
-    /// A call has come to an end.
+    /// A call has ended.
     pub(super) fn done(&mut self) {
         self.under_way -= 1;
     }
 
-    /// A call of this Mount was answered, if only by a refusal: the service is in reach.
+    /// A call of this mount was answered, even if by a refusal: the service is available.
     pub(super) fn answered(&mut self, party: PartyId) {
         self.is_in_doubt = false;
         self.release(party);
     }
 
-    /// The service was found out of reach.
+    /// The service was found unavailable.
     pub(super) fn unavailable(&mut self, now: Instant) {
         self.is_in_doubt = true;
         self.out_of_reach = Some(now);
     }
 
-    /// Whether that was not long ago.
+    /// Whether the service was unavailable a short while ago.
     pub(super) fn is_recovering(&self, now: Instant) -> bool {
         self.out_of_reach
             .is_some_and(|seen| now < seen + limits::OUTAGE_REMEMBERED)
     }
 
-    /// How many calls could start if the pace let them.
+    /// How many calls could start if the pace allowed.
     pub(super) fn startable(&self) -> usize {
         self.waiting.min(self.most - self.under_way)
     }
 
-    /// How many calls wait, and how many are under way.
+    /// Number of waiting calls, and of calls under way.
     pub(super) fn load(&self) -> (usize, usize) {
         (self.waiting + self.held_calls, self.under_way)
     }
 }
 
-/// Takes a call out; false if it is not there.
+/// Removes a call; false if it is not there.
 fn take(calls: &mut VecDeque<FlightId>, flight: FlightId) -> bool {
     let before = calls.len();
     calls.retain(|call| *call != flight);
     calls.len() < before
 }
 
-/// Each so manieth call goes to the oldest Mount.
+/// Every fourth call goes to the oldest mount.
 const OLDEST_EACH: u64 = 4;
 
 #[cfg(test)]
@@ -290,7 +291,7 @@ mod tests {
             lane.queue(PartyId(2), false, FlightId(flight));
         }
         lane.queue(PartyId(3), false, FlightId(30));
-        // The single one first, then the three, and each fourth of the oldest.
+        // The single one first, then the three, and every fourth from the oldest.
         assert_eq!(calls(&mut lane, now), [30, 20, 21, 10, 22, 11, 12, 13, 14, 15]);
         assert!(lane.queued.is_empty() && lane.ranks.is_empty());
     }
@@ -325,7 +326,7 @@ mod tests {
         lane.pause(soon, FlightId(7));
         assert_eq!(lane.next(now), Turn::At(soon));
         lane.queue(PartyId(1), false, FlightId(1));
-        assert_eq!(calls(&mut lane, now), [1], "a pause holds up nobody else");
+        assert_eq!(calls(&mut lane, now), [1], "a pause delays no other call");
         lane.queue(PartyId(1), false, FlightId(2));
         assert_eq!(calls(&mut lane, soon), [7, 2]);
     }

@@ -1,8 +1,8 @@
-//! How values are obtained: the objects of all Mounts side by side, as many at once and as fast as each service may
-//! be asked, shared where they are the same, tried again where that helps, never past the caller's deadline.
+//! Fetches values: the objects of all mounts concurrently, within each service's limits, shared where they are the
+//! same, retried where that helps, never past the caller's deadline.
 //!
-//! [`core`] decides, without threads or sockets; `threads.rs` makes the calls it asks for, on a few threads that all
-//! Mounts share; `call.rs` is one such call; this file lets Mounts wait.
+//! [`core`] decides, without threads or sockets; `threads.rs` makes the calls, on a few threads that all mounts
+//! share; `call.rs` is one call; here mounts wait.
 
 mod awake;
 mod call;
@@ -46,9 +46,9 @@ impl Engine {
         Self(Threads::new(api, clock, entropy, core, most_threads))
     }
 
-    /// Fetches all of `pulls` for a volume and gives one result for each, in their order. One refusal does not keep
-    /// the others from being tried, so that a Mount can name all of its refusals. What has no credentials can only
-    /// be served by what is kept for an outage, which is for volumes of pods only.
+    /// Fetches all of `pulls` for a volume and returns one result for each, in their order. A refusal does not stop
+    /// the others, so that a mount can report all refusals. Objects without credentials can only be served from the
+    /// values kept for outages, which only pods' volumes get.
     pub fn fetch(
         &self,
         pulls: &[Pull<'_>],
@@ -56,7 +56,7 @@ impl Engine {
         call: &CallContext,
     ) -> Vec<Result<Fetched, Error>> {
         let wants: Vec<Want<Cloud>> = pulls.iter().map(Want::from).collect();
-        // What is left of the caller's time, less what it takes to say what happened.
+        // Leaves a margin of the caller's time for the answer.
         let clock = &*self.0.clock;
         let now = clock.now();
         let deadline = call.deadline.checked_sub(limits::FETCH_MARGIN).unwrap_or(now);
@@ -72,7 +72,7 @@ impl Engine {
             drop(state);
             let (threads, waker) = (Arc::clone(&self.0), Arc::clone(&bell));
             call.cancellation.on_cancel(move || {
-                // Taking the lock makes sure that the Mount is not between its check and its wait.
+                // Taking the lock ensures that the mount is not between its check and its wait.
                 drop(threads.lock());
                 waker.notify_all();
             });
@@ -116,7 +116,7 @@ impl Engine {
         results
     }
 
-    /// A Mount of this volume was answered with success: its next may be served by a shared copy.
+    /// Marks a volume as mounted; later mounts of it may use shared copies.
     pub fn mounted(&self, volume: &Volume) {
         let now = self.0.clock.now();
         self.0.lock().core.mounted(volume, now);
@@ -127,23 +127,23 @@ impl Engine {
         self.0.lock().core.serves_stale()
     }
 
-    /// The cloud has refused an identity: nothing that was read as it, or as a role that it assumed, is kept for an
-    /// outage.
+    /// The cloud has refused an identity: values read as it, or as a role that it assumed, are no longer kept for
+    /// outages.
     pub fn refused(&self, identity: &IdentityKey) {
         self.0.lock().refused(identity);
     }
 
-    /// A pod has been given an old value of `service`.
+    /// Counts a cached value of `service` served in an outage.
     pub fn served_stale(&self, service: Service) {
         self.0.api.metrics().stale_value_served(label(service));
     }
 
-    /// Values that are kept for outages: how many, and their bytes.
+    /// Number of values kept for outages, and their bytes.
     pub fn stale(&self) -> (usize, usize) {
         self.0.lock().core.stale()
     }
 
-    /// Shared copies that are kept: how many, and their bytes.
+    /// Number of shared copies, and their bytes.
     pub fn copies(&self) -> (usize, usize) {
         self.0.lock().core.copies()
     }
@@ -161,7 +161,7 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// Tells the metrics what came from where, and what a running pod could not be given anew.
+/// Counts where values came from, and failed refreshes of running pods.
 fn count(metrics: &Metrics, pulls: &[Pull<'_>], entered: &Entered, results: &[Result<Fetched, Error>]) {
     for ((pull, origin), result) in pulls.iter().zip(&entered.origins).zip(results) {
         let service = label(pull.service);

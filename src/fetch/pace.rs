@@ -1,4 +1,4 @@
-//! How fast one service is asked: a rate with a burst, halved when the service throttles, recovering gradually.
+//! The rate limit of one service: a rate with a burst, halved when the service throttles, recovering gradually.
 //!
 //! Pure: time is an argument. One of these serves the whole process.
 
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::limits;
 use crate::sync::{Rate, TokenBucket};
 
-/// Paces the calls of one service.
+/// Limits the rate of calls to one service.
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
     /// Calls per second, as configured; `None` for no limit.
@@ -15,23 +15,23 @@ pub(super) struct Pace {
     /// Calls that may be made now.
     bucket: TokenBucket,
     slow: Option<Slow>,
-    /// No call before this: the gateway said how long its bucket takes.
+    /// No call before this time, because the gateway asked to wait.
     held: Option<Instant>,
     recent: Recent,
 }
 
-/// Slower than configured, since the service throttled.
+/// The reduced rate after the service has throttled.
 #[derive(Clone, Copy, Debug)]
 struct Slow {
     /// Calls per second right after the last cut.
     rate: f64,
-    /// When that was. Throttled answers to calls sent before it tell nothing new.
+    /// When that was. Throttled answers to calls sent before it are not counted again.
     cut: Instant,
-    /// Calls per second at which the pace is back to normal.
+    /// Calls per second at which the reduction ends.
     peak: f64,
 }
 
-/// How many calls were made in this second and in the one before.
+/// Calls made in this second and in the one before.
 #[derive(Clone, Copy, Debug)]
 struct Recent {
     second: Instant,
@@ -60,7 +60,7 @@ impl Pace {
         }
     }
 
-    /// Calls per second that are allowed now; `None` for any number.
+    /// Calls per second allowed now; `None` for no limit.
     pub(super) fn rate(&self, now: Instant) -> Option<f64> {
         match self.slow {
             None => self.configured,
@@ -68,7 +68,7 @@ impl Pace {
         }
     }
 
-    /// Takes one call, or says when to ask again.
+    /// Takes one call, or returns when to ask again.
     ///
     /// # Errors
     /// The time of the next call.
@@ -89,8 +89,8 @@ impl Pace {
         Ok(())
     }
 
-    /// The service throttled a call that was sent at `sent`. Halves the rate at which calls were really made, once
-    /// for all calls that were under way together, and waits out the gateway's `hint`.
+    /// The service throttled a call sent at `sent`. Halves the actual rate of calls, once for all calls that were
+    /// under way together, and waits as long as the gateway's `hint` says.
     pub(super) fn throttled(&mut self, sent: Instant, hint: Option<Duration>, now: Instant) {
         if let Some(hint) = hint {
             let until = now + hint.min(limits::THROTTLE_HINT_CAP);
@@ -113,17 +113,17 @@ impl Pace {
         self.bucket = TokenBucket::new(0.0, now);
     }
 
-    /// Whether the service throttled and the pace is not yet back to normal.
+    /// Whether the rate is still reduced because the service throttled.
     pub(super) fn is_slow(&self, now: Instant) -> bool {
         self.slow.is_some_and(|slow| slow.rate_at(now) < slow.peak)
     }
 
-    /// Whether the service is asked more slowly than configured, or not at all for a while, since it throttled.
+    /// Whether the rate is reduced, or calls are stopped for a while, because the service throttled.
     pub(super) fn is_held_back(&self, now: Instant) -> bool {
         self.is_slow(now) || self.held.is_some_and(|until| now < until)
     }
 
-    /// Most calls at once: two seconds' worth, one second's worth while it is slow.
+    /// Maximum burst: the calls of two seconds, or of one second while the rate is reduced.
     fn burst(&self, now: Instant) -> Option<f64> {
         match self.slow {
             None => self.configured.map(|rate| 2.0 * rate),
@@ -146,7 +146,7 @@ impl Recent {
         self.now = self.now.saturating_add(1);
     }
 
-    /// Calls per second of late, at least one.
+    /// Recent calls per second, at least one.
     fn rate(&mut self, now: Instant) -> f64 {
         self.roll(now);
         f64::from(self.now.max(self.before).max(1))
@@ -171,7 +171,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// Takes whatever there is at `now`.
+    /// Takes all calls available at `now`.
     fn drain(pace: &mut Pace, now: Instant) -> u32 {
         let mut taken = 0;
         while taken < 10_000 && pace.take(now).is_ok() {
@@ -217,7 +217,7 @@ mod tests {
             Some(10.0),
             "half of twenty, though fifty are allowed"
         );
-        // Those that were under way together are one sign, not many.
+        // Throttled answers to calls that were under way together count once.
         pace.throttled(start + millis(50), None, cut + millis(10));
         assert_eq!(pace.rate(cut), Some(10.0));
         let doubling = limits::THROTTLE_RECOVERY_DOUBLING;

@@ -1,4 +1,4 @@
-//! What is fetched, and what comes of it.
+//! A value to fetch, and its result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::params::Service;
 /// One value to fetch.
 #[derive(Clone, Debug)]
 pub struct Pull<'a> {
-    /// Which service holds it.
+    /// The service that holds it.
     pub service: Service,
     /// Secret or parameter name.
     pub name: &'a str,
@@ -19,52 +19,52 @@ pub struct Pull<'a> {
     pub version: Option<String>,
     /// KMS `VersionStage`.
     pub stage: Option<&'a str>,
-    /// Whom to ask.
+    /// The endpoint to call.
     pub endpoint: &'a Endpoint,
-    /// Whether the class says so, rather than the provider's configuration.
+    /// Whether the endpoint comes from the class, not from the provider's configuration.
     pub is_class_endpoint: bool,
-    /// As whom.
-    pub identity: &'a ResolvedIdentity,
+    /// The identity to read with.
+    pub identity: &'a Resolved,
 }
 
-/// One value for a Mount.
+/// One value for a mount.
 #[derive(Clone, Debug)]
 pub struct Fetched {
     /// The value.
     pub value: Arc<Value>,
-    /// If it was read a while ago, as the cloud is out of reach or throttles.
+    /// Set if it was read earlier and is served because the cloud is unavailable or throttles.
     pub stale: Option<Stale>,
 }
 
-/// What is known of an old value.
+/// Details of a cached value.
 #[derive(Clone, Debug)]
 pub struct Stale {
-    /// How long ago it was read, at most.
+    /// Time since it was read, at most.
     pub age: Duration,
-    /// Why there is nothing newer; unknown if nobody was asked, or there was no answer in time.
+    /// Why there is no newer value; `None` if no call was made or answered in time.
     pub error: Option<Error>,
 }
 
-/// Why a value was not obtained.
+/// Why a value could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Refused credentials could not be renewed.
+    /// Rejected credentials could not be renewed.
     Auth(auth::Error),
-    /// The call broke down: a defect of ours, told in the log.
+    /// The call panicked; the log has details.
     Broken,
-    /// The caller has gone; nobody will read this.
+    /// The caller has cancelled the call.
     Cancelled,
-    /// The cloud's last word.
+    /// The cloud's final error.
     Cloud(cloud::Error),
-    /// Not asked for: others of the same Mount found the cloud out of reach.
+    /// Not requested, because the cloud was unavailable for others of the same mount.
     Skipped,
-    /// Too many bytes, together with the others of the same Mount.
+    /// Too large, together with the others of the same mount.
     TooMuch,
-    /// The caller's time ran out before there was an outcome.
+    /// The caller's deadline passed before there was an outcome.
     Waited,
 }
 
-/// How metrics call a service.
+/// The service's label in metrics.
 pub(super) const fn label(service: Service) -> metrics::Service {
     match service {
         Service::Kms => metrics::Service::Kms,

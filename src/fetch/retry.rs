@@ -1,5 +1,5 @@
-//! When a failed call is tried again, as pure functions: what kind of failure it is, how long to pause, and whether
-//! the process can afford it.
+//! Retries, as pure functions: the kind of a failure, how long to pause, and whether the retry budget allows another
+//! attempt.
 
 use std::time::{Duration, Instant};
 
@@ -9,21 +9,21 @@ use crate::http::ErrorKind;
 use crate::limits;
 use crate::sync::{Rate, TokenBucket};
 
-/// What a failure says about another try.
+/// Kinds of failures, as far as retries depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
     /// The same call would fail the same way.
     Definite,
-    /// The connection broke off before an answer: a kept one had gone stale, most likely.
+    /// The connection was closed before an answer, most likely because a kept connection had expired.
     Interrupted,
-    /// Too many calls, of this process or of others.
+    /// Too many calls, by this process or by others.
     Throttled,
-    /// Out of reach, out of order or out of time.
+    /// Unavailable, unreachable or timed out.
     Unavailable,
 }
 
 impl FailureClass {
-    /// Classifies by the API's code before the HTTP status, as the cloud does not keep to the latter.
+    /// Classifies by the API's code before the HTTP status, which the cloud sets inconsistently.
     pub fn of(error: &Error) -> Self {
         match error {
             Error::Http(error) if error.kind == ErrorKind::Interrupted => Self::Interrupted,
@@ -33,30 +33,30 @@ impl FailureClass {
         }
     }
 
-    /// Whether other calls are likely to meet the same.
+    /// Whether other calls are likely to fail the same way.
     pub const fn is_outage(self) -> bool {
         !matches!(self, Self::Definite)
     }
 }
 
-/// What there is to know when a try has failed.
+/// A failed attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure {
     /// Its kind.
     pub class: FailureClass,
-    /// How long the gateway said to wait.
+    /// The wait that the gateway asked for.
     pub hint: Option<Duration>,
-    /// Which try it was, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// What is left of the time of whoever waits.
+    /// Time until the deadline of the waiting mounts.
     pub remaining: Duration,
 }
 
-/// How long to pause before the next try, or `None` if there shall be none: the error would be the same again, the
-/// tries are used up, or the pause would not end in time.
+/// How long to pause before the next attempt. `None` if there must be none: the error would be the same, the attempts
+/// are used up, or the pause would not end in time.
 ///
 /// Exponential back-off with full jitter: `fraction`, from 0 to 1, picks a point between no pause and the longest.
-/// The first try on another connection after one that broke off needs no pause.
+/// The first retry after a broken connection needs no pause.
 pub fn pause(failure: &Failure, fraction: f64) -> Option<Duration> {
     let Failure {
         class,
@@ -83,8 +83,8 @@ pub fn pause(failure: &Failure, fraction: f64) -> Option<Duration> {
     (pause < remaining).then_some(pause)
 }
 
-/// How many retries the process can afford, so that an outage does not meet a multiple of the load. Every first try
-/// earns a part of a retry, and so does time, for a process with little to do.
+/// The retry budget, so that an outage does not multiply the load. Every first attempt earns a part of a retry, and
+/// so does time, for processes with little to do.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryBudget(TokenBucket);
 
@@ -94,12 +94,12 @@ impl RetryBudget {
         Self(TokenBucket::new(limits::RETRY_BUDGET, now))
     }
 
-    /// A first try is made.
+    /// Earns the part of a first attempt.
     pub fn earn(&mut self) {
         self.0.give(limits::RETRIES_PER_TRY, limits::RETRY_BUDGET);
     }
 
-    /// Takes a retry; false if there is none left.
+    /// Takes a retry; false if none is left.
     pub fn spend(&mut self, now: Instant) -> bool {
         let rate = Rate {
             per_second: limits::RETRIES_PER_SECOND,
@@ -151,7 +151,7 @@ mod tests {
         Some(Duration::from_millis(millis))
     }
 
-    /// One row for each rule of what is tried again and what is not.
+    /// One row for each rule about what is retried.
     #[test]
     fn classes() {
         for (error, class) in [

@@ -1,4 +1,4 @@
-//! The threads that make calls: shared by all Mounts, never more than calls that may be under way, gone when idle.
+//! The threads that make calls: shared by all mounts, never more than the allowed concurrent calls, ended when idle.
 
 use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
@@ -16,7 +16,7 @@ use crate::cloud::Api;
 use crate::entropy::Entropy;
 use crate::limits;
 
-/// What the threads and the waiting Mounts share.
+/// State shared by the threads and the waiting mounts.
 pub(super) struct Threads {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) api: Api,
@@ -26,10 +26,10 @@ pub(super) struct Threads {
     most: usize,
 }
 
-/// Behind the lock.
+/// State behind the lock.
 pub(super) struct State {
     pub(super) core: Core<Cloud>,
-    /// Rung when a Mount is complete.
+    /// Notified when a mount is complete.
     pub(super) bells: HashMap<PartyId, Arc<Condvar>>,
     running: usize,
     idle: usize,
@@ -39,13 +39,13 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The cloud has refused an identity: nothing that was read as it, or as a role that it assumed, may serve in an
+    /// The cloud has refused an identity: values read as it, or as a role that it assumed, must not be served in an
     /// outage.
     pub(super) fn refused(&mut self, identity: &IdentityKey) {
         self.core.forget(|key| key.identity.rests_on(identity));
     }
 
-    /// The cloud has refused whoever made a call, and it reaches so far.
+    /// The cloud has refused a call; `refusal` says how far that reaches.
     fn refused_call(&mut self, refusal: Refusal, call: &Key) {
         match refusal {
             Refusal::Everywhere => self.refused(&call.identity),
@@ -87,10 +87,10 @@ impl Threads {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets all copies if the machine has slept.
+    /// Drops all copies if the machine was suspended.
     pub(super) fn look(&self, state: &mut State) {
         if state.awake.has_slept(self.clock.now(), self.clock.wall()) {
-            log::info!("the machine has slept, or its clock was set forward: values are read anew");
+            log::info!("the machine was suspended, or its clock was set forward: cached values are dropped");
             state.core.forget_copies();
         }
     }
@@ -101,9 +101,9 @@ impl Threads {
         self.work.notify_all();
     }
 
-    /// Sees to it that a thread is awake for each call that could start: idle ones are woken, missing ones started.
+    /// Ensures that a thread is awake for each call that could start: wakes idle ones and starts missing ones.
     pub(super) fn wake(self: &Arc<Self>, state: &mut State) {
-        // A thread that is neither idle nor making a call is about to look for one.
+        // A thread that is neither idle nor making a call looks for one.
         let looking = state.running.saturating_sub(state.idle + state.calling);
         let mut wanted = state.core.startable().saturating_sub(looking);
         for _ in 0..wanted.min(state.idle) {
@@ -118,8 +118,8 @@ impl Threads {
             match builder.spawn(move || threads.run()) {
                 Ok(_detached) => state.running += 1,
                 Err(error) => {
-                    // The threads that there are do the work, one call after the other; without any, Mounts end at
-                    // their deadlines.
+                    // The existing threads make the calls, one after the other; without any, mounts end at their
+                    // deadlines.
                     log::error!("cannot start a thread: {error}; raise the limit of processes");
                     return;
                 }
@@ -136,7 +136,7 @@ impl Threads {
             let wait = match state.core.next(now) {
                 Next::Call(attempt) => {
                     state.calling += 1;
-                    self.wake(&mut state); // somebody else for the next one
+                    self.wake(&mut state); // another thread for the next call
                     drop(state);
                     state = self.make(&attempt);
                     state.calling -= 1;
@@ -160,19 +160,19 @@ impl Threads {
         state.running -= 1;
     }
 
-    /// Whether an idle thread must stay: there is work, or it is the last one and copies have still to be dropped.
+    /// Whether an idle thread must stay: there is work, or it is the last one and copies still have to be dropped.
     fn is_needed(&self, state: &mut State) -> bool {
         state.core.sweep(self.clock.now());
         state.core.startable() > 0 || (state.running == 1 && state.core.expiry().is_some())
     }
 
-    /// Makes a call and tells whoever it completes.
+    /// Makes a call and wakes the mounts that it completes.
     fn make(&self, call: &Attempt<Cloud>) -> MutexGuard<'_, State> {
         let remaining = call.deadline.saturating_duration_since(self.clock.now());
         if call.number > 1 {
             self.api.metrics().retry(label(call.service));
         }
-        // A call that panics leaves nothing behind: what it shares is behind locks that tolerate it.
+        // A panicking call leaves no broken state: what it shares is behind locks that tolerate it.
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| attempt(&self.api, &call.job, remaining)));
         let outcome = outcome.unwrap_or_else(|_payload| {
             log::error!("defect: a call to the cloud panicked");

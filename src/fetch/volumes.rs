@@ -1,6 +1,6 @@
-//! Which volumes have been mounted with success, so that their next Mount is known to be a repeated one.
+//! Volumes that have been mounted with success, so that their next mount is known to be a repeated one.
 //!
-//! Forgetting is always safe: a volume that is not known reads from the cloud. Pure: time is an argument.
+//! Forgetting is always safe: an unknown volume reads from the cloud. Pure: time is an argument.
 
 use std::time::Instant;
 
@@ -12,16 +12,16 @@ use crate::limits;
 use crate::params::Pod;
 use crate::sync::BoundedMap;
 
-/// A pod's volume: the pod, its ServiceAccount, the path that the driver fills, and the class's parameters, as a digest
-/// that takes little room.
+/// A pod's volume: a digest of the pod, its ServiceAccount, the path that the driver fills, and the class's
+/// parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Volume([u8; 16]);
 
 impl Volume {
     /// The volume, if kubelet made `target_path` for this pod.
     ///
-    /// Other clients, such as the sync controller, send one uid and one path for everything that they read: there, a
-    /// repeated pair does not mean a repeated mount.
+    /// Other clients, such as the sync controller, send one uid and one path for everything they read, so the same
+    /// pair does not mean a repeated mount.
     pub fn new(pod: &Pod, target_path: &str, parameters: &[u8; 32]) -> Option<Self> {
         if !is_from_kubelet(target_path, &pod.uid) {
             return None;
@@ -38,7 +38,7 @@ impl Volume {
     }
 }
 
-/// Whether a path is the one that kubelet makes for a CSI volume of this pod, below any root directory:
+/// Whether kubelet would make this path for a CSI volume of this pod, below any root directory:
 /// `<root>/pods/<uid>/volumes/kubernetes.io~csi/<name>/mount`. kubelet's paths are absolute and clean (Go's
 /// `filepath.Join`).
 fn is_from_kubelet(path: &str, uid: &str) -> bool {
@@ -54,27 +54,27 @@ fn is_from_kubelet(path: &str, uid: &str) -> bool {
         && last.next() == Some("pods")
 }
 
-/// When the volumes that are known were last mounted, within a bound; those that have not been seen for the longest time
-/// leave first.
+/// When the known volumes were last mounted. Bounded in number; those not seen for the longest time are removed
+/// first.
 pub(super) struct Volumes {
     seen: BoundedMap<Volume, Instant>,
 }
 
 impl Volumes {
-    /// None is known.
+    /// An empty list.
     pub(super) fn new() -> Self {
         Self {
             seen: BoundedMap::new(limits::VOLUMES),
         }
     }
 
-    /// Whether a Mount of it was answered with success, not too long ago.
+    /// Whether it was mounted with success, not too long ago.
     pub(super) fn knows(&self, volume: &Volume, now: Instant) -> bool {
         let seen = self.seen.peek(volume);
         seen.is_some_and(|seen| now < *seen + limits::VOLUME_FORGOTTEN)
     }
 
-    /// A Mount of it was answered with success.
+    /// Marks it as mounted with success.
     pub(super) fn mounted(&mut self, volume: &Volume, now: Instant) {
         self.seen.insert(*volume, now);
         while self
@@ -147,7 +147,7 @@ mod tests {
             "/var/lib/kubelet/pods/UID/volumes/kubernetes.io~csi/mount/mount",
         ];
         let others = [
-            // What other clients send.
+            // Paths of other clients.
             "/mnt/secrets-store",
             "",
             "/",
@@ -161,7 +161,7 @@ mod tests {
             "/var/lib/kubelet/pods/UIDx/volumes/kubernetes.io~csi/secrets/mount",
             "/var/lib/kubelet/pods//volumes/kubernetes.io~csi/secrets/mount",
             "/UID/pods/x/volumes/kubernetes.io~csi/secrets/mount",
-            // A part is missing, another, or too much.
+            // A missing, different or additional component.
             "/var/lib/kubelet/pods/UID/volumes/kubernetes.io~csi/mount",
             "/var/lib/kubelet/pods/UID/volumes/kubernetes.io~csi//mount",
             "/var/lib/kubelet/pods/UID/volumes/kubernetes.io~csi/a/b/mount",
@@ -207,7 +207,7 @@ mod tests {
         }
     }
 
-    /// One volume changes in one way after the other: each is another volume.
+    /// A change of any part gives another volume.
     #[test]
     fn everything_that_makes_a_volume_is_in_its_key() {
         let pod = |uid: &str, namespace: &str, service_account: &str| Pod {

@@ -1,4 +1,4 @@
-//! A map with a bounded number of entries, of which the least recently used makes room for a new one.
+//! A map with a bounded number of entries. A new entry replaces the least recently used one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -23,12 +23,12 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         }
     }
 
-    /// How many entries there are.
+    /// Number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -53,8 +53,8 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         Some(value)
     }
 
-    /// Sets the value of `key`, which counts as a use. What had to make room is returned; it may be the new entry itself
-    /// where nothing fits.
+    /// Sets the value of `key`, which counts as a use. Returns the removed entry; it is the new one if `capacity` is
+    /// 0.
     pub fn insert(&mut self, key: K, value: V) -> Option<(K, V)> {
         self.uses += 1;
         if let Some((used, _)) = self.entries.insert(key.clone(), (self.uses, value)) {
@@ -82,7 +82,7 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         Some((key, value))
     }
 
-    /// Removes all entries but those that `keep` takes.
+    /// Keeps only the entries for which `keep` is true.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         let order = &mut self.order;
         self.entries.retain(|key, (used, value)| {

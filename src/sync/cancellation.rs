@@ -1,10 +1,10 @@
-//! Cancellation of a call, seen by the code that works or waits for it.
+//! Cancellation of a call, for the code that works or waits for it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A flag that many may watch and that is set once.
+/// A flag with many watchers, set once.
 #[derive(Clone, Default)]
 pub struct Cancellation(Arc<Inner>);
 
@@ -15,7 +15,7 @@ struct Inner {
 }
 
 impl Cancellation {
-    /// Not cancelled yet.
+    /// A flag that is not set.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,4 +1,4 @@
-//! The context of a running call: its deadline, its cancellation, and its part of the memory budget.
+//! The context of a running call: its deadline, its cancellation, and its share of the memory budget.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,17 +9,17 @@ use super::memory_budget::{Budget, Exhausted, Share};
 use crate::clock::Clock;
 use crate::limits;
 
-/// One call, as its handler sees it. Clones are the same call.
+/// A call, as its handler sees it. Clones are the same call.
 #[derive(Clone, Debug)]
 pub struct CallContext {
-    /// When the answer must have left: the caller's own deadline less a margin, never later than our own cap.
+    /// When the answer must have been sent: the caller's deadline less a margin, at most our own limit.
     pub deadline: Instant,
-    /// Set when the caller reset the stream, closed the connection, or the server gives up on the call.
+    /// Set when the caller resets the stream or closes the connection, or the server gives up on the call.
     pub cancellation: Cancellation,
     account: Option<Account>,
 }
 
-/// The call's part of the memory budget; given back when the last clone of the call is gone.
+/// The call's share of the memory budget; returned when the last clone of the call is dropped.
 #[derive(Clone)]
 struct Account {
     budget: Budget,
@@ -37,7 +37,7 @@ impl CallContext {
         }
     }
 
-    /// A call that already holds `share`, for its request, and takes more out of `budget` as it needs.
+    /// A call that already holds `share`, for its request, and takes more from `budget` as needed.
     pub fn with_budget(
         deadline: Instant,
         cancellation: Cancellation,
@@ -57,15 +57,15 @@ impl CallContext {
         }
     }
 
-    /// Takes `bytes` out of the memory budget before the handler allocates them: for values, for copies, for the
-    /// encoded response. Waits until the deadline. What was taken goes back when the call ends.
+    /// Takes `bytes` from the memory budget before the handler allocates them for values, copies or the encoded
+    /// response. Waits until the deadline. They are returned when the call ends.
     pub fn reserve(&self, bytes: usize) -> Result<(), Exhausted> {
         self.reserve_before(bytes, Duration::ZERO)
     }
 
     /// Like [`CallContext::reserve`], but waits only until `margin` before the deadline.
     ///
-    /// A call that needs nearly the whole budget gets somewhat less. Waiting calls hold their requests, so the whole
+    /// A call that needs nearly the whole budget gets somewhat less: waiting calls hold their requests, so the whole
     /// budget is never free, and every call behind this one would wait in vain.
     pub fn reserve_before(&self, bytes: usize, margin: Duration) -> Result<(), Exhausted> {
         if let Some(account) = &self.account {
@@ -81,8 +81,8 @@ impl CallContext {
         Ok(())
     }
 
-    /// Gives `less` bytes of what was reserved back, then reserves `bytes`, waiting until `until` at the latest. A call
-    /// that holds little while it waits leaves the budget to others.
+    /// Returns `less` bytes of what was reserved, then reserves `bytes`, waiting until `until` at the latest. A call
+    /// that holds little while it waits leaves memory to others.
     pub fn exchange(&self, less: usize, bytes: usize, until: Instant) -> Result<(), Exhausted> {
         if let Some(account) = &self.account {
             let surplus = account.lock().split(less);
@@ -92,8 +92,8 @@ impl CallContext {
         self.reserve_before(bytes, margin)
     }
 
-    /// The share that a response of `bytes` takes until it has been sent: out of what the call has reserved, and beyond
-    /// that out of the budget.
+    /// The share for a response of `bytes` until it has been sent: from what the call has reserved, the rest from the
+    /// budget.
     pub fn settle(&self, bytes: usize) -> Result<Option<Share>, Exhausted> {
         let Some(account) = &self.account else {
             return Ok(None);
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
 
-    /// A volume of full size in the least budget, beside its own request and that of another call that waits behind it.
+    /// A full-size volume in the smallest budget, beside its own request and that of another waiting call.
     #[test]
     fn a_call_never_waits_for_memory_that_requests_hold() {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

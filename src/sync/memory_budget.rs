@@ -1,8 +1,7 @@
-//! The memory budget: how many bytes the process may hold at once for requests, fetched values, copies and
-//! responses.
+//! The memory budget: how many bytes the process may hold at once for requests, fetched values, copies and responses.
 //!
-//! A [`Share`] is taken before the bytes are, and goes back when it is dropped. Whoever comes too late waits in
-//! line, so that a large share is not starved by small ones; nobody waits past a deadline.
+//! A [`Share`] is taken before the memory is allocated, and returned when it is dropped. If there is none, callers
+//! wait in a queue, so that small shares do not starve a large one, but never past their deadline.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,7 +12,7 @@ use super::cancellation::Cancellation;
 use crate::clock::Clock;
 use crate::limits;
 
-/// A number of bytes that everybody shares. Clones are the same budget.
+/// A shared number of bytes. Clones are the same budget.
 #[derive(Clone)]
 pub struct Budget(Arc<Inner>);
 
@@ -25,31 +24,31 @@ struct Inner {
 struct State {
     free: usize,
     waiting: VecDeque<Arc<Waiter>>,
-    /// Those who leave a reserve to the others.
+    /// Requests that leave the reserve free.
     with_reserve: VecDeque<Arc<Waiter>>,
 }
 
 struct Waiter {
     bytes: usize,
-    /// So many more must be free.
+    /// Bytes that must stay free.
     leaves: usize,
     granted: Mutex<Option<Share>>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-/// Why there is no share.
+/// Why no share was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exhausted {
-    /// The caller went away while waiting.
+    /// The call was cancelled while waiting.
     Cancelled,
-    /// The deadline came first.
+    /// The deadline passed.
     OutOfTime {
         /// The bytes asked for.
         bytes: usize,
         /// The whole budget.
         total: usize,
     },
-    /// The whole budget is smaller.
+    /// More than the whole budget.
     TooLarge {
         /// The bytes asked for.
         bytes: usize,
@@ -76,12 +75,12 @@ impl Budget {
         self.0.total
     }
 
-    /// Bytes that are in use.
+    /// Bytes in use.
     pub fn used(&self) -> usize {
         self.0.total - self.0.lock().free
     }
 
-    /// A share of `bytes`, waiting for it until `deadline` and for as long as the call is wanted.
+    /// A share of `bytes`, waiting until `deadline` at the latest, or until the call is cancelled.
     pub fn acquire(
         &self,
         bytes: usize,
@@ -125,8 +124,8 @@ impl Budget {
         }
     }
 
-    /// Asks for a share of `bytes` without waiting. `wake` is run when it is granted later, on the thread that
-    /// gave bytes back: it must be short and take no lock that is held while shares are dropped.
+    /// Requests a share of `bytes` without waiting. `wake` runs when it is granted later, on the thread that returned
+    /// bytes: it must be short and take no lock that is held while shares are dropped.
     pub fn request(
         &self,
         bytes: usize,
@@ -135,9 +134,9 @@ impl Budget {
         self.enter(bytes, 0, wake)
     }
 
-    /// The same for somebody who will ask for more before giving this back, as a request does for its volume. A part of
-    /// the budget is left to those who have got that far, and they do not wait behind it: else requests alone could take
-    /// all that there is, and each wait for the others.
+    /// The same for a caller that will ask for more before returning this, as a request does for its volume. A part
+    /// of the budget stays reserved for those later shares, which do not wait behind this one: otherwise requests
+    /// alone could take all memory, and each would wait for the others.
     pub fn request_with_reserve(
         &self,
         bytes: usize,
@@ -185,7 +184,7 @@ impl Budget {
         })
     }
 
-    /// Takes `bytes` back and hands out what they make possible.
+    /// Returns `bytes` and grants what fits now.
     fn give_back(&self, bytes: usize) {
         let mut granted = Vec::new();
         let mut state = self.0.lock();
@@ -232,7 +231,7 @@ impl Waiter {
     }
 }
 
-/// A place in line. Dropping it gives the place up.
+/// A place in the queue. Dropping it gives up the place.
 pub struct Request {
     waiter: Arc<Waiter>,
     budget: Budget,
@@ -278,7 +277,7 @@ impl Share {
         self.bytes += std::mem::take(&mut other.bytes);
     }
 
-    /// Takes up to `bytes` of this share into one of their own.
+    /// Splits up to `bytes` of this share off into a new one.
     #[must_use]
     pub fn split(&mut self, bytes: usize) -> Self {
         let bytes = bytes.min(self.bytes);
@@ -312,7 +311,7 @@ impl fmt::Display for Exhausted {
             Self::Cancelled => f.write_str("call cancelled while waiting for memory"),
             Self::OutOfTime { bytes, total } => write!(
                 f,
-                "no room for {bytes} bytes within the deadline: the memory budget of {total} bytes is in use; raise \
+                "timed out waiting for {bytes} bytes: the memory budget of {total} bytes is in use; raise \
                  --memory-budget or start fewer pods at once"
             ),
             Self::TooLarge { bytes, total } => write!(
@@ -400,7 +399,7 @@ mod tests {
         assert_eq!(budget.used(), 0);
     }
 
-    /// Requests take three quarters at most, and are in nobody's way who has got further.
+    /// Requests take three quarters at most, and do not block volumes.
     #[test]
     fn who_will_ask_for_more_leaves_a_part() {
         let budget = Budget::new(100);
@@ -413,7 +412,7 @@ mod tests {
         drop(held);
         assert_eq!(waiting.take().map(|share| share.bytes()), Some(10));
         drop(volume);
-        let all = with_reserve(100).take().expect("all, if nobody else is there");
+        let all = with_reserve(100).take().expect("all, without other callers");
         assert_eq!(budget.used(), 100);
         drop(all);
         assert_eq!(budget.used(), 0);

@@ -1,19 +1,19 @@
-//! A question that many may have at once: one asks, the others wait, and a failure that came while they waited is
-//! theirs as well. Each of them asking in turn would wait for the same silence after all who came before.
+//! A lookup that many callers may need at once: one performs it, the others wait. A failure that comes while they
+//! wait is theirs too, because asking in turn, each of them would wait for one timeout after another.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-/// A question with its last answer.
+/// A lookup with its last answer.
 pub struct SingleFlight<T, E> {
-    /// How many times it was put.
+    /// How often it was performed.
     asked: AtomicU64,
     last: Mutex<Last<T, E>>,
 }
 
 struct Last<T, E> {
     answer: Option<T>,
-    /// If it is one for those who waited.
+    /// The failure, if it is shared with waiting callers.
     failure: Option<E>,
 }
 
@@ -30,8 +30,8 @@ impl<T, E> Default for SingleFlight<T, E> {
 }
 
 impl<T: Clone, E: Clone> SingleFlight<T, E> {
-    /// The last answer if it `is_good` still, else a new one by `ask`. Whoever has waited for a failure that `is_common`
-    /// gets the same.
+    /// The last answer if it still `is_good`, otherwise a new one by `ask`. Callers that waited get the same failure
+    /// if it `is_common`.
     ///
     /// # Errors
     /// Whatever `ask` fails with.
@@ -99,7 +99,7 @@ mod tests {
 
     const MANY: usize = 16;
 
-    /// Many have the question at once; how many of them ask.
+    /// How many of many concurrent callers perform the lookup.
     fn asked(question: &SingleFlight<u32, &'static str>, outcome: Result<u32, &'static str>) -> usize {
         let together = Barrier::new(MANY);
         let ask = || {
@@ -110,7 +110,7 @@ mod tests {
                 |failure| *failure == "silence",
                 || {
                     is_asked = true;
-                    // Long enough for the others to come; if they do not, nothing is tested but nothing fails.
+                    // Long enough for the others to arrive; if they do not, nothing is tested but nothing fails.
                     thread::sleep(Duration::from_millis(50));
                     outcome
                 },
@@ -147,12 +147,12 @@ mod tests {
         assert_eq!(
             question.put(|_| true, |_| true, || Ok(1)),
             Ok(1),
-            "nobody has waited"
+            "no caller has waited"
         );
         assert_eq!(
             question.put(|_| false, |_| true, || Ok(2)),
             Ok(2),
-            "not good any more"
+            "no longer good"
         );
     }
 }

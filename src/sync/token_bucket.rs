@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 /// How fast a [`TokenBucket`] fills, and how much it holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
-    /// Tokens that it gains each second.
+    /// Tokens added each second.
     pub per_second: f64,
-    /// Tokens that it holds at most.
+    /// Maximum number of tokens.
     pub burst: f64,
 }
 
-/// Tokens that are left, and when they were last counted.
+/// Remaining tokens, and when they were last counted.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
     tokens: f64,
@@ -27,7 +27,7 @@ impl TokenBucket {
     /// Takes one token.
     ///
     /// # Errors
-    /// When there will be one.
+    /// The time of the next token.
     pub fn take(&mut self, rate: Rate, now: Instant) -> Result<(), Instant> {
         let elapsed = now.saturating_duration_since(self.counted).as_secs_f64();
         self.counted = now;
@@ -46,7 +46,7 @@ impl TokenBucket {
     }
 }
 
-/// A whole token may come out as a little less.
+/// A whole token may be computed as slightly less.
 const ROUNDING: f64 = 1e-6;
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! A Mount enters: each value that it wants comes from a copy, from a call that can be joined, or from a call of its
-//! own.
+//! A mount enters: each requested value comes from a copy, from a call that it joins, or from a new call.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -12,9 +11,9 @@ use crate::limits;
 use crate::params::Service;
 
 impl<D: Domain> Core<D> {
-    /// A Mount enters. It joins calls that have not been sent; if its volume is known, it also joins those that
-    /// have, and takes shared copies. Everything else becomes a call of its own. Without a volume, it is always a first
-    /// one, and nothing stands in for it during an outage.
+    /// A mount enters. It joins calls that have not been sent. If its volume is known, it also joins calls under way
+    /// and takes shared copies. Everything else becomes a new call. Without a volume, every mount is a first one, and
+    /// no cached value is served during an outage.
     pub fn mount(
         &mut self,
         wants: Vec<Want<D>>,
@@ -74,14 +73,15 @@ impl<D: Domain> Core<D> {
         }
     }
 
-    /// The copies that a Mount of these keys may have. A secret that it names in several ways comes from copies only if
-    /// all of those were read together: a new current version beside the previous one of before never existed.
+    /// The copies that a mount of these keys may use. A secret that it names in several ways comes from copies only
+    /// if all of them were read together: a new current version with an older previous one is a combination that
+    /// never existed.
     fn copies_of(&self, keys: &[D::Key], now: Instant) -> Vec<Option<D::Value>> {
         let Some(copies) = &self.copies else {
             return Vec::new();
         };
         let found: Vec<_> = keys.iter().map(|key| copies.get(key, now)).collect();
-        // Of each secret, when the first and the last of what is wanted of it was read, if all of it is there.
+        // For each secret, when the first and the last of its requested copies were read, if all exist.
         let mut reads: HashMap<_, Option<(Instant, Instant)>> = HashMap::with_capacity(keys.len());
         for (key, copy) in keys.iter().zip(&found) {
             let read = copy.as_ref().map(|(_, read)| *read);

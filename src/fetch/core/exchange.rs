@@ -1,4 +1,4 @@
-//! What the engine is given, and what it gives.
+//! Inputs and outputs of the engine.
 
 use std::hash::Hash;
 use std::time::{Duration, Instant};
@@ -6,170 +6,170 @@ use std::time::{Duration, Instant};
 use crate::fetch::retry::FailureClass;
 use crate::params::Service;
 
-/// What the engine moves about. The provider's own is about cloud calls; a simulation has a smaller one.
+/// The types that the engine handles. The provider's own are for cloud calls; the simulation has smaller ones.
 pub trait Domain {
-    /// What is asked for, and as whom: requests of one key may share one answer.
+    /// The request and its identity: requests with the same key may share one answer.
     type Key: Clone + Eq + Hash;
-    /// What it takes to make the call.
+    /// Everything needed to make the call.
     type Job: Clone;
-    /// What a call brings.
+    /// The result of a call.
     type Value: Clone;
-    /// Why it brings nothing.
+    /// Why a call failed.
     type Error: Clone;
 
-    /// The secret that a key is about, whatever the version, the stage and the identity.
+    /// The secret that a key refers to, whatever the version, the stage and the identity.
     fn secret(key: &Self::Key) -> impl Eq + Hash {
         key
     }
 }
 
-/// How much at once, how fast, and how long copies are kept.
+/// Concurrency, rate, and how long copies are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// For KMS.
     pub kms: LaneSettings,
     /// For OOS.
     pub oos: LaneSettings,
-    /// Volumes that ask again may get what was read so recently; nothing switches that off.
+    /// Repeated mounts may reuse values read within this time; 0 disables it.
     pub refresh_interval: Duration,
-    /// Most bytes of such copies.
+    /// Maximum size of these copies in bytes.
     pub copies_bytes: usize,
-    /// When the cloud is out of reach or throttles, what was read so recently may serve; nothing switches that off.
+    /// When the cloud is unavailable or throttles, values read within this time may be served; 0 disables it.
     pub serve_stale_for: Duration,
-    /// Most bytes of what is kept for that.
+    /// Maximum size of the values kept for outages, in bytes.
     pub stale_bytes: usize,
 }
 
 /// Limits of one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneSettings {
-    /// Calls under way at once.
+    /// Maximum number of concurrent calls.
     pub pulls: usize,
-    /// Calls started per second, with a burst of twice as many; 0 for no limit.
+    /// Calls started per second; bursts up to twice that; 0 disables the limit.
     pub per_second: u32,
 }
 
-/// A Mount that waits, or has not taken its results yet.
+/// A mount that waits, or has not taken its results yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartyId(pub(in crate::fetch) u64);
 
-/// A call, through all of its tries.
+/// A call with all its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlightId(pub(in crate::fetch) u64);
 
-/// One value that a Mount wants.
+/// One value that a mount requests.
 pub struct Want<D: Domain> {
     /// The lane.
     pub service: Service,
-    /// What and as whom.
+    /// The request and its identity.
     pub key: D::Key,
-    /// How to get it, if a call is needed; or why no call can be made at present, as credentials are out of reach.
+    /// How to make the call, if one is needed; or why none can be made at present, because there are no credentials.
     pub job: Result<D::Job, D::Error>,
 }
 
-/// A Mount that has entered.
+/// A mount that has entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entered {
-    /// Its name from now on.
+    /// Its id.
     pub party: PartyId,
     /// Whether its volume is known to have been mounted.
     pub is_repeated: bool,
-    /// Where each value comes from, in the order of the wants.
+    /// Origin of each value, in the order of the requests.
     pub origins: Vec<Origin>,
 }
 
-/// Where a value comes from.
+/// Origin of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A call of its own.
+    /// A new call.
     Call,
     /// A shared copy.
     Copy,
-    /// A call that somebody else has asked for.
+    /// A call that another mount has requested.
     Joined,
     /// No call can be made.
     Nobody,
 }
 
-/// What to do now.
+/// The next thing to do.
 pub enum Next<D: Domain> {
-    /// Make this call, on a thread of its own, and [`Core::finish`](super::Core::finish) it.
+    /// Make this call, on a thread of its own, then call [`Core::finish`](super::Core::finish).
     Call(Attempt<D>),
-    /// Ask again at that time, or when something changed.
+    /// Ask again at that time, or after a change.
     At(Instant),
-    /// Ask again when something changed.
+    /// Ask again after a change.
     Nothing,
 }
 
-/// One try of a call.
+/// One attempt of a call.
 pub struct Attempt<D: Domain> {
     /// Which call.
     pub flight: FlightId,
     /// Which service.
     pub service: Service,
-    /// Which try it is, from 1.
+    /// The number of the attempt, from 1.
     pub number: u32,
-    /// How to make it.
+    /// How to make the call.
     pub job: D::Job,
-    /// When the last of those who wait gives up.
+    /// When the last waiting mount gives up.
     pub deadline: Instant,
 }
 
-/// How a try ended.
+/// The outcome of an attempt.
 pub enum Outcome<D: Domain> {
-    /// With a value that takes so many bytes.
+    /// A value and its size in bytes.
     Value(D::Value, usize),
-    /// With an error.
+    /// An error.
     Failed {
-        /// The error, for those who wait.
+        /// The error, for the waiting mounts.
         error: D::Error,
-        /// What it says about another try.
+        /// Whether to retry.
         class: FailureClass,
-        /// How long the gateway said to wait.
+        /// The wait that the gateway asked for.
         hint: Option<Duration>,
     },
-    /// The credentials had ended; here is the call with fresh ones, to be tried at once.
+    /// The credentials had expired; this is the call with fresh ones, to be made at once.
     Renewed(D::Job),
 }
 
-/// What became of one value that a Mount wanted.
+/// The result of one value that a mount requested.
 pub enum Settled<D: Domain> {
     /// It has been read.
     Value(D::Value),
-    /// The cloud is out of reach or throttles, and this was read a while ago.
+    /// The cloud is unavailable or throttles, and this value was read earlier.
     Stale {
-        /// What was read.
+        /// The value.
         value: D::Value,
-        /// When, at the earliest.
+        /// When it was read, at the earliest.
         read: Instant,
-        /// Why there is nothing newer, if a call has failed.
+        /// Why there is no newer value, if a call has failed.
         error: Option<D::Error>,
     },
-    /// It has not, and will not be.
+    /// It could not be read.
     Failed(D::Error),
-    /// The Mount left before the outcome.
+    /// The mount left before the outcome.
     Unfinished,
-    /// Not asked for, as the cloud is out of reach for others of the same Mount.
+    /// Not requested, because the cloud is unavailable for others of the same mount.
     Skipped,
-    /// It has been read, and is too much beside the others of the same Mount.
+    /// It was read, but is too large together with the others of the same mount.
     TooMuch,
 }
 
-/// What has been counted since the start.
+/// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Calls made, every try counted.
+    /// Calls made, including retries.
     pub calls: u64,
-    /// Those of them that were tries after the first.
+    /// Retries.
     pub retries: u64,
-    /// Answers that said too many calls.
+    /// Throttled answers.
     pub throttled: u64,
-    /// Values that came from a call somebody else had asked for.
+    /// Values from a call that another mount had requested.
     pub joined: u64,
-    /// Values that came from a shared copy.
+    /// Values from a shared copy.
     pub copies: u64,
-    /// Values that were read before and served in an outage.
+    /// Cached values served in an outage.
     pub stale: u64,
-    /// Retries that were not made for want of budget.
+    /// Retries not made because the retry budget was used up.
     pub unaffordable: u64,
 }

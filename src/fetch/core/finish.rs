@@ -1,4 +1,4 @@
-//! A try ends: with a value for all who wait, with another try, or with an error.
+//! An attempt ends: with a value for all waiting mounts, with a retry, or with an error.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::fetch::retry::{self, Failure, FailureClass};
 use crate::limits;
 
 impl<D: Domain> Core<D> {
-    /// A try has ended. `fraction`, a random number from 0 to 1, spreads retries.
+    /// An attempt has ended. `fraction`, a random number from 0 to 1, spreads retries.
     pub fn finish(&mut self, id: FlightId, outcome: Outcome<D>, fraction: f64, now: Instant) {
         let Some(mut flight) = self.flights.remove(&id) else {
             return;
@@ -44,10 +44,10 @@ impl<D: Domain> Core<D> {
         }
         match outcome {
             Outcome::Value(value, bytes) => {
-                // Pods that start together on many nodes, and nodes that come out of an outage together, would
-                // otherwise ask again together, each interval.
+                // Otherwise pods that start together on many nodes, and nodes that recover from an outage together,
+                // would call at the same time in each interval.
                 let spreads = flight.is_first || self.lane(flight.service).is_recovering(now);
-                // Even if this answer cannot be kept, an older one that comes later is none.
+                // Even if this answer cannot be kept, an older one that arrives later must not be.
                 self.overrule(|key, at| *key == flight.key && at < sent);
                 if let (Some(copies), false) = (&mut self.copies, is_overruled) {
                     let life = copies.interval().mul_f64(if spreads {
@@ -67,7 +67,8 @@ impl<D: Domain> Core<D> {
                 flight.job = job;
                 self.again(id, flight, now);
             }
-            // It had no more time than those who waited when it was sent. Others have come since, who have.
+            // The attempt had only the time of the mounts that waited when it was sent. Mounts that have joined since
+            // have more.
             Outcome::Failed { class, .. }
                 if class.is_outage() && until <= now && deadline(&self.parties, &flight, now) > now =>
             {
@@ -108,14 +109,14 @@ impl<D: Domain> Core<D> {
         }
     }
 
-    /// Whether the process can afford a retry. Throttled calls are held back by the pace instead.
+    /// Whether the retry budget allows a retry. Throttled calls are limited by the pace instead.
     fn affords(&mut self, class: FailureClass, now: Instant) -> bool {
         let affords = class == FailureClass::Throttled || self.budget.spend(now);
         self.counts.unaffordable += u64::from(!affords);
         affords
     }
 
-    /// Another try at `due`, together with a call of the same key that waits anyway.
+    /// Schedules another attempt at `due`, together with a call of the same key that waits anyway.
     fn again(&mut self, id: FlightId, mut flight: Flight<D>, due: Instant) {
         if flight.waiters.is_empty() {
             self.lane(flight.service).release(flight.home);
@@ -149,7 +150,7 @@ impl<D: Domain> Core<D> {
         self.abandon_outages(waiters);
     }
 
-    /// Waiters whose Mount has failed for the state of the cloud do not wait for another try.
+    /// Waiters whose mount has failed because of an outage do not wait for another attempt.
     fn abandon_outages(&mut self, waiters: Vec<(PartyId, usize)>) {
         for (party, _) in waiters {
             if self.parties.get(&party).is_some_and(|party| party.is_outage) {
@@ -174,8 +175,8 @@ impl<D: Domain> Core<D> {
         self.lane(flight.service).release(flight.home);
     }
 
-    /// Tells those who wait, each Mount as far as `bytes` more are not too much for it. A value is the same bytes
-    /// however often a Mount names it.
+    /// Gives the result to the waiting mounts, if `bytes` more still fit. A value counts once, however often a mount
+    /// names it.
     fn settle(&mut self, flight: &Flight<D>, bytes: usize, result: impl Fn() -> Slot<D>) {
         let mut counted = BTreeSet::new();
         for (id, slot) in &flight.waiters {

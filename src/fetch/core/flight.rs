@@ -1,38 +1,37 @@
-//! A call through all of its tries, and which calls of a key can be joined.
+//! A call with all its attempts, and which calls of a key can be joined.
 
 use std::time::Instant;
 
 use super::exchange::{Domain, FlightId, PartyId};
 use crate::params::Service;
 
-/// One call, and who waits for it.
+/// One call, and the mounts that wait for it.
 pub(super) struct Flight<D: Domain> {
     pub(super) service: Service,
     pub(super) key: D::Key,
     pub(super) job: D::Job,
-    /// The Mount in whose turn it waits; that Mount may have left.
+    /// The mount in whose queue it waits; that mount may have left.
     pub(super) home: PartyId,
-    /// The Mounts that wait, each with its slot.
+    /// The waiting mounts, each with its slot.
     pub(super) waiters: Vec<(PartyId, usize)>,
-    /// A Mount of a volume that is not known waits, or has waited.
+    /// A mount of an unknown volume waits or has waited.
     pub(super) is_first: bool,
-    /// Tries so far.
+    /// Attempts so far.
     pub(super) attempts: u32,
     pub(super) state: State,
-    /// Why the last try failed.
+    /// Why the last attempt failed.
     pub(super) last_error: Option<D::Error>,
 }
 
-/// Where a call is.
+/// State of a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum State {
-    /// It waits for its turn.
+    /// It waits in the queue.
     Queued,
-    /// It waits for its next try.
+    /// It waits for its next attempt.
     Paused { until: Instant },
-    /// It is under way, and ends by when the last of those gives up who waited when it was sent. What it brings is
-    /// not kept if it is overruled: meanwhile the cloud has refused the same value, or a call that was sent later has
-    /// brought it.
+    /// It is under way, and ends by the latest deadline of the mounts that waited when it was sent. Its result is not
+    /// kept if it is overruled: meanwhile the cloud has refused the same value, or a call sent later has returned it.
     Sent {
         at: Instant,
         until: Instant,
@@ -43,9 +42,9 @@ pub(super) enum State {
 /// The calls of one key that can be joined.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Open {
-    /// One whose next try has not been sent.
+    /// The call whose next attempt has not been sent.
     pub(super) unsent: Option<FlightId>,
-    /// The one that was sent last.
+    /// The call that was sent last.
     pub(super) sent: Option<FlightId>,
 }
 
@@ -57,7 +56,7 @@ impl Open {
         self.sent = Some(id);
     }
 
-    /// Takes out a call; true if none is left.
+    /// Removes a call; true if none is left.
     pub(super) fn ended(&mut self, id: FlightId) -> bool {
         for open in [&mut self.unsent, &mut self.sent] {
             if *open == Some(id) {

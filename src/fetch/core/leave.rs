@@ -1,4 +1,4 @@
-//! A Mount leaves with what there is, and whoever gives up a call takes nothing from those who go on waiting for it.
+//! A mount leaves with the results so far. Giving up a call does not cancel it for other mounts.
 
 use std::time::Instant;
 
@@ -8,18 +8,18 @@ use super::stale;
 use super::state::{Core, Slot};
 
 impl<D: Domain> Core<D> {
-    /// The Mounts that became complete since the last time.
+    /// The mounts that became complete since the last time.
     pub fn complete(&mut self) -> Vec<PartyId> {
         std::mem::take(&mut self.complete)
     }
 
-    /// Whether a Mount has all it can get.
+    /// Whether a mount has all it can get.
     pub fn is_complete(&self, id: PartyId) -> bool {
         self.parties.get(&id).is_none_or(|party| party.pending == 0)
     }
 
-    /// A Mount takes what there is, in the order of its wants, and is gone. Others go on waiting for what it leaves.
-    /// Where the cloud gives nothing, what is kept for that stands in.
+    /// A mount takes its results, in the order of its requests, and is removed. Other mounts keep waiting for its
+    /// unfinished calls. Cached values replace what the cloud could not give.
     pub fn leave(&mut self, id: PartyId, now: Instant) -> Vec<Settled<D>> {
         let stand_ins = self.stand_ins(id, now);
         let settled = self.cancel(id).into_iter().zip(stand_ins);
@@ -31,7 +31,7 @@ impl<D: Domain> Core<D> {
         settled
     }
 
-    /// The same for a Mount that nobody waits for any more, so that nothing stands in.
+    /// The same for a cancelled mount, without cached values.
     pub fn cancel(&mut self, id: PartyId) -> Vec<Settled<D>> {
         let Some(party) = self.parties.remove(&id) else {
             return Vec::new();
@@ -47,7 +47,7 @@ impl<D: Domain> Core<D> {
         party.slots.into_iter().enumerate().map(settle).collect()
     }
 
-    /// Takes a Mount out of all calls that are not under way.
+    /// Removes a mount from all calls that are not under way.
     pub(super) fn abandon(&mut self, id: PartyId) {
         let Some(mut party) = self.parties.remove(&id) else {
             return;
@@ -67,8 +67,8 @@ impl<D: Domain> Core<D> {
         self.parties.insert(id, party);
     }
 
-    /// A value is no longer waited for. A call that nobody waits for is not made. Calls under way are only left if
-    /// `even_sent`. Gives the last error of the call, or nothing if it was not left.
+    /// A mount stops waiting for a value. A call without waiters is not made. Calls under way are left only if
+    /// `even_sent`. Returns the call's last error, or `None` if it was not left.
     fn unwait(
         &mut self,
         party: PartyId,

@@ -1,12 +1,12 @@
-//! The engine's decisions, without threads, sockets or clocks: Mounts come in, calls to make come out, their
-//! outcomes come back, and Mounts are complete.
+//! The engine's decisions, without threads, sockets or clocks: mounts come in, calls to make come out, their outcomes
+//! come back, and mounts become complete.
 //!
-//! In order: [`Core::mount`] enters a Mount; [`Core::next`] gives one call after another to make; [`Core::finish`]
-//! takes each outcome; [`Core::complete`] tells which Mounts have all they can get; [`Core::leave`] takes a Mount's
-//! results, complete or not. The simulation runs this very code.
+//! In order: [`Core::mount`] enters a mount; [`Core::next`] returns one call after another to make; [`Core::finish`]
+//! takes each outcome; [`Core::complete`] returns the mounts that have all they can get; [`Core::leave`] takes a
+//! mount's results, complete or not. The simulation runs this code.
 //!
-//! A file for each of these ways: `enter.rs`, `send.rs`, `finish.rs`, `leave.rs`. `exchange.rs` has what is given and
-//! taken on them, `flight.rs` a call, `stale.rs` what stands in during an outage. `state.rs` has the state that they share.
+//! Each step has a file: `enter.rs`, `send.rs`, `finish.rs`, `leave.rs`. `exchange.rs` has their inputs and outputs,
+//! `flight.rs` a call, `stale.rs` serving cached values in an outage, `state.rs` the shared state.
 
 mod enter;
 mod exchange;

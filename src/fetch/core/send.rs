@@ -1,4 +1,4 @@
-//! Calls are sent, one after another, as the lanes let them go.
+//! Sends calls, one after another, as the lanes allow.
 
 use std::time::Instant;
 

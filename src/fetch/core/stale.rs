@@ -1,9 +1,9 @@
-//! Serving through an outage: what was read before may stand in for what the cloud does not give.
+//! Serving cached values in an outage.
 //!
-//! The rules, each by itself: only of the same key, and so of the same identity; only where the cloud is out of reach
-//! or throttles; never older than the duration, counted from when the call was sent; never after a refusal; never for
-//! a secret that the Mount names in several ways, as parts of different age would not fit together; only for volumes of
-//! pods.
+//! The rules. A cached value is served only for the same key, and so the same identity; only if the cloud is
+//! unavailable or throttles; only within the configured time, counted from when its call was sent; never after a
+//! refusal; never for a secret that the mount names in several ways, because parts of different age may not match;
+//! and only to volumes of pods.
 
 use std::time::{Duration, Instant};
 
@@ -14,25 +14,26 @@ use crate::fetch::copies::Copies;
 use crate::limits;
 use crate::params::Service;
 
-/// What a Mount lacks of one value.
+/// Why a mount has no fresh value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lack {
-    /// Nothing: here it is.
+    /// It has one.
     Nothing,
-    /// The cloud has given an answer that will not change.
+    /// The cloud's answer is final.
     Refused,
-    /// The cloud was found out of reach, out of order, out of time or throttling.
+    /// The cloud was unavailable, timed out or throttled.
     OutOfReach,
-    /// Its call was sent so long ago, and nothing has come back.
+    /// Its call was sent this long ago and has not been answered.
     Unanswered(Duration),
-    /// Its call has not been sent; whether the service was out of reach or throttled a short while ago.
+    /// Its call has not been sent.
     Unsent {
-        /// Else it is only our own limits that it waits for.
+        /// The service was unavailable or throttled a short while ago; otherwise the call only waits for our own
+        /// limits.
         is_troubled: bool,
     },
 }
 
-/// Whether an older value may stand in.
+/// Whether a cached value may be served.
 pub(super) fn may_stand_in(lack: Lack) -> bool {
     match lack {
         Lack::Nothing | Lack::Refused => false,
@@ -42,7 +43,7 @@ pub(super) fn may_stand_in(lack: Lack) -> bool {
     }
 }
 
-/// What a Mount takes for a value: what became of it or, if there is one, what stands in with when it was read.
+/// A mount's result for a value: its own or, if there is one, the cached value with the time when it was read.
 pub(super) fn replace<D: Domain>(settled: Settled<D>, stand_in: Option<(D::Value, Instant)>) -> Settled<D> {
     match (stand_in, settled) {
         (Some((value, read)), Settled::Failed(error)) => Settled::Stale {
@@ -60,8 +61,8 @@ pub(super) fn replace<D: Domain>(settled: Settled<D>, stand_in: Option<(D::Value
 }
 
 impl<D: Domain> Core<D> {
-    /// Until when a Mount waits before it looks again; `None` if it waits no longer. It has all it can get, or its
-    /// time is over, or it has waited long enough for a cloud that does not answer, and older values stand in.
+    /// When a waiting mount checks again; `None` if it stops waiting: it has all it can get, its deadline has passed,
+    /// or it has waited long enough for an unavailable cloud and cached values can be served.
     pub fn wait(&self, id: PartyId, now: Instant) -> Option<Instant> {
         let party = self.parties.get(&id)?;
         if party.pending == 0 || now >= party.deadline {
@@ -87,8 +88,8 @@ impl<D: Domain> Core<D> {
         self.stale.is_some()
     }
 
-    /// The cloud has refused all keys that `is_meant`: nothing of them stands in from now on, not even what is under
-    /// way. Shared copies are another matter.
+    /// The cloud has refused all keys that `is_meant`: cached values of them are no longer served in an outage, not
+    /// even from calls under way. Shared copies are not affected.
     pub fn forget(&mut self, is_meant: impl Fn(&D::Key) -> bool) {
         if let Some(stale) = &mut self.stale {
             stale.forget(&is_meant);
@@ -96,8 +97,8 @@ impl<D: Domain> Core<D> {
         self.overrule(|key, _| is_meant(key));
     }
 
-    /// Whatever calls bring that are under way and `is_meant`, by key and by when they were sent, is kept for nobody
-    /// but those who wait for it.
+    /// Results of calls under way that `is_meant`, by key and by the time of sending, go to the waiting mounts only
+    /// and are not kept.
     pub(super) fn overrule(&mut self, is_meant: impl Fn(&D::Key, Instant) -> bool) {
         for id in &self.under_way {
             if let Some(flight) = self.flights.get_mut(id)
@@ -109,7 +110,7 @@ impl<D: Domain> Core<D> {
         }
     }
 
-    /// Nothing that was read before serves from now on, as nobody knows how old it is: neither in an outage nor shared.
+    /// Drops all cached values, shared or kept for outages, because their age is unknown.
     pub fn forget_copies(&mut self) {
         if let Some(copies) = &mut self.copies {
             copies.forget(|_| true);
@@ -117,12 +118,12 @@ impl<D: Domain> Core<D> {
         self.forget(|_| true);
     }
 
-    /// Values that are kept for outages: how many, and their bytes.
+    /// Number of values kept for outages, and their bytes.
     pub fn stale(&self) -> (usize, usize) {
         self.stale.as_ref().map(Copies::size).unwrap_or_default()
     }
 
-    /// What stands in for each value of a Mount, with when it was read.
+    /// The cached value for each value of a mount, with the time when it was read.
     pub(super) fn stand_ins(&self, id: PartyId, now: Instant) -> Vec<Option<(D::Value, Instant)>> {
         let Some(party) = self.parties.get(&id) else {
             return Vec::new();
@@ -151,7 +152,7 @@ impl<D: Domain> Core<D> {
         };
         match flight.map(|flight| (&flight.last_error, flight.state, flight.service)) {
             None => Lack::Refused,
-            // Only what is tried again leaves its error behind.
+            // Only errors worth a retry are stored.
             Some((Some(_), ..)) => Lack::OutOfReach,
             Some((None, State::Sent { at, .. }, _)) => Lack::Unanswered(now.saturating_duration_since(at)),
             Some((None, State::Queued | State::Paused { .. }, service)) => Lack::Unsent {

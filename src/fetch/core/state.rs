@@ -18,13 +18,13 @@ pub struct Core<D: Domain> {
     pub(super) lanes: [Lane; 2],
     pub(super) first_lane: usize,
     pub(super) flights: HashMap<FlightId, Flight<D>>,
-    /// Those of them that have been sent.
+    /// The calls that have been sent.
     pub(super) under_way: BTreeSet<FlightId>,
     pub(super) open: HashMap<D::Key, Open>,
     pub(super) parties: HashMap<PartyId, Party<D>>,
     pub(super) complete: Vec<PartyId>,
     pub(super) copies: Option<Copies<D::Key, D::Value>>,
-    /// What is kept for outages.
+    /// Values kept for outages.
     pub(super) stale: Option<Copies<D::Key, D::Value>>,
     pub(super) volumes: Volumes,
     pub(super) budget: RetryBudget,
@@ -32,25 +32,25 @@ pub struct Core<D: Domain> {
     pub(super) last_id: u64,
 }
 
-/// A Mount.
+/// A mount.
 pub(super) struct Party<D: Domain> {
     pub(super) entered: Instant,
     pub(super) deadline: Instant,
-    /// Whether it fills a volume of a pod. Other clients read what the cloud holds now, or fail.
+    /// Whether it fills a pod's volume. Other clients get what the cloud holds now, or an error.
     pub(super) is_volume: bool,
     pub(super) keys: Vec<D::Key>,
     pub(super) slots: Vec<Slot<D>>,
     pub(super) pending: usize,
-    /// What the values take that it has got from calls.
+    /// Size of the values from calls, in bytes.
     pub(super) bytes: usize,
-    /// One of its values failed for the state of the cloud: what has not started is not started any more.
+    /// A value failed because of an outage: no further calls are started.
     pub(super) is_outage: bool,
 }
 
 pub(super) enum Slot<D: Domain> {
     Pending(FlightId),
     Settled(Settled<D>),
-    /// Not read, or not even asked for, for the state of the cloud.
+    /// Not read, or not requested, because of an outage.
     Lost(Option<D::Error>),
 }
 
@@ -61,7 +61,7 @@ impl<D: Domain> From<Settled<D>> for Slot<D> {
 }
 
 impl<D: Domain> Core<D> {
-    /// Nothing under way, nothing kept.
+    /// An engine without calls or copies.
     pub fn new(settings: &Settings, now: Instant) -> Self {
         let lane = |lane: LaneSettings| Lane::new(lane.pulls, Pace::new(lane.per_second, now));
         let copies = |life: Duration, bytes| (!life.is_zero()).then(|| Copies::new(life, bytes));
@@ -82,40 +82,40 @@ impl<D: Domain> Core<D> {
         }
     }
 
-    /// A Mount of this volume was answered with success: from now on its Mounts are repeated ones.
+    /// Marks a volume as mounted; later mounts of it may use cached values.
     pub fn mounted(&mut self, volume: &Volume, now: Instant) {
         self.volumes.mounted(volume, now);
     }
 
-    /// Drops copies whose time is over.
+    /// Drops expired copies.
     pub fn sweep(&mut self, now: Instant) {
         for copies in [&mut self.copies, &mut self.stale].into_iter().flatten() {
             copies.sweep(now);
         }
     }
 
-    /// When to [`Self::sweep`] next.
+    /// When to call [`Self::sweep`] next.
     pub fn expiry(&self) -> Option<Instant> {
         let all = [&self.copies, &self.stale].into_iter().flatten();
         all.filter_map(Copies::expiry).min()
     }
 
-    /// How many calls could start if the pace let them: so many threads are of use.
+    /// How many calls could start if the pace allowed: more threads are of no use.
     pub fn startable(&self) -> usize {
         self.lanes.iter().map(Lane::startable).sum()
     }
 
-    /// What has been counted.
+    /// The counters.
     pub const fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// Shared copies: how many, and their bytes.
+    /// Number of shared copies, and their bytes.
     pub fn copies(&self) -> (usize, usize) {
         self.copies.as_ref().map(Copies::size).unwrap_or_default()
     }
 
-    /// How many calls of a service wait, and how many are under way.
+    /// Number of waiting calls of a service, and of calls under way.
     pub fn load(&self, service: Service) -> (usize, usize) {
         self.lanes
             .get(lane_of(service))
@@ -144,7 +144,7 @@ pub(super) const fn lane_of(service: Service) -> usize {
     }
 }
 
-/// When the last of those who wait for a call gives up.
+/// The latest deadline of the mounts that wait for a call.
 pub(super) fn deadline<D: Domain>(
     parties: &HashMap<PartyId, Party<D>>,
     flight: &Flight<D>,

@@ -1,4 +1,4 @@
-//! How long what was read serves volumes that ask again.
+//! How long copies serve repeated mounts.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn copies_serve_known_volumes_for_the_interval_and_no_others() {
     assert_eq!(
         bench.results(repeated),
         [Ok(2)],
-        "a first Mount refreshes the copy for all"
+        "a first mount refreshes the copy for all"
     );
 
     bench.pass(60);
@@ -36,7 +36,7 @@ fn copies_serve_known_volumes_for_the_interval_and_no_others() {
     bench.assert_empty();
 }
 
-/// The sync controller sends one uid and one path for everything: there is no volume to know, however often it asks.
+/// The sync controller sends one uid and one path for everything, so its volume is never known.
 #[test]
 fn whoever_is_not_kubelet_never_mounts_again() {
     let mut bench = Bench::wide();
@@ -64,7 +64,7 @@ fn whoever_is_not_kubelet_never_mounts_again() {
     bench.assert_empty();
 }
 
-/// A class that is changed in place makes another volume of it, which is mounted for the first time.
+/// A class that is changed in place gives its pods another volume, which is mounted for the first time.
 #[test]
 fn other_parameters_are_a_first_mount() {
     let mut bench = Bench::wide();
@@ -86,8 +86,8 @@ fn other_parameters_are_a_first_mount() {
     bench.assert_empty();
 }
 
-/// A volume with the current and the previous version of one secret has both from copies that were read together, or
-/// reads both: a new current one beside the previous one of before never existed.
+/// A volume with the current and the previous version of one secret gets both from copies that were read together, or
+/// reads both: a new current version with an older previous one is a combination that never existed.
 #[test]
 fn versions_of_one_secret_are_of_one_age() {
     let mut bench = Bench::wide();
@@ -102,7 +102,7 @@ fn versions_of_one_secret_are_of_one_age() {
     let repeated = bench.mount(&both, Some(&known));
     assert_eq!(bench.results(repeated), [Ok(2), Ok(1), Ok(7)], "from copies");
 
-    // Another pod reads the current version alone, after a rotation.
+    // Another pod reads only the current version, after a rotation.
     bench.pass(9);
     let first = bench.mount(&["i/s@current"], None);
     let call = bench.call();
@@ -112,7 +112,7 @@ fn versions_of_one_secret_are_of_one_age() {
     assert_eq!(bench.results(alone), [Ok(3)], "alone it is as good as any");
     let repeated = bench.mount(&both, Some(&known));
     let calls = bench.calls();
-    assert_eq!(calls.len(), 2, "both are read anew, and the other secret is not");
+    assert_eq!(calls.len(), 2, "both are read again, and the other secret is not");
     for (call, value) in calls.into_iter().zip([3, 2]) {
         bench.answer(call.flight, value);
     }
@@ -122,8 +122,8 @@ fn versions_of_one_secret_are_of_one_age() {
     bench.assert_empty();
 }
 
-/// Pods of many nodes that start together do not ask together from then on: what a first Mount reads is shared for a
-/// random part of the interval, what a repeated one reads for all of it.
+/// Pods of many nodes that start together must not keep calling at the same time: the result of a first mount is
+/// shared for a random part of the interval, that of a repeated one for all of it.
 #[test]
 fn what_starts_together_spreads() {
     let mut bench = Bench::wide();
@@ -153,7 +153,7 @@ fn what_starts_together_spreads() {
     assert_eq!(bench.calls().len(), 1);
 }
 
-/// Its age counts from when the call was sent, not from when it was answered.
+/// The age counts from when the call was sent, not from when it was answered.
 #[test]
 fn a_slow_answer_is_old_when_it_arrives() {
     let mut bench = Bench::wide();
@@ -166,7 +166,7 @@ fn a_slow_answer_is_old_when_it_arrives() {
     assert_eq!(bench.calls().len(), 1);
 }
 
-/// A refusal ends what is shared, also what was asked for before it and comes later.
+/// A refusal ends sharing, also of calls sent before it that are answered later.
 #[test]
 fn what_was_under_way_when_the_cloud_refused_is_not_shared() {
     let mut bench = Bench::wide();
@@ -186,7 +186,7 @@ fn what_was_under_way_when_the_cloud_refused_is_not_shared() {
     assert_eq!(bench.calls().len(), 1);
 }
 
-/// After the machine has slept nobody knows how old an answer is that was asked for before.
+/// After a suspend the age of an answer requested earlier is unknown.
 #[test]
 fn what_was_under_way_when_copies_are_forgotten_is_not_shared() {
     let mut bench = Bench::wide();
@@ -260,7 +260,7 @@ fn a_node_reads_each_value_once_per_interval() {
             bench.core.mounted(volume, bench.now);
         }
     };
-    // A node that starts: every pod reads for itself, as the values may have changed since the pod before.
+    // A node that starts: every pod reads for itself, because values may have changed since the pod before.
     round(&mut bench, Duration::ZERO);
     let after_start = bench.core.counts().calls;
     let republished = bench.now;
@@ -272,7 +272,7 @@ fn a_node_reads_each_value_once_per_interval() {
     let seconds = (bench.now - start).as_secs();
     assert!(seconds >= 600);
     assert!(calls <= 5 * (600 / 60 + 1), "{calls} calls");
-    assert!(calls >= 5 * 8, "{calls} calls: values are read anew at all");
+    assert!(calls >= 5 * 8, "{calls} calls: values are refreshed at all");
     let (copies, bytes) = bench.core.copies();
     assert!(
         copies == 5 && bytes < 5 * 1024,

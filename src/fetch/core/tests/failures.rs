@@ -1,9 +1,9 @@
-//! What a refusal, an outage, a throttle and ended credentials do to a Mount and to the calls that come after.
+//! What a refusal, an outage, throttling and expired credentials do to a mount and to later calls.
 
 use super::*;
 
-/// A Mount holds so many bytes of values and no more; a value that it names several times is held once, and what is too
-/// much for one is none for others.
+/// A mount is limited in bytes; a value that it names several times counts once, and a value too large for one mount
+/// still serves others.
 #[test]
 fn too_much_for_one_mount() {
     let half = limits::VALUES_BYTES / 2;
@@ -64,7 +64,7 @@ fn an_outage_cancels_what_has_not_started() {
     assert_eq!(
         bench.core.load(Service::Kms),
         (0, 1),
-        "nobody asks for c any more"
+        "no mount waits for c any more"
     );
     bench.answer(shared, 4);
     assert_eq!(bench.results(other), [Ok(4)], "others do not give up for it");
@@ -85,7 +85,7 @@ fn after_an_outage_a_mount_asks_for_one_value_and_then_for_the_rest() {
     let failing = bench.mount(&["b", "c", "d"], None);
     let waiting = bench.mount(&["e", "c", "d"], None);
     let calls = bench.calls();
-    assert_eq!(calls.len(), 2, "one of each Mount, e and b");
+    assert_eq!(calls.len(), 2, "one of each mount, e and b");
     bench.core.leave(failing, bench.now);
     assert_eq!(bench.calls().len(), 0, "what has been sent was not answered yet");
     bench.fail(calls[1].flight, "503", FailureClass::Unavailable);
@@ -188,7 +188,7 @@ fn throttles_slow_the_service_down_and_leave_the_other_alone() {
                 seconds += (time - bench.now).as_secs_f64();
                 bench.now = time;
             }
-            Next::Nothing => panic!("calls are due"),
+            Next::Nothing => panic!("expected another call"),
         }
     }
     assert!(

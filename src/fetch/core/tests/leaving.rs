@@ -1,4 +1,4 @@
-//! A Mount that gives up takes nothing from others, and leaves nothing behind.
+//! A mount that gives up takes nothing from others, and leaves nothing behind.
 
 use super::*;
 
@@ -45,7 +45,7 @@ fn a_leader_that_leaves_during_the_call_and_its_retry() {
     bench.assert_empty();
 }
 
-/// What had no more time than a hasty Mount says nothing to a patient one that joined it.
+/// A call without the time that a patient mount has says nothing about the outcome for it.
 #[test]
 fn the_end_of_one_mounts_time_is_not_the_end_of_anothers() {
     let mut bench = Bench::wide();
@@ -75,7 +75,7 @@ fn a_call_that_nobody_waits_for_any_more() {
     let call = bench.call();
     bench.leave(party);
     bench.fail(call, "out of order", FailureClass::Unavailable);
-    assert!(bench.calls().is_empty(), "no retry for nobody");
+    assert!(bench.calls().is_empty(), "no retry without waiters");
     bench.assert_empty();
 
     let party = bench.mount(&["a"], None);

@@ -1,4 +1,4 @@
-//! The engine's decisions on a clock that stands still until a test moves it.
+//! The engine's decisions on a clock that only tests advance.
 
 mod copies;
 mod failures;
@@ -140,9 +140,9 @@ impl Bench {
         self.core.finish(flight, outcome, 0.0, self.now);
     }
 
-    /// The results of a Mount that is complete.
+    /// The results of a mount that is complete.
     fn results(&mut self, party: PartyId) -> Vec<Result<u32, &'static str>> {
-        assert!(self.core.is_complete(party), "the Mount still waits");
+        assert!(self.core.is_complete(party), "the mount still waits");
         self.leave(party)
     }
 
@@ -158,7 +158,7 @@ impl Bench {
         settled.into_iter().map(result).collect()
     }
 
-    /// Nothing is left of anything, shared copies aside.
+    /// Nothing is left except shared copies.
     fn assert_empty(&mut self) {
         let core = &self.core;
         assert!(core.flights.is_empty() && core.open.is_empty() && core.parties.is_empty());

@@ -1,4 +1,4 @@
-//! Whatever Mounts, answers, outages and departures follow each other: nobody waits for ever, no limit is passed, and
+//! For any sequence of mounts, answers, outages and departures: no mount waits forever, no limit is exceeded, and
 //! nothing is left behind.
 
 use proptest::collection::vec;
@@ -6,16 +6,16 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Something that happens.
+/// An event.
 #[derive(Clone, Debug)]
 enum Event {
     /// A pod mounts these values; a known one may take copies and join calls under way.
     Mount { keys: Vec<usize>, pod: Option<usize> },
-    /// The threads make so many calls, if there are as many to make.
+    /// The threads make this many calls, or as many as there are.
     Send(usize),
     /// One of the calls under way ends.
     Finish { call: usize, how: How },
-    /// One of the Mounts leaves, complete or not.
+    /// One of the mounts leaves, complete or not.
     Leave(usize),
     /// Time passes.
     Pass(Duration),
@@ -50,7 +50,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What is under way, and who waits.
+/// Calls under way, and waiting mounts.
 struct World {
     bench: Bench,
     sent: Vec<FlightId>,
@@ -135,7 +135,7 @@ impl World {
                 },
             }
         }
-        panic!("it does not come to rest");
+        panic!("there is always another call");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whose values come from whose call: side by side, joined where that is right, and nothing between two keys.
+//! Which mount gets its values from which call: side by side, joined where allowed, and never across keys.
 
 use super::*;
 
@@ -54,7 +54,7 @@ fn overlapping_requests_share_a_call_that_has_not_been_sent() {
     bench.assert_empty();
 }
 
-/// Its value may have been read before the pod came to be.
+/// Its value may have been read before the pod was created.
 #[test]
 fn a_first_mount_does_not_join_a_call_under_way_and_a_repeated_one_does() {
     let mut bench = Bench::wide();
@@ -67,13 +67,13 @@ fn a_first_mount_does_not_join_a_call_under_way_and_a_repeated_one_does() {
     let new = bench.call();
     bench.answer(new, 2);
     assert_eq!(bench.results(first), [Ok(2)]);
-    // The repeated one joined what there was to be sent, which is newer than what was under way.
+    // The repeated one joined the call that had not been sent, which is newer than the one under way.
     assert_eq!(bench.results(repeated), [Ok(2)]);
     assert!(!bench.core.is_complete(early));
     bench.answer(old, 1);
     assert_eq!(bench.results(early), [Ok(1)]);
 
-    // The older answer came last, and replaces nothing.
+    // The older answer arrived last, and replaces nothing.
     let repeated = bench.mount(&["a"], Some(&known));
     assert_eq!(bench.results(repeated), [Ok(2)]);
     bench.assert_empty();
@@ -141,7 +141,7 @@ fn errors_are_shared_with_those_who_waited_and_not_remembered() {
     bench.assert_empty();
 }
 
-/// Two keys, whether they differ in identity or in name, have nothing in common.
+/// Two keys, whether they differ in identity or in name, share nothing.
 #[test]
 fn keys_share_nothing() {
     let mut bench = Bench::wide();

@@ -1,4 +1,4 @@
-//! Serving through an outage: each rule by itself.
+//! Serving cached values in an outage: one test for each rule.
 
 use super::super::stale::{Lack, may_stand_in};
 use super::*;
@@ -6,7 +6,7 @@ use super::*;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 impl Bench {
-    /// Values are kept for an hour, and nothing is shared otherwise.
+    /// Values are kept for an hour, and never shared.
     fn keeping() -> Self {
         Self::keeping_for(HOUR, settings(100, 0, Duration::ZERO))
     }
@@ -18,7 +18,7 @@ impl Bench {
         })
     }
 
-    /// A Mount has read `key`, and has got `value`.
+    /// A mount has read `value` for `key`.
     fn has_read(&mut self, key: &'static str, value: u32) {
         let party = self.mount(&[key], None);
         let call = self.call();
@@ -26,7 +26,7 @@ impl Bench {
         assert_eq!(self.results(party), [Ok(value)]);
     }
 
-    /// Every call that there is now and that comes of it fails.
+    /// Fails every call there is now, and the retries.
     fn fail_all(&mut self, class: FailureClass) {
         loop {
             let calls = self.calls();
@@ -39,7 +39,7 @@ impl Bench {
         }
     }
 
-    /// What a Mount leaves with: a value read now, one that was read so many seconds ago, or an error.
+    /// A mount's results: a value read now, one read so many seconds ago, or an error.
     fn takes(&mut self, party: PartyId) -> Vec<Taken> {
         let settled = self.core.leave(party, self.now);
         let taken = |settled| match settled {
@@ -53,7 +53,7 @@ impl Bench {
         settled.into_iter().map(taken).collect()
     }
 
-    /// What a Mount of `keys` takes while everything is out of order.
+    /// The results of a mount of `keys` while the cloud is unavailable.
     fn takes_in_an_outage(&mut self, keys: &[&'static str], volume: Option<&Volume>) -> Vec<Taken> {
         let party = self.mount(keys, volume);
         self.fail_all(FailureClass::Unavailable);
@@ -100,7 +100,7 @@ fn an_outage_serves_what_was_read_before_to_pods_that_start_and_to_those_that_ru
         assert_eq!(bench.takes_in_an_outage(&["a"], Some(volume)), [Old(1, 60)]);
     }
     assert_eq!(bench.core.counts().stale, 2);
-    // What is read again is what serves from then on.
+    // A value that is read again replaces the cached one.
     bench.has_read("a", 2);
     bench.pass(1);
     assert_eq!(
@@ -137,7 +137,7 @@ fn every_kind_of_outage_and_nothing_else() {
     }
 }
 
-/// Retries that the process cannot afford are an outage, too, and so is what was not even asked for.
+/// Retries beyond the budget count as an outage, and so do calls that were not made.
 #[test]
 fn without_budget_and_without_being_asked() {
     let mut bench = Bench::keeping_for(HOUR, settings(1, 0, Duration::ZERO));
@@ -172,7 +172,7 @@ fn a_refusal_is_never_covered_and_takes_the_value_along() {
     );
 }
 
-/// It may have been read before or after the refusal: nobody knows.
+/// It may have been read before or after the refusal.
 #[test]
 fn what_was_under_way_when_the_cloud_refused_is_not_kept() {
     let mut bench = Bench::keeping();
@@ -211,7 +211,7 @@ fn never_past_the_duration() {
         bench.takes_in_an_outage(&["a"], Some(&volume("new"))),
         [Old(1, 3_599)]
     );
-    // The Mount came in time, and leaves too late.
+    // The mount came in time, and leaves too late.
     let party = bench.mount(&["a"], Some(&volume("new")));
     bench.fail_all(FailureClass::Unavailable);
     bench.pass(1);
@@ -237,8 +237,8 @@ fn never_to_another_identity() {
     );
 }
 
-/// Parts of different age would not fit together: the current version with the one before it, or what two identities
-/// may see of one secret. One object in several files is one value.
+/// Parts of different age may not match: the current version with the one before it, or what two identities may read
+/// of one secret. One object in several files is one value.
 #[test]
 fn never_a_secret_that_is_named_in_several_ways() {
     let mut bench = Bench::keeping();
@@ -252,7 +252,7 @@ fn never_a_secret_that_is_named_in_several_ways() {
     }
     let taken = bench.takes_in_an_outage(&["s", "t", "s"], Some(&volume("new")));
     assert_eq!(taken, [Old(1, 0), Old(4, 0), Old(1, 0)]);
-    // Nor one part old and one new.
+    // One old and one new part must not be combined either.
     let mut bench = Bench::keeping();
     bench.has_read("s@previous", 2);
     let party = bench.mount(&["s", "s@previous"], Some(&volume("new")));
@@ -263,8 +263,8 @@ fn never_a_secret_that_is_named_in_several_ways() {
     assert_eq!(bench.takes(party), [New(5), Nothing("out of order")]);
 }
 
-/// Other clients than kubelet, such as the sync controller, get what the cloud holds now or an error, and wait for the
-/// cloud as long as they can.
+/// Clients other than kubelet, such as the sync controller, get what the cloud holds now or an error, and wait for
+/// the cloud until their deadline.
 #[test]
 fn never_to_whoever_fills_no_volume() {
     let mut bench = Bench::keeping();
@@ -296,7 +296,7 @@ fn never_to_whoever_fills_no_volume() {
     );
 }
 
-/// Different secrets may be of different age, and one that is not there fails the Mount.
+/// Different secrets may be of different age; a missing one fails the mount.
 #[test]
 fn old_values_beside_new_ones_and_beside_none() {
     let mut bench = Bench::keeping();
@@ -350,7 +350,7 @@ fn nobody_is_served_so_by_default() {
     );
 }
 
-/// How long a Mount waits: for the patience, then until old values stand in for all that is not settled.
+/// How long a mount waits: first for the patience, then until cached values are available for all unsettled ones.
 #[test]
 fn a_mount_waits_for_a_silent_cloud_and_not_for_ever() {
     let mut bench = Bench::keeping();
@@ -391,7 +391,7 @@ fn a_deadline_before_the_patience_is_over() {
     assert_eq!(bench.takes(party), [Old(1, 2)]);
 }
 
-/// What waits for our own limits alone is not in an outage; once others have met one, it is.
+/// A call that only waits for our own limits is not in an outage, unless other calls have met one.
 #[test]
 fn what_waits_for_its_turn() {
     let mut bench = Bench::keeping_for(HOUR, settings(1, 0, Duration::ZERO));
@@ -441,7 +441,7 @@ fn a_mount_that_was_taken_back_takes_nothing() {
     bench.assert_empty();
 }
 
-/// A value that cannot be kept is no reason to serve the one before it.
+/// If a new value cannot be kept, the one before it is not served either.
 #[test]
 fn what_is_too_large_to_keep_ends_what_was_kept() {
     let mut bench = Bench::keeping();
@@ -459,7 +459,7 @@ fn what_is_too_large_to_keep_ends_what_was_kept() {
     assert_eq!(bench.core.stale(), (0, 0));
 }
 
-/// Nor is one that was asked for earlier and comes later.
+/// The same holds for a value that was requested earlier and arrives later.
 #[test]
 fn what_is_too_large_to_keep_keeps_out_what_is_older() {
     let mut bench = Bench::keeping_for(HOUR, settings(100, 0, INTERVAL));
@@ -482,7 +482,7 @@ fn what_is_too_large_to_keep_keeps_out_what_is_older() {
     assert_eq!(taken, [Nothing("out of order")]);
 }
 
-/// Copies for sharing and those for outages have nothing to do with each other.
+/// Copies for sharing and copies for outages are independent.
 #[test]
 fn beside_a_refresh_interval() {
     let mut bench = Bench::keeping_for(HOUR, settings(100, 0, INTERVAL));

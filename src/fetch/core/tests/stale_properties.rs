@@ -1,6 +1,6 @@
-//! Serving through an outage, for any sequence of Mounts, answers, failures and steps of the clock: a value that is
-//! served old goes to a pod's volume, is the same key's, young enough, none that a newer one has followed, and was never refused since it was
-//! asked for.
+//! Serving cached values in an outage, for any sequence of mounts, answers, failures and clock steps: a cached value
+//! goes to a pod's volume, belongs to the same key, is young enough, is the newest one read, and was not refused
+//! since it was requested.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -71,15 +71,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..120)
 }
 
-/// What happened, by a number that counts events, as many of them are at one instant.
+/// The history. Events are numbered because several may happen at one instant.
 struct Model {
     bench: Bench,
     event: u64,
-    /// Calls under way: key, when they were sent, and the event.
+    /// Calls under way: key, time of sending, and event.
     under_way: Vec<(FlightId, usize, Instant, u64)>,
-    /// Mounts that wait, with their keys, whether they have credentials and whether they are volumes.
+    /// Waiting mounts: keys, whether they have credentials, and whether they are volumes.
     mounts: Vec<(PartyId, Vec<usize>, bool, bool)>,
-    /// Values in the order of their arrival: key, when their calls were sent, and the event.
+    /// Values in the order of arrival: key, time of sending, and event.
     values: Vec<(usize, Instant, u64)>,
     refused: HashMap<usize, u64>,
     served: u64,
@@ -196,7 +196,7 @@ impl Model {
                 Settled::Stale { value, read, error } => {
                     self.served += 1;
                     prop_assert_ne!(error, Some("refused"));
-                    prop_assert!(is_volume, "served old to no volume");
+                    prop_assert!(is_volume, "a cached value without a volume");
                     prop_assert_eq!(error == Some("no credentials"), !has_credentials);
                     self.is_servable(*key, value, read)?;
                     let others = keys.iter().filter(|other| *other != key);
@@ -213,7 +213,7 @@ impl Model {
                 prop_assert_eq!(self.values[value as usize].0, *key, "another key's value");
             }
             let first = *by_key.entry(*key).or_insert((value, is_old));
-            prop_assert_eq!(first, (value, is_old), "one key twice in a Mount");
+            prop_assert_eq!(first, (value, is_old), "one key twice in a mount");
         }
         Ok(())
     }
@@ -260,7 +260,7 @@ fn whatever_happens() {
     outcome.unwrap_or_else(|error| panic!("{error}"));
     assert!(
         served.get() > 1_000,
-        "only {} values were served old",
+        "only {} cached values were served",
         served.get()
     );
 }
