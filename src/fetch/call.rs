@@ -64,7 +64,7 @@ impl Job {
     }
 
     /// The same call with fresh credentials.
-    fn renewed(&self, identity: Resolved) -> Result<Self, Error> {
+    fn renewed(&self, identity: ResolvedIdentity) -> Result<Self, Error> {
         let fresh = Self::new(Arc::clone(&self.key), identity, self.is_class_endpoint)?;
         Ok(Self {
             is_renewed: true,

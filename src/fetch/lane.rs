@@ -9,7 +9,6 @@
 //! So the load on an unavailable service depends on the number of mounts, not of objects.
 //!
 //! Pure: time is an argument.
-//! Pure: time is an argument.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;

@@ -93,7 +93,7 @@ impl Engine {
                 .0;
         };
         state.bells.remove(&party);
-        self.0.wake(&mut state); // what others wait for may have been waiting for a call of this one
+        self.0.wake(&mut state); // calls of other mounts may have been waiting behind a call of this one
         let (copies, _) = state.core.copies();
         let (kept, _) = state.core.stale();
         drop(state);

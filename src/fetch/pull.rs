@@ -24,7 +24,7 @@ pub struct Pull<'a> {
     /// Whether the endpoint comes from the class, not from the provider's configuration.
     pub is_class_endpoint: bool,
     /// The identity to read with.
-    pub identity: &'a Resolved,
+    pub identity: &'a ResolvedIdentity,
 }
 
 /// One value for a mount.

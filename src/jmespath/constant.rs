@@ -104,7 +104,7 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// The outcome of a node whose operands are all evaluated.
+    /// The outcome of a node that needs all of its operands.
     fn of_operands(&mut self, node: &'a Ast, input: &Outcome<'a>) -> Outcome<'a> {
         // The expression applied to each element of a list sees only the element.
         let operands = match node {

@@ -55,7 +55,7 @@ pub(crate) fn debug_of(text: &str) -> String {
     format!("{value:?} {value:#?}")
 }
 
-/// Text, shared and wiped with its last owner.
+/// Shared text, wiped when its last owner is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Text(Arc<Zeroizing<String>>);
 
@@ -309,7 +309,7 @@ fn write_text(text: &str, out: &mut String) {
 /// Memory of a list without its items: the vector, its counters, allocator overhead.
 const LIST_BYTES: usize = 64;
 
-/// Memory of a list item; a growing vector may take twice that.
+/// Memory of a list item, doubled because a growing vector reserves more than it holds.
 pub(super) const LIST_ITEM_BYTES: usize = 2 * size_of::<Value>();
 
 /// Memory charged for a value of a document; objects take more, lists less.

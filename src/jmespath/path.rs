@@ -1,4 +1,4 @@
-//! Names and paths as text, for messages that say what to write.
+//! Names and paths as text, for remedies in messages.
 
 /// Whether the text is an identifier that needs no quotes.
 pub(crate) fn is_identifier(text: &str) -> bool {

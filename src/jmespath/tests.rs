@@ -408,7 +408,7 @@ proptest! {
         }
     }
 
-    /// Literals alone are constant, whatever is done with them.
+    /// Expressions made only of literals are constant.
     #[test]
     fn what_is_made_of_literals_never_reads_the_document(text in grammar_of(LITERALS.to_vec())) {
         if let Ok(expression) = Expression::parse(&text) {
@@ -416,7 +416,7 @@ proptest! {
         }
     }
 
-    /// The crate agrees, wherever it has a result.
+    /// The crate gives the same result wherever it gives one.
     #[test]
     fn the_crate_gives_the_same_results(text in grammar(), document in documents()) {
         prop_assume!(depth(&text) <= limits::EXPRESSION_DEPTH);
@@ -610,7 +610,7 @@ fn half_literal() -> impl Strategy<Value = String> {
     })
 }
 
-/// Small documents with the keys that the expressions ask for.
+/// Small documents with the keys that the expressions use.
 fn documents() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
         "1", "2.5", "-3", "\"x\"", "\"\"", "true", "false", "null", "[]", "{}",

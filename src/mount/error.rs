@@ -29,7 +29,7 @@ pub enum Error {
     Crowded,
     /// No identity could be obtained.
     Auth(Box<auth::Failure>),
-    /// Every object is optional and none exists: the driver cannot mount a volume without a file.
+    /// Every object is optional and none exists: the driver cannot mount a volume without files.
     Empty,
     /// An endpoint that is invalid or not allowed.
     Endpoint {

@@ -105,7 +105,7 @@ impl Mounter {
         let bytes = bytes.min(self.most_memory());
         call.reserve_before(bytes, limits::MEMORY_MARGIN)
             .map_err(Error::Memory)?;
-        drop(permit); // held until here, so that no plan is made without memory for it
+        drop(permit); // held until memory for the plan is reserved
         let volume = Volume::new(&plan.pod, &request.target_path, &plan.parameters);
         let response = self.fill(&plan, &request.secrets, volume.as_ref(), call, mount)?;
         if let Some(volume) = &volume
@@ -159,7 +159,7 @@ impl Mounter {
         let contents: Vec<Option<&Secret>> = values().map(|value| Some(&value?.contents)).collect();
         let files = self.render(plan, &contents, call)?;
         let versions: Vec<Option<String>> = values().map(|value| Some(value?.version.clone())).collect();
-        drop(fetched); // as files and as a response they take the memory that there is
+        drop(fetched); // the files and the response need the memory
         let response = response::encode(&files, &versions, self.max_response_bytes)?;
         if let Some(old) = old {
             self.log.warn(mount, &old);

@@ -22,7 +22,11 @@ pub(super) struct OldValues {
 
 impl OldValues {
     /// The cached values among a plan's values, if there are any.
-    pub(super) fn among(plan: &Plan, values: &[Option<Fetched>], identities: &[ResolvedIdentity]) -> Option<Self> {
+    pub(super) fn among(
+        plan: &Plan,
+        values: &[Option<Fetched>],
+        identities: &[ResolvedIdentity],
+    ) -> Option<Self> {
         let objects = plan.objects.iter().zip(identities).zip(values);
         let old = objects.filter_map(|(object, value)| Some((object, value.as_ref()?.stale.as_ref()?)));
         let failed = old.clone().find_map(|((object, identity), stale)| {

@@ -256,7 +256,7 @@ impl Drop for Request {
     }
 }
 
-/// Bytes taken out of the budget until the share is dropped.
+/// Bytes taken from the budget until the share is dropped.
 pub struct Share {
     bytes: usize,
     budget: Budget,

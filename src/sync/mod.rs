@@ -1,4 +1,4 @@
-//! Concurrency primitives, each once.
+//! Concurrency primitives.
 
 mod bounded_map;
 mod cancellation;

@@ -264,7 +264,7 @@ fn a_node_reads_each_value_once_per_interval() {
     round(&mut bench, Duration::ZERO);
     let after_start = bench.core.counts().calls;
     let republished = bench.now;
-    // kubelet asks about every volume each 75 s, at different times.
+    // kubelet mounts every volume again each 75 s, at different times.
     while bench.now < republished + Duration::from_secs(600) {
         round(&mut bench, Duration::from_secs(75) / 110);
     }

@@ -55,7 +55,7 @@ fn settings(pulls: usize, per_second: u32, refresh_interval: Duration) -> Settin
     }
 }
 
-/// A pod's volume, as kubelet asks for it.
+/// A pod's volume, as kubelet requests it.
 fn volume(uid: &str) -> Volume {
     volume_of(uid, 0)
 }
