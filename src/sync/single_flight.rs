@@ -46,7 +46,7 @@ impl<T: Clone, E: Clone> SingleFlight<T, E> {
         self.answer(last, before, is_good, is_common, ask)
     }
 
-    /// The same without waiting; none while somebody else is asking.
+    /// The same without waiting: `None` while another caller asks.
     pub fn try_put(
         &self,
         is_good: impl Fn(&T) -> bool,
