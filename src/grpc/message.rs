@@ -29,17 +29,17 @@ impl Reader {
         self.length
     }
 
-    /// Octets of the message that have not arrived; 0 as long as its length is unknown.
+    /// Octets of the message that have not arrived; 0 while its length is unknown.
     pub fn missing(&self) -> usize {
         self.length.unwrap_or(0).saturating_sub(self.message.len())
     }
 
-    /// Makes room for the whole message at once. What is not reserved grows with what arrives.
+    /// Allocates room for the whole message. Without this the buffer grows with what arrives.
     pub fn reserve(&mut self) {
         self.grow(self.length.unwrap_or(0));
     }
 
-    /// A piece of the body. An error ends the call with that status.
+    /// Takes a piece of the body. An error ends the call with that status.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), Status> {
         if self.length.is_none() {
             let missing = PREFIX - self.prefix.len();
@@ -52,20 +52,20 @@ impl Reader {
             let length = usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
             let refusal = match flag {
                 0 => None,
-                1 => Some((Code::Unimplemented, "compressed message: this server takes none")),
-                _ => Some((Code::Internal, "message with an unknown compression flag")),
+                1 => Some((Code::Unimplemented, "compressed messages are not supported")),
+                _ => Some((Code::Internal, "expected compression flag 0 or 1, found another")),
             };
             if let Some((code, message)) = refusal {
                 return Err(Status::new(code, message));
             }
             if length > self.limit {
-                let message = format!("request of {length} bytes is above the limit of {}", self.limit);
+                let message = format!("request: expected at most {} bytes, found {length}", self.limit);
                 return Err(Status::new(Code::InvalidArgument, message));
             }
             self.length = Some(length);
         }
         if bytes.len() > self.missing() {
-            let message = "more than one message in the request";
+            let message = "expected one message in the request, found more";
             return Err(Status::new(Code::Internal, message));
         }
         if self.message.len() + bytes.len() > self.message.capacity() {
@@ -81,8 +81,8 @@ impl Reader {
             Some(length) if length == self.message.len() => {
                 Ok(Secret::new(std::mem::take(&mut self.message)))
             }
-            None if self.prefix.is_empty() => Err(Status::new(Code::Internal, "no message in the request")),
-            _ => Err(Status::new(Code::Internal, "request ends inside its message")),
+            None if self.prefix.is_empty() => Err(Status::new(Code::Internal, "request without a message")),
+            _ => Err(Status::new(Code::Internal, "the request ends inside its message")),
         }
     }
 

@@ -1,7 +1,7 @@
 //! gRPC over HTTP/2, the server's half: requests, framing, status, deadlines.
 //!
 //! Pure: no socket, no clock, no thread. The specification is "gRPC over HTTP2" (grpc/grpc,
-//! `doc/PROTOCOL-HTTP2.md`) and what grpc-go really does. Compression is never used and never accepted.
+//! `doc/PROTOCOL-HTTP2.md`) and the behaviour of grpc-go. Compression is neither used nor accepted.
 
 #![deny(
     clippy::unwrap_used,

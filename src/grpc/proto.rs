@@ -7,21 +7,21 @@ use std::fmt;
 /// Asked by the driver's optional health check.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct VersionRequest {
-    /// The contract version that the driver speaks.
+    /// The driver's contract version.
     #[prost(string, tag = "1")]
     pub version: String,
 }
 
-/// Who we are.
+/// The provider's name and version.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct VersionResponse {
-    /// The contract version that we speak: `v1alpha1`.
+    /// The provider's contract version: `v1alpha1`.
     #[prost(string, tag = "1")]
     pub version: String,
-    /// Our name.
+    /// The provider's name.
     #[prost(string, tag = "2")]
     pub runtime_name: String,
-    /// Our semantic version.
+    /// The provider's semantic version.
     #[prost(string, tag = "3")]
     pub runtime_version: String,
 }
@@ -54,7 +54,7 @@ pub struct MountResponse {
     /// At least one entry.
     #[prost(message, repeated, tag = "1")]
     pub object_version: Vec<ObjectVersion>,
-    /// Never set by us: a gRPC status has room for a message.
+    /// Never set: a gRPC status has room for a message.
     #[prost(message, optional, tag = "2")]
     pub error: Option<Error>,
     /// The complete set of files.
@@ -72,7 +72,7 @@ pub struct File {
     /// Permission bits, 0 to 0o777.
     #[prost(int32, tag = "2")]
     pub mode: i32,
-    /// What the file holds.
+    /// The file's content.
     #[prost(bytes = "vec", tag = "3")]
     pub contents: Vec<u8>,
 }
@@ -96,7 +96,7 @@ pub struct Error {
     pub code: String,
 }
 
-/// Which service's health is asked for.
+/// A query for a service's health.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct HealthCheckRequest {
     /// Full service name; empty for the server as a whole.

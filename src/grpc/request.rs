@@ -1,4 +1,4 @@
-//! A request's header section: is it gRPC at all, which method, how long does the caller wait?
+//! A request's header section: whether it is gRPC, its method and its timeout.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::status::{Code, Status};
 use super::timeout;
 use crate::h2::RequestHead;
 
-/// What this server can be asked.
+/// The server's methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// `v1alpha1.CSIDriverProvider/Mount`
@@ -32,24 +32,24 @@ impl Method {
     }
 }
 
-/// The service names whose health may be asked for; the empty one is the server as a whole.
+/// Services with a health status; the empty name means the whole server.
 pub const SERVICES: [&str; 3] = ["", "v1alpha1.CSIDriverProvider", "grpc.health.v1.Health"];
 
 /// An acceptable header section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked.
+    /// The method.
     pub method: Method,
-    /// How long the caller waits; `None` for ever.
+    /// The caller's timeout; `None` without one.
     pub timeout: Option<Duration>,
 }
 
 /// Why a header section is not acceptable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is not a gRPC request: answered in plain HTTP.
+    /// Not a gRPC request: answered in plain HTTP.
     Http(HttpRefusal),
-    /// It is one that we cannot serve: answered with Trailers-Only.
+    /// A gRPC request that cannot be served: answered with Trailers-Only.
     Status(Status),
 }
 
@@ -91,14 +91,14 @@ impl Request {
         let timeout = match head.field("grpc-timeout") {
             None => None,
             Some(value) => Some(timeout::parse(value).ok_or_else(|| {
-                let message = "malformed grpc-timeout: expected 1 to 8 digits and a unit out of HMSmun";
+                let message = "malformed grpc-timeout: expected 1 to 8 digits and one of HMSmun";
                 refusal(Code::Internal, message.to_owned())
             })?),
         };
         let encoding = head.field("grpc-encoding").unwrap_or(b"identity");
         if encoding != b"identity" {
             let encoding = String::from_utf8_lossy(encoding);
-            let message = format!("request compressed with {encoding:.20?}: this server takes identity only");
+            let message = format!("expected grpc-encoding identity, found {encoding:.20?}");
             return Err(refusal(Code::Unimplemented, message));
         }
         let method = Method::from_path(&head.path)

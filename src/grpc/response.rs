@@ -1,4 +1,4 @@
-//! The header sections of an answer, and how a message for people travels in one.
+//! The header sections of an answer, and the encoding of status messages.
 
 use super::status::Status;
 use crate::limits;

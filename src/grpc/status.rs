@@ -38,25 +38,25 @@ codes! {
         Ok = 0, "OK";
         /// The caller cancelled the call.
         Cancelled = 1, "CANCELLED";
-        /// Something failed that has no better code.
+        /// An error without a better code.
         Unknown = 2, "UNKNOWN";
-        /// The request is wrong, whatever the state of the system.
+        /// The request is invalid.
         InvalidArgument = 3, "INVALID_ARGUMENT";
-        /// Out of time.
+        /// Timed out.
         DeadlineExceeded = 4, "DEADLINE_EXCEEDED";
-        /// What was asked for does not exist.
+        /// The object does not exist.
         NotFound = 5, "NOT_FOUND";
-        /// What should be created exists.
+        /// The object exists already.
         AlreadyExists = 6, "ALREADY_EXISTS";
-        /// The identity is known and may not do this.
+        /// The identity lacks the permission.
         PermissionDenied = 7, "PERMISSION_DENIED";
         /// A quota or the memory is used up.
         ResourceExhausted = 8, "RESOURCE_EXHAUSTED";
         /// The system is not in the state that the call needs.
         FailedPrecondition = 9, "FAILED_PRECONDITION";
-        /// Stopped by a conflict.
+        /// Aborted by a conflict.
         Aborted = 10, "ABORTED";
-        /// Past the valid range.
+        /// Outside the valid range.
         OutOfRange = 11, "OUT_OF_RANGE";
         /// No such method.
         Unimplemented = 12, "UNIMPLEMENTED";
@@ -72,7 +72,7 @@ codes! {
 }
 
 impl Code {
-    /// Whether kubelet takes the code as final. After the five others it keeps the target
+    /// Whether kubelet treats the code as final. After the five others it keeps the target
     /// directory and retries, and with rotation on the driver would then report success for an empty volume:
     /// Mount must never answer with one of them.
     pub const fn is_final(self) -> bool {

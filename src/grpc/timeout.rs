@@ -22,7 +22,7 @@ pub fn parse(value: &[u8]) -> Option<Duration> {
     })
 }
 
-/// Until when each step of a call must be done.
+/// Deadlines of a call's steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// The handler must have its answer.
@@ -30,7 +30,7 @@ pub struct Deadlines {
     /// The server answers in the handler's place. Later than the handler's own deadline, because the handler knows
     /// more for its message; earlier than the caller's, because an expired call ends with DEADLINE_EXCEEDED.
     pub answer: Instant,
-    /// The server gives up on a caller that does not take its answer.
+    /// The server gives up on a caller that does not read its answer.
     pub abandon: Instant,
 }
 
@@ -49,7 +49,7 @@ impl Deadlines {
     }
 }
 
-/// Between our answer and the caller's deadline, at most; of shorter timeouts it is a tenth.
+/// Maximum time between the answer and the caller's deadline; for shorter timeouts it is a tenth.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl Connection {
         connection
     }
 
-    /// What the client did to end the connection with an error, if it did.
+    /// The client's error that ended the connection, if any.
     pub fn failure(&self) -> Option<Error> {
         self.failure
     }
@@ -121,12 +121,12 @@ impl Connection {
         self.started
     }
 
-    /// Whether the client has been told to open no more streams, or breaks the protocol.
+    /// Whether GOAWAY was sent, at shutdown or because of an error.
     pub fn is_ending(&self) -> bool {
         self.failure.is_some() || self.shutdown != Shutdown::No
     }
 
-    /// Whether nothing but the end of the connection is left to tell: no more streams, and no answers.
+    /// Whether only the end of the connection is left to send: no more streams, and no answers.
     pub fn is_over(&self) -> bool {
         let is_over = matches!(self.shutdown, Shutdown::Final(_)) && self.streams.len() == 0;
         self.failure.is_some() || is_over
@@ -165,8 +165,8 @@ impl Connection {
         }
     }
 
-    /// `octets` of received body take no more memory: the windows open by as much. Of a stream that is gone,
-    /// the connection's share is still given back.
+    /// Releases `octets` of received body: the windows grow by as much. For a stream that is gone, the connection's
+    /// window still grows.
     pub fn release(&mut self, stream: StreamId, octets: usize) {
         self.release_connection(octets);
         if let Some(state) = self.streams.get_mut(stream) {
@@ -175,7 +175,7 @@ impl Connection {
         }
     }
 
-    /// Lets the client send `octets` more on a stream than its window said.
+    /// Lets the client send `octets` more on a stream than its window allows.
     pub fn grow_window(&mut self, stream: StreamId, octets: u32) {
         if let Some(state) = self.streams.get_mut(stream) {
             let increment = state.grow_window(octets);
@@ -183,8 +183,8 @@ impl Connection {
         }
     }
 
-    /// Begins the graceful end: announces it, and lets a PING find out when the client has seen that. What
-    /// arrives until then is still served.
+    /// Starts the graceful shutdown: announces it, and sends a PING to learn when the client has seen that. Requests
+    /// that arrive until then are still served.
     pub fn shut_down(&mut self, now: Instant) {
         if self.failure.is_some() || self.shutdown != Shutdown::No {
             return;
@@ -205,14 +205,14 @@ impl Connection {
         frame::encode_goaway(self.control(), last_stream, Reason::NO_ERROR, "no more streams");
     }
 
-    /// The next thing that the client did.
+    /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// Appends all control frames to `out`, then one frame of each ready stream in turn, until it holds `room` octets or
-    /// more, or nothing may be sent now. The last frame may exceed `room` by its own length. The octets may be secret:
-    /// `out` should be wiped after use.
+    /// Appends all control frames to `out`, then one frame of each ready stream in turn, until it holds `room` octets
+    /// or more, or nothing may be sent now. The last frame may exceed `room` by its own length. The octets may be
+    /// secret: `out` should be wiped after use.
     pub fn poll_output(&mut self, out: &mut Vec<u8>, room: usize) {
         if self.send_window.available() > 0 {
             self.streams.unblock();
@@ -250,13 +250,13 @@ impl Connection {
         [preface, frame, idle, goaway].into_iter().flatten().min()
     }
 
-    /// Time has passed: ends what is overdue.
+    /// Handles expired timers.
     pub fn recv_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_none_or(|due| now < due) {
             return;
         }
         if !self.settings_seen && now >= self.started + limits::PREFACE_TIMEOUT {
-            self.fail(protocol("no connection preface in time"));
+            self.fail(protocol("connection preface not received in time"));
         } else if self
             .incomplete_since
             .is_some_and(|since| now >= since + limits::FRAME_TIMEOUT)
@@ -268,7 +268,7 @@ impl Connection {
         }
     }
 
-    /// The client sent `bytes`, cut anywhere.
+    /// Takes input from the client, split anywhere.
     pub fn recv(&mut self, now: Instant, bytes: &[u8]) {
         if self.failure.is_some() || bytes.is_empty() {
             return;
@@ -300,7 +300,7 @@ impl Connection {
             other => other?,
         }
         if self.control_frames > limits::CONTROL_BACKLOG {
-            return Err(excessive_load("more frames to answer than the client reads"));
+            return Err(excessive_load("client does not read the answers it causes"));
         }
         if self.block.is_none() {
             self.incomplete_since = None; // what comes next has its own time
@@ -330,7 +330,7 @@ impl Connection {
     fn recv_control(&mut self, frame: &Frame<'_>) -> Result<(), Error> {
         match *frame {
             Frame::Priority { stream, dependency } if stream == dependency => {
-                let what = "stream that depends on itself";
+                let what = "stream depends on itself";
                 return Err(Error::Stream(stream, Reason::PROTOCOL_ERROR, what));
             }
             Frame::Settings(ref settings) => return self.recv_settings(settings),
@@ -404,7 +404,7 @@ impl Connection {
             return Err(flow_control("DATA beyond the connection's window"));
         }
         let Some(stream) = self.streams.get_mut(data.stream) else {
-            // Whatever becomes of the stream, the connection's window must not shrink by it.
+            // The connection's window must not shrink by DATA on a closed stream.
             self.release_connection(data.flow_length);
             self.flood.control_frame(now)?;
             self.require_not_idle(data.stream, "DATA on an idle stream")?;
@@ -456,7 +456,7 @@ impl Connection {
         Ok(())
     }
 
-    /// A complete header block. It is decoded in every case, to keep the table in step.
+    /// Handles a complete header block. It is always decoded, to keep the compression state in sync.
     fn recv_block(&mut self, now: Instant, block: &HeaderBlock) -> Result<(), Error> {
         let mut collector = if self.streams.contains(block.stream) {
             Collector::trailers()
@@ -476,7 +476,7 @@ impl Connection {
         } else if block.stream > self.streams.last() {
             self.recv_request(now, block, collector)
         } else {
-            let unknown = protocol("stream numbers must grow");
+            let unknown = protocol("stream number does not increase");
             self.streams
                 .check_late(block.stream, "HEADERS on a closed stream", unknown)?;
             self.flood.control_frame(now)
@@ -486,15 +486,15 @@ impl Connection {
     fn recv_request(&mut self, now: Instant, block: &HeaderBlock, collector: Collector) -> Result<(), Error> {
         let stream = block.stream;
         if !stream.is_client_initiated() {
-            return Err(protocol("stream number of a client must be odd"));
+            return Err(protocol("even stream number from a client"));
         }
         if matches!(self.shutdown, Shutdown::Final(_)) {
-            return self.flood.control_frame(now); // the client learns from GOAWAY that it must go elsewhere
+            return self.flood.control_frame(now); // GOAWAY tells the client to connect again
         }
         self.streams.leave_idle(stream);
         let error = |reason, what| Err(Error::Stream(stream, reason, what));
         if block.is_self_dependent {
-            return error(Reason::PROTOCOL_ERROR, "stream that depends on itself");
+            return error(Reason::PROTOCOL_ERROR, "stream depends on itself");
         }
         let allowed = usize::try_from(limits::CONCURRENT_STREAMS).unwrap_or(usize::MAX);
         if self.is_settings_acked && self.streams.len() >= allowed {
@@ -532,8 +532,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers a request that we cannot take in with nothing but a status. RST_STREAM would not do: its
-    /// fitting codes become statuses that kubelet does not take for final.
+    /// Answers a request that exceeds a limit with only a status. Not with RST_STREAM, because gRPC maps its codes to
+    /// statuses that kubelet does not treat as final.
     fn refuse(&mut self, now: Instant, stream: StreamId, status: &str) -> Result<(), Error> {
         self.flood.reset(now)?;
         let mut block = Vec::new();
@@ -545,7 +545,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends a stream for a mistake of the client.
+    /// Ends a stream because of a client error.
     fn stream_error(
         &mut self,
         now: Instant,
@@ -608,7 +608,7 @@ impl Connection {
         }
     }
 
-    /// Where another control frame goes.
+    /// Buffer for another control frame.
     fn control(&mut self) -> &mut Vec<u8> {
         self.control_frames += 1;
         &mut self.control

@@ -27,17 +27,17 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Graceful end.
+    /// Graceful shutdown.
     NO_ERROR = 0x0;
-    /// A rule was broken that has no code of its own.
+    /// A protocol error without a more specific code.
     PROTOCOL_ERROR = 0x1;
-    /// The sender failed.
+    /// The sender had an internal error.
     INTERNAL_ERROR = 0x2;
     /// A flow-control rule was broken.
     FLOW_CONTROL_ERROR = 0x3;
     /// SETTINGS were not acknowledged in time.
     SETTINGS_TIMEOUT = 0x4;
-    /// A frame came for a stream whose half is closed.
+    /// A frame arrived on a half-closed or closed stream.
     STREAM_CLOSED = 0x5;
     /// A frame has an invalid size.
     FRAME_SIZE_ERROR = 0x6;
@@ -45,13 +45,13 @@ reasons! {
     REFUSED_STREAM = 0x7;
     /// The stream is no longer needed.
     CANCEL = 0x8;
-    /// Header compression is out of step.
+    /// The header compression state cannot be maintained.
     COMPRESSION_ERROR = 0x9;
-    /// A CONNECT tunnel broke.
+    /// The connection of a CONNECT request failed.
     CONNECT_ERROR = 0xa;
     /// The peer causes excessive load.
     ENHANCE_YOUR_CALM = 0xb;
-    /// The transport is not safe enough.
+    /// The transport is not secure enough.
     INADEQUATE_SECURITY = 0xc;
     /// HTTP/1.1 is required.
     HTTP_1_1_REQUIRED = 0xd;
@@ -63,7 +63,7 @@ impl fmt::Debug for Reason {
     }
 }
 
-/// What the peer did wrong, and how far the damage goes.
+/// A protocol error of the peer, and its scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The whole connection ends with GOAWAY (section 5.4.1).
@@ -85,7 +85,7 @@ impl std::error::Error for Error {}
 
 impl From<hpack::Error> for Error {
     fn from(_: hpack::Error) -> Self {
-        Self::Connection(Reason::COMPRESSION_ERROR, "header block that cannot be decoded")
+        Self::Connection(Reason::COMPRESSION_ERROR, "cannot decode the header block")
     }
 }
 

@@ -5,7 +5,7 @@ use super::request_head::RequestHead;
 use super::stream_id::StreamId;
 use crate::secret::Secret;
 
-/// What the client did, as far as the code that answers requests needs it.
+/// An action of the client that matters to the code that answers requests.
 #[cfg_attr(any(test, fuzzing), derive(Debug))]
 pub enum Event {
     /// A request began.
@@ -26,14 +26,14 @@ pub enum Event {
         /// Whether the request is complete.
         end_stream: bool,
     },
-    /// The stream is gone before its answer was: reset by the client, or by us for a mistake of the client.
+    /// The stream ended before its answer: reset by the client, or by the server because of a client error.
     Reset {
         /// Which stream.
         stream: StreamId,
         /// Why.
         reason: Reason,
     },
-    /// The answer has been handed out as output to its last octet, and the stream is closed.
+    /// The complete answer is in the output, and the stream is closed.
     Answered {
         /// Which stream.
         stream: StreamId,

@@ -1,4 +1,4 @@
-//! Bounds on frames that cost a client next to nothing (RFC 9113, section 10.5).
+//! Limits on frames that are cheap for a client to send (RFC 9113, section 10.5).
 
 use std::time::Instant;
 
@@ -20,19 +20,19 @@ impl FloodLimits {
         }
     }
 
-    /// The client sent a frame that makes no progress.
+    /// Counts a frame that makes no progress.
     pub(super) fn control_frame(&mut self, now: Instant) -> Result<(), Error> {
         let taken = self.control_frames.take(control_frames(), now);
         taken.map_err(|_next| excessive_load("too many frames without progress"))
     }
 
-    /// A stream ends by RST_STREAM of the client, or for a mistake of the client.
+    /// Counts a stream that ends by the client's RST_STREAM or because of a client error.
     pub(super) fn reset(&mut self, now: Instant) -> Result<(), Error> {
         let taken = self.resets.take(resets(), now);
         taken.map_err(|_next| excessive_load("too many streams reset"))
     }
 
-    /// A request began, or content moved in either direction: the client may send more control frames.
+    /// Allows more control frames, because a request began or content moved in either direction.
     pub(super) fn progress(&mut self) {
         let tokens = f64::from(limits::CONTROL_FRAMES_PER_PROGRESS);
         self.control_frames.give(tokens, control_frames().burst);

@@ -1,4 +1,4 @@
-//! Flow control (RFC 9113, sections 5.2 and 6.9): one window for what we may send, one for what the peer may.
+//! Flow control (RFC 9113, sections 5.2 and 6.9): a window for sending and one for receiving.
 
 use super::settings::MAX_WINDOW;
 
@@ -30,7 +30,7 @@ impl SendWindow {
     }
 }
 
-/// What the peer may still send to us, and what of it we have not given back yet.
+/// What the peer may still send, and what is not released yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RecvWindow {
     /// The size that the window returns to when everything received has been released.
@@ -57,8 +57,7 @@ impl RecvWindow {
         self.open >= 0
     }
 
-    /// `octets` of what was received take no more memory. Returns an increment to announce once it is worth
-    /// a frame, that is from half the window on.
+    /// Releases `octets` that were received. Returns an increment to announce once half the window is released.
     #[must_use]
     pub(super) fn release(&mut self, octets: usize) -> Option<u32> {
         self.unannounced = self
@@ -67,7 +66,7 @@ impl RecvWindow {
         (self.unannounced > 0 && self.unannounced >= self.size / 2).then(|| self.announce())
     }
 
-    /// Widens the window by `octets` for good. Returns the increment to announce.
+    /// Grows the window permanently by `octets`. Returns the increment to announce.
     #[must_use]
     pub(super) fn grow(&mut self, octets: u32) -> Option<u32> {
         let octets = octets.min(MAX_WINDOW.saturating_sub(self.size));

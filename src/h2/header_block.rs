@@ -31,10 +31,10 @@ impl HeaderBlock {
     pub(super) fn push(&mut self, fragment: &[u8]) -> Result<(), Error> {
         self.continuations += 1;
         if self.continuations > limits::CONTINUATION_FRAMES {
-            return Err(excessive_load("header block in too many frames"));
+            return Err(excessive_load("header block has too many frames"));
         }
         if self.fragments.len() + fragment.len() > limits::HEADER_BLOCK_BYTES {
-            return Err(excessive_load("header block too long"));
+            return Err(excessive_load("header block is too long"));
         }
         self.fragments.extend_from_slice(fragment);
         Ok(())

@@ -2,8 +2,8 @@
 //!
 //! [`Connection`] takes bytes and gives events and bytes; it knows no socket, no clock and no thread. All of
 //! the protocol that such a server needs is here: every frame type with its errors, stream states, flow
-//! control in both directions, header compression and validation, graceful shutdown, and bounds on what a
-//! hostile peer can make it do.
+//! control in both directions, header compression and validation, graceful shutdown, and limits against a
+//! hostile peer.
 //!
 //! Out of scope: TLS and ALPN, `Upgrade`, server push, priorities (read, checked, ignored), CONNECT.
 

@@ -1,6 +1,6 @@
 //! A decoded header block, checked as a request's head or trailers (RFC 9113, sections 8.2 and 8.3).
 //!
-//! The list limit binds while the block is being decoded: past it no field is kept.
+//! The list limit applies while the block is being decoded: past it no field is kept.
 
 use std::ops::ControlFlow;
 
@@ -108,7 +108,7 @@ impl Collector {
         })
     }
 
-    /// Whether the trailers are valid; nothing in them is of use to us.
+    /// Whether the trailers are valid. Their content is ignored.
     pub(super) fn into_trailers(self) -> Result<(), Fault> {
         self.fault.map_or(Ok(()), Err)
     }
@@ -118,13 +118,13 @@ impl Collector {
             return Err("field value with NUL, CR or LF");
         }
         if let [b' ' | b'\t', ..] | [.., b' ' | b'\t'] = value {
-            return Err("field value with white space around it");
+            return Err("field value with leading or trailing white space");
         }
         if name.first() == Some(&b':') {
             return self.take_pseudo(name, value);
         }
         if name.is_empty() || !name.iter().all(|octet| is_name_octet(*octet)) {
-            return Err("field name that is empty, in upper case, or holds a forbidden octet");
+            return Err("field name is empty, has upper case or a forbidden octet");
         }
         match name {
             b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => {
@@ -147,7 +147,7 @@ impl Collector {
         }
         let slots = PSEUDO.iter().zip(&mut self.pseudo);
         let slot = slots.into_iter().find(|(known, _)| known.as_bytes() == name);
-        let (_, slot) = slot.ok_or("pseudo-header field that requests do not have")?;
+        let (_, slot) = slot.ok_or("unknown pseudo-header field")?;
         match slot.replace(text(value)) {
             None => Ok(()),
             Some(_) => Err("pseudo-header field given twice"),
@@ -157,7 +157,7 @@ impl Collector {
     fn take_content_length(&mut self, value: &[u8]) -> Result<(), &'static str> {
         let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
         let length = if is_number { text(value).parse().ok() } else { None };
-        let length: u64 = length.ok_or("content-length that is no number")?;
+        let length: u64 = length.ok_or("content-length is not a number")?;
         match self.content_length.replace(length) {
             Some(other) if other != length => Err("two different content-lengths"),
             _ => Ok(()),

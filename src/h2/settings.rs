@@ -4,11 +4,10 @@ use super::error::{Error, flow_control, protocol};
 use super::frame::{Setting, Settings};
 use crate::limits;
 
-/// Checks every parameter of the client's SETTINGS. Returns the window that our sending starts with on each stream, if
-/// they say so.
+/// Checks the client's SETTINGS. Returns the initial send window of streams, if they set one.
 ///
-/// SETTINGS_HEADER_TABLE_SIZE is of no use to an encoder without a table, pushes are never sent, and no frame
-/// or header list of ours comes near the smallest limits that a client may set.
+/// The other parameters need no handling: the encoder has no table, pushes are never sent, and every frame and header
+/// list sent is far below the smallest limits that a client may set.
 pub(super) fn initial_window(settings: &Settings<'_>) -> Result<Option<u32>, Error> {
     let mut window = None;
     for Setting { id, value } in settings.iter() {

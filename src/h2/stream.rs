@@ -10,8 +10,8 @@
 //! ```
 //!
 //! An answer that ends before the request does is followed by RST_STREAM(NO_ERROR) at once (section 8.1), so
-//! half-closed (local) never lasts. A [`Stream`] is open or half-closed (remote). A number without one is idle if it is above
-//! the highest seen, else closed.
+//! half-closed (local) never lasts. A [`Stream`] is open or half-closed (remote). A number without one is idle if it
+//! is above the highest seen, else closed.
 
 use std::collections::VecDeque;
 
@@ -31,9 +31,9 @@ pub(super) struct Stream {
     recv_window: RecvWindow,
     /// Whether the request is still arriving.
     is_remote_open: bool,
-    /// Octets of body that are missing of the request's `content-length`.
+    /// Octets of the request's `content-length` that have not arrived.
     content_missing: Option<u64>,
-    /// What is to be sent, in order.
+    /// Output of the stream, in order.
     queue: VecDeque<Item>,
     answer: Answer,
 }
@@ -50,18 +50,18 @@ enum Item {
     },
 }
 
-/// How far an answer has been queued.
+/// How much of the answer is queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
-    /// Not at all.
+    /// Nothing.
     Waiting,
-    /// Its head, maybe some of its body.
+    /// Its head, and possibly part of its body.
     Started,
-    /// To its end.
+    /// All of it.
     Complete,
 }
 
-/// What came of a stream's turn to send.
+/// The result of a stream's turn to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
     /// Nothing: its queue is empty, or its own window is closed.
@@ -75,7 +75,7 @@ pub(super) enum Sent {
 }
 
 impl Stream {
-    /// The stream of a request that has `content_length` octets of body, if it says so.
+    /// The stream of a request, with its `content-length` if it has one.
     pub(super) fn new(
         id: StreamId,
         send_window: u32,
@@ -121,7 +121,7 @@ impl Stream {
             return self.error(Reason::STREAM_CLOSED, "HEADERS after END_STREAM");
         }
         if block.is_self_dependent {
-            return self.error(Reason::PROTOCOL_ERROR, "stream that depends on itself");
+            return self.error(Reason::PROTOCOL_ERROR, "stream depends on itself");
         }
         if !block.end_stream {
             return self.error(Reason::PROTOCOL_ERROR, "trailers without END_STREAM");
@@ -254,5 +254,5 @@ impl Stream {
     }
 }
 
-/// What a request does wrong whose body is shorter or longer than it says.
-pub(super) const CONTENT_LENGTH: &str = "body that differs from its content-length";
+/// The error of a body that is shorter or longer than its `content-length`.
+pub(super) const CONTENT_LENGTH: &str = "body differs from its content-length";

@@ -60,7 +60,7 @@ impl Streams {
         self.open.values_mut()
     }
 
-    /// The client opens `id`: it is no longer idle, nor are those below it.
+    /// Marks `id`, which the client opens, and all lower ones as no longer idle.
     pub(super) fn leave_idle(&mut self, id: StreamId) {
         self.last = id;
     }
@@ -78,7 +78,7 @@ impl Streams {
         was_open
     }
 
-    /// Remembers how a stream was closed, also one that never opened.
+    /// Remembers how a stream was closed, even one that was never opened.
     pub(super) fn remember(&mut self, id: StreamId, how: Closed) {
         if let Some(known) = self.closed.iter_mut().find(|(known, _)| *known == id) {
             known.1 = how;
@@ -90,7 +90,7 @@ impl Streams {
         self.closed.push_back((id, how));
     }
 
-    /// Checks a frame that arrives on a closed stream; `unknown` is the error if it is not remembered how that was closed.
+    /// Checks a frame on a closed stream; `unknown` is the error if the way it was closed is forgotten.
     pub(super) fn check_late(&self, id: StreamId, what: &'static str, unknown: Error) -> Result<(), Error> {
         let mut closed = self.closed.iter().rev();
         match closed.find(|(known, _)| *known == id) {
@@ -109,7 +109,7 @@ impl Streams {
         self.scheduled.clear();
     }
 
-    /// Gives a stream a turn if it has something to send and none yet.
+    /// Gives a stream a turn if it has output and none yet.
     pub(super) fn schedule(&mut self, id: StreamId) {
         if self.open.get(&id).is_some_and(Stream::has_output) && self.scheduled.insert(id) {
             self.ready.push_back(id);
@@ -127,7 +127,7 @@ impl Streams {
         !self.ready.is_empty() || (!self.blocked.is_empty() && available > 0)
     }
 
-    /// Puts those that waited for the connection's window in line again.
+    /// Queues the streams that waited for the connection's window again.
     pub(super) fn unblock(&mut self) {
         self.ready.append(&mut self.blocked);
     }
@@ -155,7 +155,8 @@ impl Streams {
         Some((id, sent))
     }
 
-    /// Our side has ended. If the client's has not, RST_STREAM(NO_ERROR) says that the rest is not needed (section 8.1).
+    /// Ends the server's side. If the client's is open, RST_STREAM(NO_ERROR) says that the rest is not needed
+    /// (section 8.1).
     fn close_answered(&mut self, stream: StreamId, out: &mut Vec<u8>) {
         if self.open.get(&stream).is_some_and(Stream::is_remote_open) {
             frame::encode_reset(out, stream, Reason::NO_ERROR);

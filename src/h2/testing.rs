@@ -1,4 +1,4 @@
-//! A scripted client for tests, joined with a server in memory: it writes what it is told, and shows what it reads.
+//! A scripted client for tests, joined with a server in memory: it sends scripted frames and shows what it reads.
 
 mod frames;
 

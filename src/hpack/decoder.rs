@@ -25,7 +25,7 @@ impl Decoder {
     /// Decodes one complete block and hands each field to `field`, name before value.
     ///
     /// Once `field` breaks, no further field is handed out, but the rest of the block is still read: the
-    /// table must stay in step with the peer's. So a list limit binds while decoding, and costs no state.
+    /// table must match the peer's. So a list limit binds while decoding, and costs no state.
     pub fn decode(
         &mut self,
         block: &[u8],

@@ -1,7 +1,7 @@
 //! Why a header block cannot be decoded.
 
 /// Why a header block cannot be decoded. Each one is a connection error of type COMPRESSION_ERROR, because the
-/// table is out of step from here on.
+/// dynamic tables differ from here on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     /// A Huffman-coded string holds the EOS symbol (section 5.2).

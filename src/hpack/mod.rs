@@ -1,11 +1,11 @@
 //! HPACK (RFC 7541): header compression, as a server needs it.
 //!
 //! The [`Decoder`] is complete: static and dynamic table, eviction, size updates, Huffman strings. The encoder
-//! ([`encode`]) writes indexed static fields and literals without indexing, which every decoder takes and
+//! ([`encode`]) writes indexed static fields and literals without indexing, which every decoder accepts and
 //! which needs no state; it neither compresses strings nor fills the peer's dynamic table.
 //!
 //! Malformed input ends in an [`Error`], never in a panic. HTTP's own rules for fields (RFC 9113, section 8)
-//! are the business of `h2`.
+//! are checked in `h2`.
 
 #![deny(
     clippy::unwrap_used,

@@ -1,8 +1,8 @@
 //! The socket file: bound before any slow step, mode 0600, replaced atomically, removed only by its owner.
 //!
 //! The listener is created inside a directory that only we can enter, given its mode there, and renamed to its
-//! final name. So there is no moment at which the name is missing, answers to nobody, or has a wider mode; a
-//! second instance takes the name over from the first while that one drains.
+//! final name. So the name is never missing, never without a listener and never has a wider mode; a second
+//! instance takes over the name while the first one drains.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, Permissions};
@@ -26,30 +26,30 @@ pub struct BoundSocket {
     pub(super) path: SocketPath,
 }
 
-/// Why the socket could not be bound. Each says what to do.
+/// Why the socket could not be bound.
 #[derive(Debug)]
 pub enum BindError {
-    /// Something that is not a socket has the name.
+    /// The path exists and is not a socket.
     NotASocket(PathBuf),
     /// The path does not fit into a socket address.
     PathTooLong(PathBuf),
-    /// The system refused a step.
+    /// A system call failed.
     System {
-        /// What was being done.
+        /// The step.
         step: &'static str,
-        /// To which path.
+        /// Its path.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// Binds and listens at `path`. A stale socket, or that of an instance which is being replaced, gives way.
+/// Binds and listens at `path`. Replaces a stale socket, or that of an instance which is being replaced.
 pub fn bind(path: &Path) -> Result<BoundSocket, BindError> {
     bind_at(path, true)
 }
 
-/// The same where nothing is. A socket that somebody else binds there at the same moment is left alone.
+/// The same for a missing path. A socket that another process binds there at the same moment is left alone.
 pub(super) fn bind_anew(path: &Path) -> Result<BoundSocket, BindError> {
     bind_at(path, false)
 }
@@ -61,14 +61,14 @@ fn bind_at(path: &Path, replaces: bool) -> Result<BoundSocket, BindError> {
         }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(system("look at", path)(source)),
+        Err(source) => return Err(system("inspect", path)(source)),
     }
-    // Before anything is done: from here on the directory may be deleted, and that is seen.
+    // Taken first, so that a deletion of the directory is detected from here on.
     let socket_path = SocketPath::new(path);
     let nursery = create_nursery(directory_of(path))?;
     let bound = bind_in(&nursery, path, replaces);
     if bound.is_err() {
-        // Best effort: the error is about the step that failed, not about what it left behind.
+        // Best effort: the error to report is the failed step's.
         let _ = fs::remove_file(nursery.join(NEWBORN));
     }
     let _ = fs::remove_dir(&nursery);
@@ -94,13 +94,13 @@ fn bind_in(nursery: &Path, path: &Path, replaces: bool) -> Result<(UnixListener,
     let listener = UnixListener::bind(&newborn).map_err(system("bind", &newborn))?;
     fs::set_permissions(&newborn, Permissions::from_mode(0o600))
         .map_err(system("set the mode of", &newborn))?;
-    let metadata = fs::symlink_metadata(&newborn).map_err(system("look at", &newborn))?;
+    let metadata = fs::symlink_metadata(&newborn).map_err(system("inspect", &newborn))?;
     publish(&newborn, path, replaces).map_err(system("replace", path))?;
     Ok((listener, SocketFile::new(&metadata)))
 }
 
-/// Gives the socket its name. Unless it `replaces` what is there, somebody who was faster keeps the name, where the file
-/// system can tell.
+/// Gives the socket its name. Unless it `replaces` what is there, a process that was faster keeps the name, where the
+/// file system supports that.
 fn publish(newborn: &Path, path: &Path, replaces: bool) -> io::Result<()> {
     if !replaces {
         match renameat_with(CWD, newborn, CWD, path, RenameFlags::NOREPLACE) {
@@ -111,8 +111,8 @@ fn publish(newborn: &Path, path: &Path, replaces: bool) -> io::Result<()> {
     fs::rename(newborn, path)
 }
 
-/// A new directory of mode 0700 inside `directory`. Its name is free of the process number, which is 1 in every
-/// container, and of randomness: whoever creates it first has it.
+/// A new directory of mode 0700 inside `directory`. Its name has no process number, which is 1 in every container,
+/// and nothing random: the process that creates it first owns it.
 fn create_nursery(directory: &Path) -> Result<PathBuf, BindError> {
     let mut number = 0;
     loop {
@@ -122,7 +122,7 @@ fn create_nursery(directory: &Path) -> Result<PathBuf, BindError> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MAX_LEFTOVERS => {
                 number += 1;
             }
-            Err(source) => return Err(system("create a directory", &nursery)(source)),
+            Err(source) => return Err(system("create the directory", &nursery)(source)),
         }
     }
 }
@@ -137,13 +137,13 @@ impl fmt::Display for BindError {
         match self {
             Self::NotASocket(path) => write!(
                 f,
-                "cannot bind {}: something that is not a socket has that name; remove it or choose another \
+                "cannot bind {}: the path exists and is not a socket; remove it or set another \
                  --provider-volume",
                 path.display()
             ),
             Self::PathTooLong(path) => write!(
                 f,
-                "cannot bind {}: the path is too long for a socket (at most {} bytes); choose a shorter \
+                "cannot bind {}: the path is too long for a socket (at most {} bytes); set a shorter \
                  --provider-volume",
                 path.display(),
                 limits::SOCKET_PATH_BYTES
@@ -155,7 +155,7 @@ impl fmt::Display for BindError {
                     }
                     io::ErrorKind::PermissionDenied => "; run as the owner of the directory",
                     io::ErrorKind::ReadOnlyFilesystem => "; mount the directory writable",
-                    io::ErrorKind::AlreadyExists => "; remove the leftovers called .new-*",
+                    io::ErrorKind::AlreadyExists => "; remove the leftover .new-* directories",
                     _ => "",
                 };
                 write!(f, "cannot {step} {}: {source}{remedy}", path.display())
@@ -166,10 +166,10 @@ impl fmt::Display for BindError {
 
 impl std::error::Error for BindError {}
 
-/// The socket's name inside the nursery: short, for its path must fit too.
+/// The socket's name inside the nursery: short, because its path must fit too.
 const NEWBORN: &str = "s";
 
-/// Nurseries that instances left behind when they died within the microseconds that one exists.
+/// Maximum number of nurseries left behind by instances that died while one existed, which is microseconds.
 const MAX_LEFTOVERS: u32 = 16;
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! One connection: a thread that reads, a thread that writes, and the session between them under a lock.
 //!
-//! The reader never writes and never waits for anything but the socket. Workers hand over their answers and leave.
-//! The writer sends what the session has for it, sleeps until there is more or a timer is due, and so is the
-//! connection's clock as well.
+//! The reader never writes and waits only for the socket. Workers pass their answers to the session. The writer sends
+//! the session's output, sleeps until there is more or a timer expires, and so also drives the connection's timers.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -23,12 +22,12 @@ use crate::limits;
 use crate::os::thread::spawn;
 use crate::sync::Cancellation;
 
-/// What the threads of one connection share.
+/// State shared by the threads of one connection.
 pub(super) struct Connection {
     stream: UnixStream,
     session: Mutex<Session>,
     signal: Arc<Signal>,
-    /// The socket can no longer be read or no longer be written.
+    /// Whether the socket can no longer be read or written.
     is_lost: AtomicBool,
     server: Arc<Server>,
 }
@@ -67,34 +66,34 @@ impl Connection {
         Ok(())
     }
 
-    /// Begins the graceful end.
+    /// Starts the graceful shutdown.
     pub(super) fn shut_down(self: &Arc<Self>) {
         self.with(Session::shut_down);
         self.signal.raise();
     }
 
-    /// Answers whatever has no answer yet.
+    /// Answers every remaining call.
     pub(super) fn answer_the_rest(self: &Arc<Self>) {
         self.with(Session::answer_the_rest);
         self.signal.raise();
     }
 
-    /// What it is worth when another needs its place.
+    /// Rates the connection when another needs its place.
     pub(super) fn standing(&self, now: Instant) -> Standing {
         self.lock().standing(now)
     }
 
-    /// Ends it so that another finds room; returns whether it does, which it does not if calls came in meanwhile.
+    /// Closes it to make room for another; returns false if calls came in meanwhile.
     pub(super) fn make_room(self: &Arc<Self>) -> bool {
         let makes_room = self.with(Session::make_room);
         self.signal.raise();
         makes_room
     }
 
-    /// Cuts the connection.
+    /// Closes the socket at once.
     pub(super) fn cut(&self) {
         self.is_lost.store(true, Ordering::Release);
-        // An error means that it is cut already.
+        // An error means that it is closed already.
         let _ = self.stream.shutdown(Shutdown::Both);
         self.signal.raise();
     }
@@ -116,7 +115,7 @@ impl Connection {
             buffer.get_mut(..octets).unwrap_or_default().fill(0);
             self.signal.raise();
             if is_failed {
-                return; // the writer still sends GOAWAY, then cuts
+                return; // the writer still sends GOAWAY, then closes
             }
         }
         self.cut();
@@ -153,7 +152,7 @@ impl Connection {
         self.cut();
     }
 
-    /// Writes `output`, and gives up on a peer that takes nothing of it for too long.
+    /// Writes `output`; gives up if the peer reads nothing for too long.
     fn write_all(self: &Arc<Self>, mut output: &[u8]) -> io::Result<()> {
         let mut blocked_since: Option<Instant> = None;
         while !output.is_empty() {
@@ -185,7 +184,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Changes the session, and does without its lock what follows from that.
+    /// Changes the session, and runs the resulting effects without its lock.
     fn with<R>(self: &Arc<Self>, act: impl FnOnce(&mut Session, Instant) -> R) -> R {
         let mut session = self.lock();
         let result = act(&mut session, self.server.clock.now());
@@ -222,10 +221,10 @@ impl Connection {
     }
 }
 
-/// What a frame may add to a buffer that is nearly full.
+/// Octets that one frame may add to a nearly full buffer.
 const FRAME_BYTES: usize = h2::frame::MAX_FRAME_SIZE + h2::frame::Head::LENGTH;
 
-/// One read takes the largest frame there may be, and the next one's head.
+/// One read holds the largest frame and the next one's head.
 const _: () = assert!(READ_BYTES >= FRAME_BYTES + h2::frame::Head::LENGTH);
 
 /// The buffers of all connections, full, are a third of what is left beside the memory budget.
@@ -234,10 +233,10 @@ const _: () = assert!(
         <= limits::MEMORY_BESIDE_BUDGET / 3
 );
 
-/// Octets that one read of the socket takes at most: a full frame and more, so that most frames are read at once.
+/// Maximum octets of one read of the socket: a full frame and more, so that most frames are read at once.
 const READ_BYTES: usize = 32_768;
 
-/// Octets that one write to the socket is given at most, plus one frame: so much of a response lies twice in memory.
+/// Maximum octets of one write to the socket, plus one frame. This part of a response is in memory twice.
 const WRITE_BYTES: usize = 49_152;
 
 #[cfg(test)]
@@ -246,7 +245,7 @@ mod tests {
     use crate::h2::testing::{Pair, settings, window_update};
     use crate::secret::Secret;
 
-    /// Whatever a response's size, a write's buffer never grows past what it reserves: growing would copy secrets.
+    /// A write's buffer never grows past its reserved size, because growing would copy secrets.
     #[test]
     fn a_writes_buffer_holds_what_one_write_is_given() {
         let mut pair = Pair::new();

@@ -1,4 +1,4 @@
-//! The connections that are open: who gets a place, and who has to go for it.
+//! The open connections: which new one is accepted, and which old one is closed for it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,7 +28,7 @@ struct Open {
     next: u64,
 }
 
-/// A connection's entry in the list, which ends with its thread, however that ends.
+/// A connection's entry in the list, removed when its thread ends, even by a panic.
 struct Registration {
     list: Arc<Connections>,
     number: u64,
@@ -43,7 +43,7 @@ impl Drop for Registration {
 }
 
 impl Connections {
-    /// Up to `most`, beside those that have been told to go.
+    /// Up to `most` connections, not counting those being closed.
     pub(super) fn new(server: Arc<Server>, most: usize) -> Arc<Self> {
         Arc::new(Self {
             server,
@@ -61,7 +61,7 @@ impl Connections {
         self.count() >= self.most
     }
 
-    /// From now on nobody is waited for to make room. Under the lock, or somebody who is about to wait would not see it.
+    /// Stops waiting for room. Under the lock, because a thread that is about to wait would miss the notification.
     pub(super) fn drain(&self) {
         let open = self.lock();
         self.server.is_draining.store(true, Ordering::Release);
@@ -88,14 +88,14 @@ impl Connections {
         if !self.make_room() {
             self.server.counters.connections_refused.increment();
             return self.server.warn(format_args!(
-                "connection refused: {} are open already, and all have calls",
+                "connection refused: {} connections are open and all have calls",
                 self.most
             ));
         }
         self.start(stream);
     }
 
-    /// Serves a connection that has a place.
+    /// Serves a connection that was accepted.
     pub(super) fn start(self: &Arc<Self>, stream: UnixStream) {
         self.server.counters.connections.increment();
         let connection = Connection::new(stream, Arc::clone(&self.server));
@@ -118,7 +118,7 @@ impl Connections {
         }
     }
 
-    /// Finds a place for another connection, if need be by ending one that has no calls. Returns whether there is one.
+    /// Makes room for another connection, if necessary by closing an idle one. Returns whether there is room.
     fn make_room(&self) -> bool {
         let patience = self.server.clock.now() + limits::ROOM_PATIENCE;
         let places = Places {
@@ -143,7 +143,7 @@ impl Connections {
                     if open.get(&number).is_some_and(Connection::make_room) {
                         self.server.counters.connections_displaced.increment();
                         self.server.warn(format_args!(
-                            "{} connections are open: one without calls is closed to make room for another",
+                            "{} connections are open: closing an idle one to make room for a new one",
                             self.most
                         ));
                     }
@@ -167,7 +167,7 @@ impl Connections {
         open.iter().for_each(act);
     }
 
-    /// Waits until no connection is open, or `deadline`. Returns whether none is.
+    /// Waits until all connections are closed or `deadline` has passed. Returns whether all are closed.
     pub(super) fn wait_for_none(&self, deadline: Instant) -> bool {
         let mut open = self.lock();
         while !open.connections.is_empty() {

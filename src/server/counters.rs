@@ -1,42 +1,42 @@
-//! What the server counts about itself.
+//! The server's counters.
 
 use crate::grpc::Code;
 pub use crate::metrics::Counter;
 
-/// Numbers since the start, for metrics. Reading them takes no lock.
+/// Counts since the start, for metrics. Reading takes no lock.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Connections accepted.
     pub connections: Counter,
-    /// Connections closed at once because there were too many.
+    /// Connections refused because the limit was reached and all had calls.
     pub connections_refused: Counter,
-    /// Connections without calls closed to make room for others.
+    /// Idle connections closed to make room for new ones.
     pub connections_displaced: Counter,
-    /// Connections ended for an error of the peer.
+    /// Connections closed because of a protocol error of the peer.
     pub connection_errors: Counter,
-    /// Mounts that were handed to a worker or queued for one.
+    /// Mounts that were submitted to the workers.
     pub mounts: Counter,
-    /// Mounts answered with a status because no worker and no place in the queue was free.
+    /// Mounts rejected because all workers were busy and the queue was full.
     pub mounts_overloaded: Counter,
-    /// Mounts answered in the handler's place because it overran its deadline.
+    /// Mounts that timed out.
     pub mounts_timed_out: Counter,
-    /// Mounts that the caller gave up.
+    /// Mounts cancelled by the caller.
     pub mounts_cancelled: Counter,
     /// Mounts whose handler panicked.
     pub panics: Counter,
-    /// Answers whose status code kubelet would not take for final; each is a defect of the handler.
+    /// Answers whose code was replaced because kubelet would not treat it as final; each is a defect of the handler.
     pub codes_replaced: Counter,
-    /// Times that the socket was bound again because its path was gone.
+    /// Rebinds of the socket because its path was removed.
     pub socket_removed: Counter,
-    /// Times that the socket was bound again because the process that had its path no longer accepted connections.
+    /// Rebinds of the socket because the process that had taken its path no longer accepted connections.
     pub socket_refused: Counter,
     answers: [Counter; Code::ALL.len()],
 }
 
 impl Counters {
-    /// Mounts that were answered with `code`.
+    /// Mounts answered with `code`.
     pub fn answered(&self, code: Code) -> &Counter {
-        // A code's number is its place, so the first is never given for another.
+        // A code's number is its index, so the fallback is never used.
         let [first, ..] = &self.answers;
         self.answers.get(usize::from(code.number())).unwrap_or(first)
     }

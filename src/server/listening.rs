@@ -1,4 +1,4 @@
-//! The socket that clients reach the server by, and the thread that accepts connections on it.
+//! The server's socket, and the thread that accepts connections on it.
 
 use std::io;
 use std::net::Shutdown;
@@ -15,24 +15,24 @@ use super::signal::Signal;
 use crate::limits;
 use crate::os::thread::spawn;
 
-/// The socket that clients reach the server by. It is bound again when others take its path away.
+/// The server's socket. It is bound again when another process removes or replaces its path.
 pub(super) struct Listening {
     pub(super) connections: Arc<Connections>,
     pub(super) path: SocketPath,
     /// `None` once the server no longer listens.
     current: Mutex<Option<Acceptor>>,
-    /// What was at the path when it could not be bound again, and why not.
+    /// What was at the path when rebinding failed, and the error.
     bind_error: Mutex<Option<(Found, String)>>,
-    /// Ends a pause of the watch.
+    /// Wakes the watching thread.
     pub(super) woken: Signal,
 }
 
-/// Why the path is bound again.
+/// Why the socket is bound again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// It was gone.
+    /// Its path was removed.
     Removed,
-    /// Another process had it, and no longer accepts connections.
+    /// Another process took the path, and no longer accepts connections.
     Refused,
 }
 
@@ -55,7 +55,7 @@ impl Listening {
         };
         match self.path.remove(acceptor.stop()) {
             Ok(true) => {}
-            Ok(false) => log::info!("the socket belongs to a successor now and stays"),
+            Ok(false) => log::info!("the socket now belongs to a successor and is not removed"),
             Err(error) => log::warn!("cannot remove {}: {error}", self.path.path().display()),
         }
     }
@@ -68,18 +68,18 @@ impl Listening {
         }
     }
 
-    /// Why clients that connect to the path do not come to this server, if `found` is there.
+    /// Why clients do not reach this server, if `found` is at the path.
     pub(super) fn trouble(&self, found: &Found) -> Option<String> {
         let reason = self.path.reason(found)?;
-        // What went wrong says more than what is going to be tried.
+        // A failed attempt explains more than the state of the path.
         let failed = self.bind_error();
         let failed = failed.as_ref().filter(|(when, _)| when == found);
         Some(failed.map_or(reason, |(_, error)| error.clone()))
     }
 
-    /// Binds the path, where `found` is, again. Clients of the old socket keep their connections.
+    /// Binds the path again, which `found` describes. Clients of the old socket keep their connections.
     pub(super) fn bind_again(&self, found: &Found, reason: Reason) {
-        let mut current = self.current(); // so that nobody takes the new file for another process's
+        let mut current = self.current(); // so that no other thread takes the new file for another process's
         let bound = match reason {
             Reason::Removed => bind_anew(self.path.path()),
             Reason::Refused => bind(self.path.path()),
@@ -88,7 +88,7 @@ impl Listening {
         let started = bound.and_then(|socket| {
             let BoundSocket { listener, file, .. } = socket;
             Acceptor::start(listener, file, &self.connections).map_err(|error| {
-                // A socket that nobody accepts on is worse than none. The watch tries again.
+                // A socket without an accepting thread is worse than none. The watch tries again.
                 let _ = self.path.remove(file);
                 format!("cannot start a thread: {error}; raise the limit of processes")
             })
@@ -113,7 +113,7 @@ impl Listening {
             ),
             Reason::Refused => (
                 &counters.socket_refused,
-                "was another process's socket that nobody accepts connections on; bound it again",
+                "was the socket of another process that no longer accepts connections; bound it again",
             ),
         };
         counter.increment();
@@ -153,7 +153,7 @@ impl Acceptor {
         })
     }
 
-    /// Accepts what is queued already and nothing more. The file stays.
+    /// Accepts the connections that are queued already, then stops. The file stays.
     fn stop(self) -> SocketFile {
         self.is_stopped.store(true, Ordering::Release);
         // On Linux this ends a blocked accept, after the connections that are queued already.

@@ -8,7 +8,7 @@
 //!                                queue ──▶ worker ──▶ Service::mount                    one pool per process
 //! ```
 //!
-//! Everything but Mount is answered on the spot, so that overload never reaches it. Locks are taken in the order
+//! All calls except `Mount` are answered at once, so that overload does not affect them. Locks are taken in the order
 //! session, pool, signal; handlers and their wake-ups run without any of them.
 
 #![deny(
@@ -60,7 +60,7 @@ use self::listening::Listening;
 use self::path::Found;
 pub(crate) use self::shared::Server;
 
-/// Starts to serve `socket`. Returns at once; the handle ends it.
+/// Starts to serve `socket`. Returns at once; the handle stops the server.
 pub fn serve(
     socket: BoundSocket,
     service: Arc<dyn Service>,
@@ -76,20 +76,20 @@ pub fn serve(
     Ok(Handle { observer, watching })
 }
 
-/// A server that is running. Dropping the handle lets it run on.
+/// A running server. Dropping the handle does not stop it.
 pub struct Handle {
     observer: Observer,
     watching: JoinHandle<()>,
 }
 
 impl Handle {
-    /// Ends it gracefully, and blocks until that is done: accepts nothing more, tells every client, lets Mounts
-    /// finish for `grace`, answers the rest, closes. Removes the socket file unless a successor has replaced it.
+    /// Stops gracefully, and blocks until that is done: accepts no more connections, sends GOAWAY, lets mounts finish
+    /// for `grace`, answers the rest and closes. Removes the socket file unless a successor has replaced it.
     pub fn shutdown(self, grace: Duration) {
         let listening = &self.observer.listening;
         let connections = &listening.connections;
         connections.drain();
-        // First the watch, which would bind the path again.
+        // The watch first, because it would bind the path again.
         listening.woken.raise();
         if self.watching.join().is_err() {
             log::error!("defect: the thread that watches the socket panicked");
@@ -107,7 +107,7 @@ impl Handle {
         }
     }
 
-    /// A look at the server that outlives this handle.
+    /// An observer of the server, which outlives this handle.
     pub fn observer(&self) -> Observer {
         self.observer.clone()
     }
@@ -121,23 +121,23 @@ impl Deref for Handle {
     }
 }
 
-/// A look at a server from outside, for as long as one likes.
+/// Read access to a server's state.
 #[derive(Clone)]
 pub struct Observer {
     listening: Arc<Listening>,
 }
 
-/// Why clients that connect to the socket's path do not come to this process.
+/// Why clients of the socket's path do not reach this process.
 #[derive(Debug)]
 pub struct SocketTrouble {
-    /// What is at the path and what to do, in a sentence.
+    /// What is at the path and what to do, as one sentence.
     pub reason: String,
-    /// The process cannot mend it, and a new container can.
+    /// Whether only a restart of the container fixes it.
     pub needs_restart: bool,
 }
 
 impl Observer {
-    /// What the server has counted.
+    /// The server's counters.
     pub fn counters(&self) -> &Arc<Counters> {
         &self.server().counters
     }
@@ -147,22 +147,22 @@ impl Observer {
         &self.server().budget
     }
 
-    /// Connections that are open.
+    /// Open connections.
     pub fn connections(&self) -> usize {
         self.listening.connections.count()
     }
 
-    /// Mounts that wait for a worker.
+    /// Mounts waiting for a worker.
     pub fn queued_mounts(&self) -> usize {
         self.server().pool.queued()
     }
 
-    /// Whether the server is on its way down.
+    /// Whether the server is shutting down.
     pub fn is_draining(&self) -> bool {
         self.server().is_draining()
     }
 
-    /// Why clients that connect to the path of the socket do not come to this server, as it is now.
+    /// Why clients of the socket's path do not reach this server at present.
     pub fn socket_trouble(&self) -> Option<SocketTrouble> {
         let found = self.listening.look();
         let reason = self.listening.trouble(&found)?;
@@ -178,16 +178,16 @@ impl Observer {
         &*self.server().clock
     }
 
-    /// A connection to this server, and to no other: through the socket's path while that leads here, otherwise past it.
+    /// Connects to this server and no other: through the socket's path if that leads here, otherwise directly.
     ///
     /// # Errors
-    /// Nobody accepts connections any more, or the process is out of descriptors.
+    /// The server no longer accepts connections, or the process is out of file descriptors.
     pub fn connect(&self) -> io::Result<UnixStream> {
         let connections = &self.listening.connections;
-        // Where all places are taken it needs none: whether this process answers is the question, not whether it has room.
+        // A direct connection needs no free place: the check is whether this process answers, not whether it has room.
         if !connections.is_full() && self.listening.look() == Found::Ours {
             match path::connect(self.listening.path.path()) {
-                // So many connect that its backlog is full, which says nothing about this process.
+                // Its backlog is full, which says nothing about this process.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 connected => return connected,
             }
@@ -210,5 +210,5 @@ impl fmt::Debug for Observer {
     }
 }
 
-/// Time for the last answers to leave at the end of the grace period.
+/// Time to send the last answers at the end of the grace period.
 const SHUTDOWN_FLUSH: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! What is at the socket's path, as it is found from inside the container.
+//! What is at the socket's path, as seen from inside the container.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
@@ -12,12 +12,12 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::limits;
 
-/// The socket's path, and its directory as it was before the socket was bound.
+/// The socket's path, and its directory's state before the socket was bound.
 #[derive(Debug)]
 pub(super) struct SocketPath {
     path: PathBuf,
     directory: PathBuf,
-    /// The directory had a link count. Some file systems count none.
+    /// Whether the directory had a link count. Some file systems have none.
     is_linked: bool,
     mount: Option<Mount>,
 }
@@ -30,7 +30,7 @@ struct Mount {
     root: PathBuf,
 }
 
-/// How to tell the socket that was bound from another.
+/// Identifies the socket file that was bound.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SocketFile {
     device: u64,
@@ -42,7 +42,7 @@ pub(super) struct SocketFile {
 pub(super) enum Found {
     /// The socket that this process listens on.
     Ours,
-    /// Nothing, in a directory that is there.
+    /// Nothing; the directory exists.
     Nothing,
     /// Another socket.
     Other(Identity),
@@ -52,7 +52,7 @@ pub(super) enum Found {
     NoDirectory,
     /// The directory was deleted or renamed on the node. Its mount in the container still leads to the old one.
     OldDirectory,
-    /// The system does not say.
+    /// Cannot be determined; the error.
     Unclear(String),
 }
 
@@ -64,14 +64,14 @@ pub(super) struct Identity {
     changed: (i64, i64),
 }
 
-/// What became of a connection to another process's socket.
+/// The result of connecting to another process's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It was accepted, or waits to be.
+    /// Accepted, or queued in the backlog.
     Accepts,
-    /// Nobody listens there.
+    /// No process listens there.
     Refuses,
-    /// It failed for another reason, such as the socket's mode, which says nothing about a listener.
+    /// Another error, such as the socket's mode, which says nothing about a listener.
     Unclear,
 }
 
@@ -119,7 +119,7 @@ impl SocketPath {
         Ok(is_ours)
     }
 
-    /// Whether the container still has a directory that is no longer the node's directory of that name. Without a
+    /// Whether the container's directory is no longer the node's directory of that name. Without a
     /// mount in between, the path would lead to the new one.
     fn is_old(&self) -> bool {
         let is_deleted = self.is_linked && links(&self.directory) == Some(0);
@@ -132,7 +132,7 @@ impl SocketPath {
         is_deleted || is_moved()
     }
 
-    /// Asks whether somebody accepts connections at the path.
+    /// Checks whether a process accepts connections at the path.
     pub(super) fn probe(&self) -> Answer {
         match connect(&self.path) {
             Ok(_) => Answer::Accepts,
@@ -142,7 +142,7 @@ impl SocketPath {
         }
     }
 
-    /// Why clients that connect to the path do not come to this process, and what to do; `None` if they do.
+    /// Why clients of the path do not reach this process, and what to do; `None` if they do.
     pub(super) fn reason(&self, found: &Found) -> Option<String> {
         let (path, directory) = (self.path.display(), self.directory.display());
         match found {
@@ -152,18 +152,18 @@ impl SocketPath {
             )),
             Found::Other(_) => Some(format!(
                 "{path} is another provider's socket; during an update this provider is about to be stopped, otherwise \
-                 uninstall one of the two. If nobody accepts connections there, this provider takes it back"
+                 uninstall one of the two. If that provider no longer accepts connections, this one takes the path back"
             )),
             Found::NotASocket => Some(format!(
-                "{path} is not a socket any more; remove it on the node, and the provider binds it again"
+                "{path} is not a socket any more; remove it on the node; the provider then binds it again"
             )),
             Found::NoDirectory => Some(format!(
-                "the directory {directory} is missing; create it, and the provider binds its socket again"
+                "the directory {directory} is missing; create it; the provider then binds its socket again"
             )),
             Found::OldDirectory => Some(format!(
                 "the directory {directory} was deleted or renamed on the node; restart the container to mount the new one"
             )),
-            Found::Unclear(error) => Some(format!("cannot look at {path}: {error}")),
+            Found::Unclear(error) => Some(format!("cannot inspect {path}: {error}")),
         }
     }
 }
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(look(), Found::Other(first), "the same one");
         fs::remove_file(&name).unwrap();
         drop(other);
-        // Some file systems give the inode number anew at once.
+        // Some file systems reuse an inode number at once.
         let _another = UnixListener::bind(&name).unwrap();
         assert!(matches!(look(), Found::Other(second) if second != first));
 
@@ -312,11 +312,11 @@ mod tests {
         let name = PathBuf::from(format!("/proc/self/fd/{}/a.sock", held.as_raw_fd()));
         let BoundSocket { path, file, .. } = bind(&name).unwrap();
         fs::remove_dir_all(&inside).unwrap();
-        // Also before anybody has looked.
+        // Also before the first check.
         assert_eq!(path.look(file), Found::OldDirectory);
         fs::create_dir(&inside).unwrap();
         assert_eq!(path.look(file), Found::OldDirectory);
-        assert!(bind(&name).is_err(), "it cannot be mended from inside");
+        assert!(bind(&name).is_err(), "it cannot be fixed from inside");
     }
 
     #[test]
@@ -352,7 +352,7 @@ mod tests {
         let listener = UnixListener::bind(&name).unwrap();
         assert_eq!(path.probe(), Answer::Accepts);
         rustix::net::listen(&listener, 3).unwrap();
-        // Nobody takes the connections: once the backlog is full, a connection would wait.
+        // No process accepts the connections: once the backlog is full, a connection would wait.
         let waiting: Vec<_> = std::iter::from_fn(|| connect(&name).ok()).take(100).collect();
         assert_eq!(connect(&name).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         assert_eq!(path.probe(), Answer::Accepts, "{} wait", waiting.len());
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(
             path.probe(),
             Answer::Unclear,
-            "somebody is there, who speaks otherwise"
+            "a process is there, with another socket type"
         );
     }
 }

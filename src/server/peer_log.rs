@@ -1,4 +1,4 @@
-//! Log lines that a peer can cause: at most so many a minute.
+//! A rate limit for log lines that a peer can cause.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits;
 
-/// A log that falls silent when it is provoked too often, and says so.
+/// A rate-limited log, which reports how many lines it suppressed.
 #[derive(Default)]
 pub(super) struct PeerLog(Mutex<Option<Minute>>);
 
@@ -16,16 +16,16 @@ struct Minute {
 }
 
 impl PeerLog {
-    /// Logs a warning, or swallows it.
+    /// Logs a warning, or suppresses it.
     pub(super) fn warn(&self, now: Instant, line: fmt::Arguments<'_>) {
         let Some(swallowed) = self.admit(now) else { return };
         if swallowed > 0 {
-            log::warn!("{swallowed} more warnings about connections were not logged");
+            log::warn!("{swallowed} more warnings about connections were suppressed");
         }
         log::warn!("{line}");
     }
 
-    /// Whether another line may be logged; if so, how many were swallowed in the minute before.
+    /// Whether another line may be logged; if so, how many were suppressed in the minute before.
     fn admit(&self, now: Instant) -> Option<u32> {
         let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *minute {

@@ -1,5 +1,4 @@
-//! The workers: threads that are started as they are needed, up to a bound, and end when they are idle; behind
-//! them a bounded queue.
+//! The worker pool: threads that start on demand, up to a bound, and end when idle, with a bounded queue.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,11 +6,11 @@ use std::time::Duration;
 
 use crate::os::thread::spawn;
 
-/// Something for a worker to do.
+/// A task for a worker.
 pub(super) trait Task: Send + 'static {
-    /// Whether nobody waits for it any more.
+    /// Whether no caller waits for it any more.
     fn is_dead(&self) -> bool;
-    /// Does it. Must not panic.
+    /// Runs the task. Must not panic.
     fn run(self);
 }
 
@@ -22,7 +21,7 @@ pub(super) struct Pool<T> {
     work: Condvar,
 }
 
-/// How large a pool may get.
+/// Bounds of a pool.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) workers: usize,
@@ -34,7 +33,7 @@ pub(super) struct Bounds {
 struct State<T> {
     queue: VecDeque<T>,
     workers: usize,
-    /// Workers that sleep, have just been started, or are on their way to a task that is queued.
+    /// Workers that sleep, have just started, or are about to take a queued task.
     idle: usize,
 }
 
@@ -52,8 +51,7 @@ impl<T: Task> Pool<T> {
         })
     }
 
-    /// Hands `task` to a worker or queues it. Gives it back if there is no room, or if the system lets us start no
-    /// thread at all.
+    /// Passes `task` to a worker or queues it. Returns it if the queue is full, or if no thread can be started at all.
     pub(super) fn submit(self: &Arc<Self>, task: T) -> Result<(), T> {
         let Bounds {
             workers,
@@ -89,7 +87,7 @@ impl<T: Task> Pool<T> {
         Ok(())
     }
 
-    /// Drops the tasks that nobody waits for any more, and what they hold.
+    /// Drops the tasks that no caller waits for any more, and what they hold.
     pub(super) fn drop_dead(&self) {
         let mut state = self.lock();
         let (dead, alive): (VecDeque<_>, VecDeque<_>) = state.queue.drain(..).partition(Task::is_dead);
@@ -98,13 +96,13 @@ impl<T: Task> Pool<T> {
         drop(dead); // not under the lock
     }
 
-    /// Tasks that wait for a worker.
+    /// Tasks waiting for a worker.
     pub(super) fn queued(&self) -> usize {
         let state = self.lock();
         state.queue.len().saturating_sub(state.idle)
     }
 
-    /// Threads that exist.
+    /// Number of threads.
     #[cfg(test)]
     pub(super) fn workers(&self) -> usize {
         self.lock().workers
@@ -112,7 +110,7 @@ impl<T: Task> Pool<T> {
 
     fn work(&self) {
         let mut state = self.lock();
-        state.idle -= 1; // as which it was started
+        state.idle -= 1; // a new worker starts as idle
         loop {
             if let Some(task) = state.queue.pop_front() {
                 drop(state);
@@ -146,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    /// Reports that it runs, then waits to be let go.
+    /// Reports that it runs, then waits to be released.
     struct Gate {
         running: Sender<()>,
         release: Arc<Mutex<Receiver<()>>>,

@@ -1,47 +1,47 @@
-//! Which connection makes room for a new one.
+//! Chooses the connection that is closed to make room for a new one.
 
 use std::time::Instant;
 
-/// What a connection is worth when another needs its place.
+/// A connection's rating when another needs its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It has had its time, and no request has ever arrived in full.
+    /// No request has arrived in full, and its time for that is over.
     Silent,
-    /// The same, and it has only just come.
+    /// No request has arrived in full, and it is new.
     New,
-    /// No calls but watches; the last call was then. The driver's connection is one of these most of the time.
+    /// No calls except watches, with the time of the last call. The driver's connection usually has this state.
     Idle { since: Instant },
     /// It has calls, and keeps its place.
     Busy,
-    /// It has been told to go, and has no calls.
+    /// It is being closed, and has no calls.
     Leaving,
 }
 
-/// How many connections there may be.
+/// Limits on connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Places {
-    /// Those that stay.
+    /// Maximum number of open connections.
     pub(super) most: usize,
-    /// Of these, idle ones that do not give way to new ones.
+    /// Of these, idle ones that are kept when new ones arrive.
     pub(super) kept: usize,
-    /// Beside these, those that have been told to go.
+    /// Maximum number of further connections that are being closed.
     pub(super) leaving: usize,
 }
 
-/// What becomes of a newcomer.
+/// The decision on a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
-    /// It gets a place.
+    /// It is accepted.
     Free,
-    /// It gets one once this connection has been told to go.
+    /// It is accepted once this connection is being closed.
     After(u64),
-    /// It gets one once some of those that have been told to go are gone.
+    /// It is accepted once some of those being closed are gone.
     Soon,
-    /// All are busy.
+    /// All connections are busy.
     None,
 }
 
-/// Decides for a newcomer by the connections that are open, each with its number, the oldest first.
+/// Decides on a new connection. `open` has the open connections, each with its number, the oldest first.
 pub(super) fn room(open: &[(u64, Standing)], places: Places) -> Room {
     let count = |wanted| open.iter().filter(|(_, standing)| *standing == wanted).count();
     let staying = open.len() - count(Standing::Leaving);
@@ -55,8 +55,8 @@ pub(super) fn room(open: &[(u64, Standing)], places: Places) -> Room {
     }
 }
 
-/// Who goes: the oldest of those that have asked for nothing, else the one whose last call is longest ago. One that has
-/// only just come has its request on the way, unless there is a crowd of them.
+/// The connection to close: the oldest of those without any request, else the one whose last call is longest ago. A new
+/// connection may have its request on the way, so it is closed only if there are too many new ones.
 fn leaves(open: &[(u64, Standing)], places: Places) -> Option<u64> {
     let oldest = |wanted| open.iter().find(|(_, standing)| *standing == wanted);
     let new = open.iter().filter(|(_, standing)| *standing == Standing::New);
@@ -88,7 +88,7 @@ mod tests {
         leaving: 2,
     };
 
-    /// However many come and ask for nothing, so many idle connections stay.
+    /// This many idle connections stay, however many new ones arrive without a request.
     #[test]
     fn a_crowd_leaves_places_to_idle_connections() {
         let now = SystemClock.now();
@@ -116,15 +116,15 @@ mod tests {
         let idle = |seconds| Standing::Idle {
             since: now + Duration::from_secs(seconds),
         };
-        // Three may stay, and one of them idle whoever comes; two more may be on their way out. Numbers begin at 7.
+        // Three may stay, and one idle one always does; two more may be closing. Numbers begin at 7.
         let cases = [
             (&[][..], Room::Free),
             (&[Busy, Busy], Room::Free),
-            // Those who have asked for nothing, the oldest of them, whoever else is idle for however long.
+            // The oldest of those without a request, however long others are idle.
             (&[idle(0), Silent, Silent], Room::After(8)),
             (&[Busy, Silent, Busy], Room::After(8)),
             (&[New, idle(0), Silent], Room::After(9)),
-            // One that has only just come is given the time to ask, as long as others have none to lose.
+            // A new one gets time to send its request, while there are others to close.
             (&[New, idle(2), idle(1)], Room::After(9)),
             (&[idle(0), New, New], Room::After(7)),
             (&[New, New, New], Room::After(7)),
@@ -134,12 +134,12 @@ mod tests {
             (&[idle(3), idle(3), Busy], Room::After(7)),
             // Never one with calls.
             (&[Busy, Busy, Busy], Room::None),
-            // One that is leaving has given up its place, unless it has calls.
+            // One that is closing has given up its place, unless it has calls.
             (&[Busy, Leaving, Busy, Busy], Room::None),
             (&[Busy, Leaving, Busy, idle(1)], Room::After(10)),
             (&[Busy, Leaving, Busy], Room::Free),
             (&[Leaving, Leaving, Busy, Busy], Room::Free),
-            // There are too many who leave, and nobody else has to go for that.
+            // Too many are closing: no other connection is closed for that.
             (&[Leaving, Leaving, idle(1), idle(2), Leaving], Room::Soon),
             (&[Busy, Busy, Busy, Busy, Busy], Room::None),
         ];
@@ -149,8 +149,8 @@ mod tests {
         }
     }
 
-    /// Whoever comes, and whatever the others do: places are bounded, nobody with calls goes, and a newcomer is refused
-    /// only if all are busy.
+    /// In every case places are bounded, no connection with calls is closed, and a new one is refused only if all are
+    /// busy.
     #[test]
     fn a_newcomer_is_refused_only_by_the_busy() {
         let now = SystemClock.now();

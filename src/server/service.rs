@@ -1,4 +1,4 @@
-//! What is served, and within which bounds.
+//! The service that a server runs, and its bounds.
 
 use crate::grpc::{Status, proto};
 use crate::limits;
@@ -6,29 +6,29 @@ use crate::secret::Secret;
 use crate::sync::CallContext;
 use crate::sync::memory_budget::Share;
 
-/// What is served.
+/// The provider's implementation of the contract.
 pub trait Service: Send + Sync + 'static {
-    /// Who we are. Must answer at once: it runs on the thread that reads the connection.
+    /// Name and version. Must answer at once, because it runs on the thread that reads the connection.
     fn version(&self) -> proto::VersionResponse;
 
-    /// Fills one volume; runs on a worker. Returns the encoded `MountResponse`, whose bytes it should have taken
-    /// out of the memory budget before ([`CallContext::reserve`]).
+    /// Fills one volume; runs on a worker. Returns the encoded `MountResponse`, whose bytes it should have reserved
+    /// in the memory budget ([`CallContext::reserve`]).
     fn mount(&self, request: proto::MountRequest, call: &CallContext) -> Result<Secret, Status>;
 }
 
-/// What comes of a Mount: the encoded response, with its share of the memory budget until it is sent.
+/// The result of a mount: the encoded response, with its share of the memory budget until it is sent.
 pub(super) type Response = Result<(Secret, Option<Share>), Status>;
 
-/// How large the server may get.
+/// Bounds of the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Mounts that run at the same time.
     pub workers: usize,
-    /// Mounts that wait for a worker.
+    /// Mounts waiting for a worker.
     pub queue: usize,
-    /// Bytes that requests, fetched values, copies and responses may take together.
+    /// Memory budget for requests, fetched values, copies and responses, in bytes.
     pub memory_budget: usize,
-    /// Connections at once, beside those that have been told to go.
+    /// Connections at once, not counting those being closed.
     pub connections: usize,
 }
 

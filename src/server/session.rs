@@ -1,7 +1,7 @@
 //! The calls of one connection: from the events of `h2` to the answers that it sends.
 //!
-//! Like the cores this is free of sockets, threads and clocks. What must happen outside of the connection's lock, to
-//! run a Mount or to tell a handler that its caller is gone, is left in [`Session::effects`].
+//! Like the cores this is free of sockets, threads and clocks. What must happen outside of the connection's lock,
+//! such as running a mount or cancelling a handler, is left in [`Session::effects`].
 //!
 //! A call goes through these phases, and out of each of them directly when its stream is reset:
 //!
@@ -51,7 +51,7 @@ impl Session {
         }
     }
 
-    /// The client sent `bytes`.
+    /// Takes input from the client.
     pub(crate) fn recv(&mut self, now: Instant, bytes: &[u8]) {
         self.h2.recv(now, bytes);
         self.handle_events(now);
@@ -60,7 +60,7 @@ impl Session {
         }
     }
 
-    /// Does what has become due, by time or by memory that was given back.
+    /// Handles expired timers and memory that was released.
     pub(crate) fn wake(&mut self, now: Instant) {
         self.h2.recv_timeout(now);
         self.handle_events(now);
@@ -92,20 +92,20 @@ impl Session {
         calls.chain(self.h2.poll_timeout()).chain(self.leave_by()).min()
     }
 
-    /// Appends what is to be sent to `out`, as [`Connection::poll_output`] does.
+    /// Appends the output to `out`, as [`Connection::poll_output`] does.
     pub(crate) fn poll_output(&mut self, now: Instant, out: &mut Vec<u8>, room: usize) {
         self.h2.poll_output(out, room);
         self.handle_events(now);
     }
 
-    /// The result of a Mount. Ignored if the call has ended meanwhile.
+    /// Answers a mount with its result. Ignored if the call has ended meanwhile.
     pub(crate) fn finish_mount(&mut self, stream: StreamId, result: Response) {
         if let Some(Phase::Running { .. }) = self.phase(stream) {
             self.answer_mount(stream, result);
         }
     }
 
-    /// The connection is gone: nobody waits for its calls.
+    /// Cancels all calls because the connection is gone.
     pub(crate) fn close(&mut self) {
         self.is_closed = true;
         for stream in self.streams(|_| true) {
@@ -118,7 +118,7 @@ impl Session {
         self.h2.is_finished() || (self.is_closed && self.h2.failure().is_none())
     }
 
-    /// Calls that wait for memory.
+    /// Calls waiting for memory.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
@@ -167,7 +167,7 @@ impl Session {
         }
     }
 
-    /// Answers a call in the place of whoever has not done so, and lets the handler know.
+    /// Answers a call that has no answer yet, and cancels its handler.
     fn give_up(&mut self, stream: StreamId, status: Status) {
         match self.phase(stream) {
             Some(Phase::Running { cancellation }) => {
@@ -184,7 +184,7 @@ impl Session {
         }
     }
 
-    /// A call's timer has run out.
+    /// Handles a call's expired timer.
     fn time_out(&mut self, stream: StreamId) {
         let message = match self.phase(stream) {
             Some(Phase::SendingAnswer { .. }) => {
@@ -196,10 +196,10 @@ impl Session {
                 receive::OUT_OF_TIME
             }
             Some(Phase::ReadingRequest(reading)) if matches!(reading.memory, Memory::Waiting(_)) => {
-                "ran out of time waiting for memory: the memory budget is in use; raise --memory-budget or start \
+                "timed out waiting for memory: the memory budget is in use; raise --memory-budget or start \
                  fewer pods at once"
             }
-            _ => "ran out of time: the request did not arrive in full",
+            _ => "timed out: the request did not arrive in full",
         };
         self.give_up(stream, Status::new(Code::Internal, message));
     }

@@ -1,4 +1,4 @@
-//! What all threads share.
+//! State shared by all threads.
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,23 +49,23 @@ impl Server {
         self.is_draining.load(Ordering::Acquire)
     }
 
-    /// Logs what a peer can cause.
+    /// Logs a warning that a peer can cause.
     pub(super) fn warn(&self, line: fmt::Arguments<'_>) {
         self.peer_log.warn(self.clock.now(), line);
     }
 
-    /// Hands a Mount to the workers, or answers it if they have no room.
+    /// Passes a mount to the workers, or rejects it if the queue is full.
     pub(super) fn submit(&self, job: Job) {
         self.counters.mounts.increment();
         if let Err(job) = self.pool.submit(job) {
             self.counters.mounts_overloaded.increment();
             let message = "too many mounts at once on this node: all workers are busy and the queue is full; the \
                            next attempt may succeed";
-            self.warn(format_args!("a Mount was refused: {message}"));
+            self.warn(format_args!("mount rejected: {message}"));
             (job.finish)(Err(Status::new(Code::Internal, message)));
         }
     }
 }
 
-/// A worker without work ends after this time, and gives its stack back.
+/// An idle worker ends after this time, which frees its stack.
 const WORKER_IDLE: Duration = Duration::from_secs(10);

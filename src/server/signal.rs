@@ -1,5 +1,5 @@
-//! A flag that one thread sleeps on and others raise. Its lock is held for no other purpose, so that it may be
-//! raised while any lock is held.
+//! A flag that one thread sleeps on and others raise. Its lock protects nothing else, so it may be raised while any
+//! other lock is held.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;

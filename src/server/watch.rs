@@ -1,22 +1,22 @@
-//! The watch over the socket's path: what other processes do to it, and when this one takes it back.
+//! Watches the socket's path for changes by other processes, and binds it again when necessary.
 //!
-//! | at the path | what is done |
+//! | at the path | action |
 //! |---|---|
 //! | our socket | nothing |
 //! | nothing: an old provider unlinked the path as it stopped | bound again at once |
-//! | another socket that accepts connections: a successor | nothing, for as long as it does |
+//! | another socket that accepts connections: a successor | nothing, while it does |
 //! | another socket that refused two probes a second apart: a successor that crashed | taken back |
-//! | anything else | a warning; a person, or kubelet by a restart, must mend it |
+//! | anything else | a warning; a person, or a restart by kubelet, must fix it |
 //!
 //! A socket that accepts connections is never taken, so two processes cannot take the path from each other in turns.
-//! If both bind it at the same moment, the later one has it and the earlier one leaves it alone.
+//! If both bind it at the same moment, the later one owns it and the earlier one leaves it alone.
 
 use std::time::{Duration, Instant};
 
 use super::listening::{Listening, Reason};
 use super::path::{Answer, Found, Identity};
 
-/// What is remembered from look to look.
+/// State between two checks.
 #[derive(Default)]
 struct Watch {
     other: Option<Other>,
@@ -31,7 +31,7 @@ struct Other {
 }
 
 impl Watch {
-    /// Whether to bind the path again, from what was found there at `now`. `probe` connects to it.
+    /// Decides from what was `found` at `now` whether to bind the path again. `probe` connects to it.
     fn decide(&mut self, found: &Found, now: Instant, probe: impl FnOnce() -> Answer) -> Option<Reason> {
         let identity = match found {
             Found::Other(identity) => *identity,
@@ -73,7 +73,7 @@ pub(super) fn run(listening: &Listening) {
             found = listening.look();
         }
         let trouble = listening.trouble(&found);
-        // What lasts is one line.
+        // A lasting state is logged once.
         if trouble != last {
             match &trouble {
                 Some(trouble) => log::warn!("{trouble}"),
@@ -85,11 +85,11 @@ pub(super) fn run(listening: &Listening) {
     }
 }
 
-/// Pause between two looks at the socket's path: one that was removed is bound again within a second.
+/// Pause between two checks of the socket's path: one that was removed is bound again within a second.
 const SOCKET_WATCH_PAUSE: Duration = Duration::from_millis(250);
 
-/// Pause between two probes of another process's socket at the path. Two that are refused mean that it is dead: a
-/// process that starts listens within microseconds of its bind.
+/// Pause between two probes of another process's socket at the path. Two refusals mean that it is dead, because
+/// a starting process listens within microseconds of its bind.
 const SOCKET_PROBE_PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock as _, SystemClock};
 
-    /// A socket of another process, as it is found.
+    /// A socket of another process.
     fn other(directory: &Path, name: &str) -> Found {
         let ours = bind(&directory.join("ours.sock")).unwrap();
         let path = directory.join(name);
@@ -165,12 +165,12 @@ mod tests {
         let (accepts, refuses, unclear) = (Answer::Accepts, Answer::Refuses, Answer::Unclear);
         for (steps, expected) in [
             (vec![(&a, refuses); 3], vec![None, None, refused]),
-            // Bound again without success: once more each second.
+            // Rebinding failed: it is tried again each second.
             (
                 vec![(&a, refuses); 6],
                 vec![None, None, refused, None, refused, None],
             ),
-            // In between it accepted, or nobody knows: two more refusals are needed.
+            // In between it accepted, or the answer was unclear: two more refusals are needed.
             (
                 [
                     vec![(&a, refuses); 2],

@@ -1,4 +1,4 @@
-//! One Mount on a worker: decode, run the handler, hand the result to the connection.
+//! One mount on a worker: decode, run the handler, pass the result to the connection.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::sync::CallContext;
 use crate::sync::memory_budget::Exhausted;
 
-/// A Mount on its way through the pool.
+/// A mount on its way through the pool.
 pub(super) struct Job {
     pub(super) service: Arc<dyn Service>,
     pub(super) counters: Arc<Counters>,
@@ -31,7 +31,7 @@ impl Task for Job {
 
     fn run(self) {
         if self.is_dead() {
-            return; // cancelled, or answered for lack of time, while it was queued
+            return; // cancelled, or timed out, while it was queued
         }
         let Self {
             service,
@@ -43,8 +43,8 @@ impl Task for Job {
         let decoded = decode(&request);
         drop(request);
         let result = decoded.and_then(|request| {
-            // A handler that panics leaves nothing behind that another call would see: each locks what it shares
-            // through poison-tolerant locks, and its own state dies with it.
+            // A panic in a handler does not affect other calls: shared state is behind poison-tolerant locks, and
+            // the handler's own state is dropped.
             let handled = panic::catch_unwind(AssertUnwindSafe(|| service.mount(request, &call)));
             let response = handled.unwrap_or_else(|_payload| Err(panicked(&counters)))?;
             let share = call.settle(response.len())?;
@@ -56,7 +56,7 @@ impl Task for Job {
 }
 
 impl From<Exhausted> for Status {
-    /// INTERNAL, because kubelet takes it as final; RESOURCE_EXHAUSTED it would retry.
+    /// INTERNAL, because kubelet treats it as final; it would retry RESOURCE_EXHAUSTED.
     fn from(exhausted: Exhausted) -> Self {
         Self::new(Code::Internal, exhausted.to_string())
     }
@@ -70,7 +70,7 @@ fn decode(request: &Secret) -> Result<MountRequest, Status> {
 /// The payload of the panic is neither logged nor sent: it may quote what the handler worked on.
 fn panicked(counters: &Counters) -> Status {
     counters.panics.increment();
-    log::error!("defect: a Mount panicked; it was answered with INTERNAL and no other is affected");
+    log::error!("defect: a mount panicked; it was answered with INTERNAL and no other mount is affected");
     Status::new(
         Code::Internal,
         "internal error: the provider has a defect; its log shows where it panicked",

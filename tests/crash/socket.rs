@@ -56,7 +56,7 @@ fn a_directory_that_it_may_not_write_to_ends_it_with_the_cause() {
     fs::set_permissions(sockets.path(), fs::Permissions::from_mode(0o555)).expect("chmod");
     assert_ended(
         start(&cloud, &wrapper, sockets.path()),
-        &["cannot create a directory", "Permission denied", "owner"],
+        &["cannot create the directory", "Permission denied", "owner"],
     );
 }
 
@@ -82,11 +82,11 @@ fn ends_on(options: &str, words: &[&str]) {
 fn a_full_disk_ends_it_with_the_cause() {
     ends_on(
         "nr_inodes=1",
-        &["cannot create a directory", "No space left on device"],
+        &["cannot create the directory", "No space left on device"],
     );
 }
 
 #[test]
 fn a_read_only_file_system_ends_it_with_the_cause() {
-    ends_on("ro", &["cannot create a directory", "Read-only file system"]);
+    ends_on("ro", &["cannot create the directory", "Read-only file system"]);
 }

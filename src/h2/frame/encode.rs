@@ -30,12 +30,12 @@ pub fn encode_header_block(out: &mut Vec<u8>, stream: StreamId, mut block: &[u8]
     encode(out, kind, flags | flag::END_HEADERS, stream, &[block]);
 }
 
-/// The end of a stream, from our side.
+/// Resets a stream.
 pub fn encode_reset(out: &mut Vec<u8>, stream: StreamId, reason: Reason) {
     encode(out, Kind::RST_STREAM, 0, stream, &[&reason.0.to_be_bytes()]);
 }
 
-/// Our parameters.
+/// The server's SETTINGS.
 pub fn encode_settings(out: &mut Vec<u8>, settings: &[Setting]) {
     Head::new(Kind::SETTINGS, 0, StreamId::ZERO, settings.len() * 6).encode(out);
     for setting in settings {
@@ -44,25 +44,25 @@ pub fn encode_settings(out: &mut Vec<u8>, settings: &[Setting]) {
     }
 }
 
-/// The client's parameters are taken over.
+/// Acknowledges the client's SETTINGS.
 pub fn encode_settings_ack(out: &mut Vec<u8>) {
     encode(out, Kind::SETTINGS, flag::ACK, StreamId::ZERO, &[]);
 }
 
-/// A question, or the answer to one.
+/// A PING, or its acknowledgement.
 pub fn encode_ping(out: &mut Vec<u8>, ack: bool, payload: [u8; 8]) {
     let flags = if ack { flag::ACK } else { 0 };
     encode(out, Kind::PING, flags, StreamId::ZERO, &[&payload]);
 }
 
-/// No new streams; `debug_data` is the reason, for people.
+/// GOAWAY; `debug_data` is the reason, for people.
 pub fn encode_goaway(out: &mut Vec<u8>, last_stream: StreamId, reason: Reason, debug_data: &str) {
     let (last, reason) = (last_stream.number().to_be_bytes(), reason.0.to_be_bytes());
     let payload = [&last[..], &reason, debug_data.as_bytes()];
     encode(out, Kind::GOAWAY, 0, StreamId::ZERO, &payload);
 }
 
-/// More may be sent.
+/// Grows the client's send window.
 pub fn encode_window_update(out: &mut Vec<u8>, stream: StreamId, increment: u32) {
     encode(out, Kind::WINDOW_UPDATE, 0, stream, &[&increment.to_be_bytes()]);
 }

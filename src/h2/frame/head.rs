@@ -37,7 +37,7 @@ pub struct Head {
     pub length: usize,
     /// The frame's type.
     pub kind: Kind,
-    /// What they mean depends on the type.
+    /// Their meaning depends on the type.
     pub flags: u8,
     /// The stream.
     pub stream: StreamId,
@@ -106,8 +106,7 @@ pub fn split(bytes: &[u8]) -> Result<Option<Split<'_>>, Error> {
     Ok(frame.map(|(payload, rest)| Split { head, payload, rest }))
 }
 
-/// How many octets `bytes`, the start of a frame, lacks of the next point where more is known: the end of
-/// its head, or else its own end.
+/// How many octets `bytes`, the start of a frame, lacks to the end of its head, or else to the frame's end.
 pub fn missing(bytes: &[u8]) -> usize {
     let known = Head::parse(bytes).map_or(Head::LENGTH, |head| Head::LENGTH + head.length);
     known.saturating_sub(bytes.len())

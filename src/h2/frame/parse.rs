@@ -4,7 +4,7 @@ use super::head::{Head, Kind, flag};
 use crate::h2::error::{Error, Reason, frame_size, protocol};
 use crate::h2::stream_id::StreamId;
 
-/// A frame of a known type. What holds octets of the client prints nothing in what ships.
+/// A frame of a known type. In the shipped binary, frames with octets of the client print nothing.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(any(test, fuzzing), derive(Debug))]
 pub enum Frame<'a> {
@@ -16,7 +16,7 @@ pub enum Frame<'a> {
     Priority {
         /// The stream, in any state.
         stream: StreamId,
-        /// The stream that it shall depend on.
+        /// The stream that it depends on.
         dependency: StreamId,
     },
     /// Section 6.4.
@@ -32,9 +32,9 @@ pub enum Frame<'a> {
     SettingsAck,
     /// Section 6.7.
     Ping {
-        /// Whether this is the answer.
+        /// Whether this is an acknowledgement.
         ack: bool,
-        /// What the answer repeats.
+        /// Repeated by the acknowledgement.
         payload: [u8; 8],
     },
     /// Section 6.8. Debug data of the peer is not kept.
@@ -48,7 +48,7 @@ pub enum Frame<'a> {
     WindowUpdate {
         /// The stream, or 0 for the connection.
         stream: StreamId,
-        /// By how many octets: 1 to 2³¹−1.
+        /// In octets: 1 to 2³¹−1.
         increment: u32,
     },
     /// Section 6.10.
@@ -107,10 +107,10 @@ impl<'a> Frame<'a> {
             Kind::DATA | Kind::HEADERS | Kind::PRIORITY | Kind::RST_STREAM | Kind::CONTINUATION
                 if stream.is_zero() =>
             {
-                return Err(protocol("frame of a stream on stream 0"));
+                return Err(protocol("stream frame on stream 0"));
             }
             Kind::SETTINGS | Kind::PING | Kind::GOAWAY if !stream.is_zero() => {
-                return Err(protocol("frame of the connection on a stream"));
+                return Err(protocol("connection frame on a stream"));
             }
             _ => {}
         }
@@ -140,7 +140,7 @@ impl<'a> Frame<'a> {
             }
             Kind::SETTINGS => match payload.as_chunks() {
                 (settings, []) => Self::Settings(Settings(settings)),
-                _ => return Err(frame_size("SETTINGS whose length is no multiple of 6")),
+                _ => return Err(frame_size("SETTINGS length is not a multiple of 6")),
             },
             Kind::PUSH_PROMISE => return Err(protocol("PUSH_PROMISE from a client")),
             Kind::PING => Self::Ping {

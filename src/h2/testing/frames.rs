@@ -97,7 +97,7 @@ impl Client {
             Frame::Headers(headers) => {
                 assert!(
                     headers.end_headers,
-                    "no header section of ours needs CONTINUATION"
+                    "the server's header sections need no CONTINUATION"
                 );
                 let mut fields = Vec::new();
                 let field = |name: &[u8], value: &[u8]| {

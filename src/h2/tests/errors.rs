@@ -1,4 +1,4 @@
-//! Every rule of RFC 9113 that a client can break, with the error that it must meet.
+//! Every rule of RFC 9113 that a client can break, with the resulting error.
 
 use crate::h2::frame::{Kind, MAX_FRAME_SIZE, flag};
 use crate::h2::testing::{
@@ -25,7 +25,7 @@ fn ends_after(before: &[u8], octets: &[u8], reason: Reason) {
     assert_eq!(pair.send(&ping([0; 8])), []);
 }
 
-/// Stream 1 ends with RST_STREAM of this reason; the connection lives on.
+/// Stream 1 ends with RST_STREAM of this reason; the connection stays open.
 #[track_caller]
 fn resets(octets: &[u8], reason: Reason) {
     let mut pair = Pair::new();
@@ -104,7 +104,7 @@ fn section_4_2_frame_sizes() {
     for kind in [Kind::DATA, Kind::HEADERS, Kind::SETTINGS, Kind(0x7f)] {
         ends_after(&open(), &raw(kind, 0, 1, &large), Reason::FRAME_SIZE_ERROR);
     }
-    // The head alone is enough: nobody waits for 16 MiB.
+    // The head alone is enough: the server does not wait for 16 MiB.
     ends(&[0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1], Reason::FRAME_SIZE_ERROR);
 }
 
@@ -337,7 +337,7 @@ fn section_6_7_ping() {
 fn section_6_8_goaway() {
     ends(&raw(Kind::GOAWAY, 0, 1, &[0; 8]), Reason::PROTOCOL_ERROR);
     ends(&raw(Kind::GOAWAY, 0, 0, &[0; 7]), Reason::FRAME_SIZE_ERROR);
-    // The client leaves: what it has asked for is still answered.
+    // The client sends GOAWAY: its requests are still answered.
     let mut pair = Pair::new();
     let stream = pair.open(1);
     assert_eq!(pair.send(&raw(Kind::GOAWAY, 0, 0, &[0; 8])), []);

@@ -1,4 +1,4 @@
-//! Hostile clients: each known flood meets its bound, and a busy honest client does not.
+//! Hostile clients: each known flood is stopped by its limit, and a busy normal client is not.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ fn a_client_that_does_not_read_its_answers_is_cut_off_early() {
         sent += 1;
     }
     assert_eq!(sent, backlog + 1);
-    // What was queued is not kept: only the end is told.
+    // Queued events are dropped: only the end is reported.
     assert!(matches!(
         pair.output()[..],
         [Seen::GoAway {

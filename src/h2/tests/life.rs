@@ -139,7 +139,7 @@ fn a_graceful_end_takes_two_steps() {
     // A stream that the client opened before it heard of the end is served.
     let second = pair.open(3);
     assert_eq!(goaways(&pair.send(&raw(Kind::PING, flag::ACK, 0, payload))), [3]);
-    // One that it opens later is not, nor is it an error.
+    // One that it opens later is ignored, and is not an error.
     assert_eq!(
         pair.send(&[headers(5, &GET, false), data(5, b"x", true)].concat()),
         []

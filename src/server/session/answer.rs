@@ -1,4 +1,4 @@
-//! Answers: of Mounts, of the small calls, and of requests that are refused.
+//! Answers: of mounts, of the small calls, and of requests that are refused.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -35,7 +35,7 @@ impl Session {
         self.send_health(stream, status);
         if let Some(call) = self.calls.get_mut(&stream) {
             call.phase = Phase::Watching;
-            call.timer = None; // it stays open for as long as the caller likes
+            call.timer = None; // it stays open until the caller closes it
         }
     }
 
@@ -51,15 +51,15 @@ impl Session {
         self.send_message(stream, encode_health(status));
     }
 
-    /// Answers a Mount. This is the one place where Mounts' answers leave the server, and no code that kubelet does
-    /// not take for final passes it: the next attempt would start the pod with an empty volume.
+    /// Answers a mount. Every answer of a mount passes here, so no code leaves the server that kubelet does not treat
+    /// as final: with such a code, the next attempt would start the pod with an empty volume.
     pub(super) fn answer_mount(&mut self, stream: StreamId, result: Response) {
         let result = result.map_err(|status| {
             if status.code.is_final() && status.code != Code::Ok {
                 return status;
             }
             log::error!(
-                "defect: a Mount was to be answered with {}, which is not final",
+                "defect: a mount would have been answered with {}, which is not final",
                 status.code
             );
             self.server.counters.codes_replaced.increment();
@@ -70,7 +70,7 @@ impl Session {
         self.answer(stream, result);
     }
 
-    /// Sends the answer of a unary call, whole.
+    /// Sends the complete answer of a unary call.
     pub(super) fn answer(&mut self, stream: StreamId, result: Response) {
         let share = match result {
             Ok((message, share)) => {

@@ -1,4 +1,4 @@
-//! How a connection ends by our will: at shutdown, or to make room for another.
+//! How the server closes a connection: at shutdown, or to make room for another.
 
 use std::time::Instant;
 
@@ -10,20 +10,20 @@ use crate::limits;
 use crate::server::room::Standing;
 
 impl Session {
-    /// Begins the graceful end: no new calls; watchers learn about it at once.
+    /// Starts the graceful shutdown: accepts no new calls and ends the watches.
     pub(crate) fn shut_down(&mut self, now: Instant) {
         self.h2.shut_down(now);
         self.end_watches("shutting down", true);
     }
 
-    /// Ends the grace period: whatever has no answer yet gets one now.
+    /// Ends the grace period: answers every remaining call.
     pub(crate) fn answer_the_rest(&mut self, now: Instant) {
-        let message = "the provider is shutting down and the grace period is over; the next attempt will find \
+        let message = "the provider is shutting down and the grace period is over; the next attempt reaches \
                        its successor";
         self.finish(now, message);
     }
 
-    /// What this connection is worth when another needs its place.
+    /// Rates this connection when another needs its place.
     pub(in crate::server) fn standing(&self, now: Instant) -> Standing {
         let is_leaving = self.is_closed || self.h2.is_ending();
         let is_busy =
@@ -41,10 +41,10 @@ impl Session {
         }
     }
 
-    /// Ends the connection so that another finds room. Does nothing and returns false if calls came in meanwhile.
+    /// Closes the connection to make room for another. Does nothing and returns false if calls came in meanwhile.
     ///
-    /// A client that has never asked for anything has nothing to lose: it is told which streams were not looked at,
-    /// which is none, and tries elsewhere. Any other gets the graceful end.
+    /// A client without any request loses nothing: GOAWAY says that no stream was processed, and the client connects
+    /// again. Other connections are closed gracefully.
     pub(crate) fn make_room(&mut self, now: Instant) -> bool {
         match self.standing(now) {
             Standing::Busy | Standing::Leaving => return false,
@@ -61,13 +61,13 @@ impl Session {
         true
     }
 
-    /// Until when a client that was told to go may still complete its requests.
+    /// Until when a client whose connection is being closed may complete its requests.
     pub(super) fn leave_by(&self) -> Option<Instant> {
         self.told_to_go.map(|since| since + limits::LEAVING_TIME)
     }
 
-    /// The client has had its time to go: requests that are not complete are answered, small answers that it does not
-    /// take are dropped. A Mount and its response keep the connection for as long as they have.
+    /// Answers incomplete requests, and drops small answers that the client does not read. A mount and its response
+    /// keep the connection until their own deadlines.
     pub(super) fn leave(&mut self, now: Instant) {
         self.told_to_go = None;
         self.handle_events(now);
@@ -84,12 +84,12 @@ impl Session {
         self.h2.finish_shut_down();
     }
 
-    /// Whether all that is left to send is the farewell, which is not waited for as long as an answer is.
+    /// Whether only GOAWAY is left to send, which has a shorter timeout than an answer.
     pub(crate) fn is_farewell(&self) -> bool {
         self.is_dismissed || self.h2.is_over()
     }
 
-    /// Answers whatever has no answer yet with `message`; no more calls.
+    /// Answers every remaining call with `message`, and accepts no more.
     fn finish(&mut self, now: Instant, message: &str) {
         self.handle_events(now);
         for stream in self.streams(|phase| !matches!(phase, Phase::SendingAnswer { .. })) {
@@ -98,7 +98,7 @@ impl Session {
         self.h2.finish_shut_down();
     }
 
-    /// Ends every watch with UNAVAILABLE, upon which clients watch anew.
+    /// Ends every watch with UNAVAILABLE, after which clients watch again.
     fn end_watches(&mut self, why: &str, is_shutdown: bool) {
         for stream in self.streams(|phase| matches!(phase, Phase::Watching)) {
             if is_shutdown {
@@ -111,7 +111,7 @@ impl Session {
     }
 }
 
-/// Whether a call waits for us, and not for its client: a request that has not arrived in full does not.
+/// Whether a call waits for the server. An incomplete request waits for its client.
 fn is_ours(phase: &Phase) -> bool {
     match phase {
         Phase::Running { .. } => true,
@@ -122,5 +122,5 @@ fn is_ours(phase: &Phase) -> bool {
 
 const WATCH_AGAIN: &str = "too many connections; watch again";
 
-const MAKES_ROOM: &str = "ran out of time: the request did not arrive in full, and its connection makes room for \
+const MAKES_ROOM: &str = "timed out: the request did not arrive in full, and its connection was closed to make room for \
                           another; the next attempt connects again";

@@ -1,4 +1,4 @@
-//! Requests as they arrive: piece by piece, within the memory budget, and what they ask for once they are complete.
+//! Receives requests piece by piece, within the memory budget, and dispatches complete ones.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::secret::Secret;
 use crate::sync::{CallContext, Cancellation};
 
 impl Session {
-    /// A call begins.
+    /// Starts a call.
     pub(super) fn open(&mut self, now: Instant, stream: StreamId, head: &RequestHead) {
         let (phase, timeout) = match Request::parse(head) {
             Ok(Request { method, timeout }) => {
@@ -53,7 +53,7 @@ impl Session {
         self.calls.insert(stream, call);
     }
 
-    /// A piece of a request's body.
+    /// Receives a piece of a request's body.
     pub(super) fn recv_body(&mut self, now: Instant, stream: StreamId, payload: &Secret) {
         let octets = payload.len();
         match self.phase(stream) {
@@ -78,7 +78,7 @@ impl Session {
         }
     }
 
-    /// Has the memory budget cover a Mount's request, as far as it is known and there is room.
+    /// Reserves memory for a mount's request once its length is known, if the budget has room.
     pub(super) fn reserve(&mut self, now: Instant, stream: StreamId) {
         let Some(Call {
             phase: Phase::ReadingRequest(reading),
@@ -121,13 +121,13 @@ impl Session {
                 self.complete(now, stream);
             }
         } else if self.uncovered > limits::UNCOVERED_BYTES {
-            let message = "too many requests wait for memory: the memory budget is in use; raise --memory-budget \
+            let message = "too many requests are waiting for memory: the memory budget is in use; raise --memory-budget \
                            or start fewer pods at once";
             self.refuse(stream, Status::new(Code::Internal, message));
         }
     }
 
-    /// The request has arrived to its end.
+    /// Handles the end of a request.
     pub(super) fn complete(&mut self, now: Instant, stream: StreamId) {
         let Some(call) = self.calls.get_mut(&stream) else {
             return;
@@ -135,7 +135,7 @@ impl Session {
         match &mut call.phase {
             Phase::Refused { .. } => return self.answer_refused(stream),
             Phase::ReadingRequest(reading) if matches!(reading.memory, Memory::Waiting(_)) => {
-                reading.is_complete = true; // goes on once the memory budget has room
+                reading.is_complete = true; // continues once the memory budget has room
                 return;
             }
             Phase::ReadingRequest(_) => {}
@@ -178,7 +178,7 @@ impl Session {
         }
     }
 
-    /// A call that is answered on the spot; nothing if it is a watch, whose answer goes on.
+    /// Answers a small call; `None` for a watch, whose answer continues.
     fn small_call(
         &mut self,
         stream: StreamId,
@@ -204,7 +204,7 @@ impl Session {
         }
     }
 
-    /// A request turns out to be unacceptable while it arrives: what came of it is dropped, and so is the rest.
+    /// Refuses a request while it arrives: what has arrived is dropped, and so is the rest.
     pub(super) fn refuse(&mut self, stream: StreamId, status: Status) {
         let Some(phase) = self.phase(stream) else { return };
         let code = status.code;
@@ -230,4 +230,4 @@ fn decode<M: prost::Message + Default>(message: &Secret) -> Result<M, Status> {
 }
 
 pub(super) const OUT_OF_TIME: &str =
-    "ran out of time: the volume was not complete before the deadline; the next attempt starts anew";
+    "timed out: the volume was not complete before the deadline; the next attempt starts again";

@@ -1,4 +1,4 @@
-//! What a connection remembers of its calls.
+//! State of a connection's calls.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,30 +20,30 @@ pub(crate) struct Session {
     pub(super) server: Arc<Server>,
     pub(super) signal: Arc<Signal>,
     pub(super) calls: BTreeMap<StreamId, Call>,
-    /// Octets of requests that are held without a share of the memory budget.
+    /// Octets of requests that are held outside the memory budget.
     pub(super) uncovered: usize,
-    /// Calls that wait for a share.
+    /// Calls waiting for a share.
     pub(super) waiting: usize,
-    /// When a request last arrived in full or an answer left; `None` as long as neither has happened.
+    /// When a request last arrived in full or an answer left; `None` if neither has happened.
     pub(super) served: Option<Instant>,
-    /// When it was told to go to make room for another.
+    /// When it began to close to make room for another.
     pub(super) told_to_go: Option<Instant>,
-    /// What is to be done outside of the connection's lock.
+    /// Work to do after the connection's lock is released.
     pub(crate) effects: Effects,
     pub(super) is_dismissed: bool,
     pub(super) is_closed: bool,
 }
 
-/// What the caller of a [`Session`] has to do once the connection's lock is free.
+/// Work for the caller of a [`Session`] after it releases the connection's lock.
 #[derive(Default)]
 pub(crate) struct Effects {
     /// Mounts to run.
     pub(crate) mounts: Vec<Mount>,
-    /// Calls whose handlers need not go on.
+    /// Calls whose handlers should stop.
     pub(crate) cancelled: Vec<Cancellation>,
 }
 
-/// A Mount that has arrived in full.
+/// A mount whose request is complete.
 pub(crate) struct Mount {
     pub(crate) stream: StreamId,
     pub(crate) request: Secret,
@@ -53,7 +53,7 @@ pub(crate) struct Mount {
 pub(super) struct Call {
     pub(super) phase: Phase,
     pub(super) deadlines: Deadlines,
-    /// When the phase is over at the latest.
+    /// The phase's deadline.
     pub(super) timer: Option<Instant>,
 }
 
@@ -62,7 +62,7 @@ pub(super) enum Phase {
     Refused {
         refusal: Refusal,
         is_head: bool,
-        /// Octets of the body that were thrown away.
+        /// Discarded octets of the body.
         dropped: usize,
     },
     Running {
@@ -74,14 +74,14 @@ pub(super) enum Phase {
     },
 }
 
-/// A request on its way in.
+/// A request that is being received.
 pub(super) struct Reading {
     pub(super) method: Method,
     pub(super) body: Reader,
-    /// Octets that the flow-control windows do not have back yet.
+    /// Octets that are not yet released to the flow-control windows.
     pub(super) held: usize,
     pub(super) memory: Memory,
-    /// The whole has arrived, and only memory is missing.
+    /// Whether the request is complete and only waits for memory.
     pub(super) is_complete: bool,
 }
 
@@ -102,7 +102,7 @@ impl Session {
         calls.map(|(stream, _)| *stream).collect()
     }
 
-    /// Gives what is held of a request back. Returns whether the request was complete.
+    /// Releases what is held of a request. Returns whether the request was complete.
     pub(super) fn release(&mut self, stream: StreamId, reading: &Reading) -> bool {
         self.uncovered -= reading.held;
         self.waiting -= usize::from(matches!(reading.memory, Memory::Waiting(_)));

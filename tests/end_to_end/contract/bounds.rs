@@ -198,7 +198,7 @@ fn a_crowd_that_ignores_goaway_makes_room() {
         client.until(|seen| *seen == goaway(3));
         let (code, message) = Raw::status(&client.answer(3));
         assert!(
-            code == Code::Internal.number() && message.contains("makes room"),
+            code == Code::Internal.number() && message.contains("to make room"),
             "{message}"
         );
         while client.next().is_some() {}

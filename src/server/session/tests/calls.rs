@@ -1,4 +1,4 @@
-//! What each call is answered with, and what is no call of ours.
+//! The answer of each call, and of requests for other methods.
 
 use super::*;
 
@@ -130,7 +130,7 @@ fn health_is_checked_and_watched() {
     assert_eq!(
         stage.pass(Duration::from_secs(200)),
         [],
-        "watches have no deadline of ours"
+        "watches have no server deadline"
     );
     stage.session.shut_down(stage.now);
     let seen = stage.settle();

@@ -1,4 +1,4 @@
-//! What a connection is worth, and how it makes room for another.
+//! How a connection is rated, and how it makes room for another.
 
 use super::*;
 use crate::h2::frame::{Kind, flag};
@@ -10,7 +10,7 @@ impl Stage {
         self.session.standing(self.now)
     }
 
-    /// What the client sees when another needs the place; nothing if the connection stays.
+    /// What the client receives when another needs the place; nothing if the connection stays.
     fn make_room(&mut self) -> Option<Vec<Seen>> {
         self.session.make_room(self.now).then(|| self.settle())
     }
@@ -36,7 +36,7 @@ fn who_has_asked_for_nothing_is_told_so_and_let_go() {
     assert_eq!(stage.make_room(), None);
 }
 
-/// A request that never ends is no reason to keep a place, whenever it began.
+/// An incomplete request does not keep a place, whenever it began.
 #[test]
 fn a_first_request_that_has_not_arrived_in_full_keeps_no_place() {
     for start in [
@@ -61,7 +61,7 @@ fn a_first_request_that_has_not_arrived_in_full_keeps_no_place() {
     }
 }
 
-/// It is we who let it wait.
+/// The server makes it wait, so it counts as busy.
 #[test]
 fn a_request_that_waits_for_memory_is_not_late() {
     let mut stage = Stage::with_budget(1_000);
@@ -106,7 +106,7 @@ fn the_driver_s_idle_connection_ends_in_two_steps_and_calls_that_cross_the_first
     assert_eq!(stage.session.h2.failure(), None);
 }
 
-/// A call that does not arrive in full does not hold the place of a connection, nor is it cut at once.
+/// A call that does not arrive in full does not keep a connection's place, and is not ended at once.
 #[test]
 fn a_later_request_that_is_late_keeps_no_place_but_is_waited_for() {
     let mut stage = Stage::new();
@@ -127,7 +127,7 @@ fn a_later_request_that_is_late_keeps_no_place_but_is_waited_for() {
 fn a_client_that_ignores_goaway_is_closed_after_a_time() {
     for start in [
         call_head(3, MOUNT, &[LONG]),
-        call_head(3, "/nobody/knows", &[LONG]),
+        call_head(3, "/unknown/method", &[LONG]),
         call(3, WATCH, &[], b""),
     ] {
         let mut stage = Stage::new();
@@ -142,7 +142,7 @@ fn a_client_that_ignores_goaway_is_closed_after_a_time() {
     }
 }
 
-/// A response that its client does not take is nobody's work any more, and a small one is dropped.
+/// A small answer that its client does not read is dropped.
 #[test]
 fn an_answer_that_is_not_taken_keeps_no_place_after_goaway() {
     let mut stage = Stage::new();

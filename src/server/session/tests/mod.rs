@@ -1,4 +1,4 @@
-//! Calls as a scripted client sees them, on a clock that moves when it is told to.
+//! Calls as a scripted client sees them, on a manual clock.
 
 mod calls;
 mod departure;
@@ -36,7 +36,7 @@ impl Clock for Stopped {
     }
 }
 
-/// Knows its version; Mounts are answered by the tests.
+/// Knows its version; mounts are answered by the tests.
 struct Versioned;
 
 impl Service for Versioned {
@@ -120,7 +120,7 @@ impl Stage {
         self.send(&call(stream, path, &[LONG], message))
     }
 
-    /// Answers the Mount that came last.
+    /// Answers the mount that came last.
     fn finish(&mut self, result: Result<Vec<u8>, Status>) -> Vec<Seen> {
         let Mount { stream, call, .. } = self.mounts.pop().unwrap();
         let result = result.map(|message| {

@@ -96,7 +96,7 @@ fn a_mount_that_gets_no_memory_is_answered_with_a_final_status() {
     stage.call(3, MOUNT, &[0; 500]);
     assert_eq!(stage.mounts.len(), 1);
     stage.finish(Err(Status::new(Code::Internal, "")));
-    stage.call(5, MOUNT, &[0; 900]); // takes it before the waiting one is looked at, or not: first come, first served
+    stage.call(5, MOUNT, &[0; 900]); // only one of the two waiting mounts gets the memory
     let seen = stage.pass(Duration::ZERO);
     assert_eq!((seen, stage.mounts.len()), (vec![], 1));
     let seen = stage.pass(Duration::from_secs(99));
@@ -107,7 +107,7 @@ fn a_mount_that_gets_no_memory_is_answered_with_a_final_status() {
     assert_eq!(messages.len(), 2, "{seen:?}");
     assert!(seen.iter().any(|seen| matches!(seen, Seen::Headers { fields, .. }
         if fields[2].1 == "13" && fields[3].1.contains("--memory-budget"))));
-    // More than the whole budget is told at once.
+    // More than the whole budget is rejected at once.
     assert_eq!(failure(&stage.call(7, MOUNT, &[0; 2_000])).0, "13");
 }
 

@@ -44,7 +44,7 @@ fn the_answer_leaves_before_the_deadline_in_the_handler_s_place() {
     assert_eq!(stage.pass(due - stage.now - Duration::from_millis(1)), []);
     let seen = stage.pass(Duration::from_millis(1));
     let (code, message) = failure(&seen);
-    assert!(code == "13" && message.contains("ran out of time"), "{message}");
+    assert!(code == "13" && message.contains("timed out"), "{message}");
     assert!(stage.mounts[0].call.cancellation.is_cancelled());
     assert_eq!(stage.server.counters.mounts_timed_out.value(), 1);
     // The handler comes back too late.
@@ -72,7 +72,7 @@ fn a_call_whose_deadline_is_over_on_arrival_is_not_run() {
 #[test]
 fn a_refused_request_that_does_not_end_is_answered_in_time() {
     let mut stage = Stage::new();
-    let start = call_head(1, "/nobody/knows", &[LONG]);
+    let start = call_head(1, "/unknown/method", &[LONG]);
     assert_eq!(stage.send(&start), []);
     assert_eq!(failure(&stage.pass(limits::REFUSED_BODY_TIME)).0, "12");
 }
