@@ -1,4 +1,4 @@
-//! What can be asked for, and what the answer is.
+//! The paths of the health endpoint, and their answers.
 
 use std::time::Duration;
 
@@ -9,35 +9,35 @@ use crate::limits;
 use crate::metrics::{Metrics, Text};
 use crate::server::Observer;
 
-/// Where readiness is asked for.
+/// Path of the readiness probe.
 pub const READY_PATH: &str = "/readyz";
 
-/// Where the numbers are.
+/// Path of the metrics.
 pub const METRICS_PATH: &str = "/metrics";
 
-/// What the endpoint tells about.
+/// What the endpoint reports on.
 #[derive(Debug)]
 pub struct Observed {
     /// The gRPC server.
     pub server: Observer,
-    /// The numbers.
+    /// The provider's metrics.
     pub metrics: Metrics,
-    /// What the configuration names and the provider needs.
+    /// Readiness checks of what the provider needs.
     pub readiness: Readiness,
 }
 
-/// Where the health endpoint is, and how patient.
+/// Address and timeout of the health endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// TCP port on all addresses; 0 takes any.
+    /// TCP port on all addresses; 0 takes any free one.
     pub port: u16,
-    /// Path, with its slash.
+    /// Path of the liveness probe, with its slash.
     pub path: String,
-    /// How long the socket may take to answer.
+    /// Timeout of the socket's answer.
     pub timeout: Duration,
 }
 
-/// What can be asked for.
+/// What a path asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Question {
     Health,
@@ -45,27 +45,27 @@ pub(super) enum Question {
     Metrics,
 }
 
-/// Knows what to answer, and asks around for it.
+/// Finds the answers.
 pub(super) struct Answers {
     pub(super) health: Settings,
     pub(super) observed: Observed,
 }
 
 impl Answers {
-    /// What a path asks for, or the answer if that is nothing.
+    /// What `path` asks for, or a 404.
     pub(super) fn question(&self, path: &str) -> Result<Question, Reply> {
         match path {
             _ if path == self.health.path => Ok(Question::Health),
             READY_PATH => Ok(Question::Readiness),
             METRICS_PATH => Ok(Question::Metrics),
             _ => {
-                let known = format!("there is {}, {READY_PATH}, {METRICS_PATH}", self.health.path);
+                let known = format!("expected {}, {READY_PATH} or {METRICS_PATH}", self.health.path);
                 Err(Reply::text("404 Not Found", &known))
             }
         }
     }
 
-    /// Finds the answer, which takes its time.
+    /// Finds the answer. Blocks.
     pub(super) fn answer(&self, question: Question) -> Reply {
         let server = &self.observed.server;
         match question {
@@ -82,7 +82,7 @@ impl Answers {
         }
     }
 
-    /// How long [`Answers::answer`] may take, before the answer is that there is none.
+    /// Timeout of [`Answers::answer`]; after it the answer is 503.
     pub(super) fn patience(&self) -> Duration {
         self.health.timeout.saturating_add(limits::HEALTH_ANSWER_TIME)
     }

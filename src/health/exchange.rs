@@ -11,16 +11,16 @@ use crate::limits;
 pub(super) struct Exchange {
     phase: Phase,
     is_head: bool,
-    /// Until when the phase lasts.
+    /// The phase's deadline.
     due: Instant,
-    /// Until when the client may take its answer.
+    /// The deadline for the client to read its answer.
     end: Instant,
-    /// Until when nobody else gets its place.
+    /// Until when no other connection gets its place.
     guarded: Instant,
 }
 
 enum Phase {
-    /// The head of the request, as far as it has come.
+    /// The part of the request's head that has arrived.
     Reading(Vec<u8>),
     Asking(Question, Instant),
     Writing {
@@ -30,7 +30,7 @@ enum Phase {
 }
 
 impl Exchange {
-    /// With a client that has just connected.
+    /// An exchange with a client that has just connected.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             phase: Phase::Reading(Vec::new()),
@@ -41,7 +41,7 @@ impl Exchange {
         }
     }
 
-    /// The client sent `octets`, or no more if there are none. Returns the path once there is a request.
+    /// Takes input; none means the end. Returns the path once the request's head is complete.
     pub(super) fn recv(&mut self, octets: &[u8]) -> Option<String> {
         let Phase::Reading(head) = &mut self.phase else {
             return None;
@@ -60,19 +60,19 @@ impl Exchange {
         }
         self.due = self.end;
         self.phase = Phase::Writing {
-            reply: Arc::new(Reply::text("400 Bad Request", "not an HTTP GET")),
+            reply: Arc::new(Reply::text("400 Bad Request", "expected a GET or HEAD request")),
             sent: 0,
         };
         None
     }
 
-    /// The request asks for something that is still to be found out, which may take so long.
+    /// Starts waiting for the answer to `question`, at most for `patience`.
     pub(super) fn ask(&mut self, now: Instant, question: Question, patience: Duration) {
         self.phase = Phase::Asking(question, now);
         self.due = now + patience;
     }
 
-    /// What the client waits for.
+    /// The question that waits for its answer.
     pub(super) fn asks(&self) -> Option<Question> {
         match self.phase {
             Phase::Asking(question, _) => Some(question),
@@ -80,7 +80,7 @@ impl Exchange {
         }
     }
 
-    /// Here is the answer.
+    /// Sets the answer.
     pub(super) fn answer(&mut self, now: Instant, reply: Arc<Reply>) {
         let ours = match self.phase {
             Phase::Asking(_, since) => now.saturating_duration_since(since),
@@ -90,7 +90,7 @@ impl Exchange {
         self.phase = Phase::Writing { reply, sent: 0 };
     }
 
-    /// What there is to send; nothing once all is sent.
+    /// The rest of the answer; empty once all is sent.
     pub(super) fn output(&self) -> Option<&[u8]> {
         let Phase::Writing { reply, sent } = &self.phase else {
             return None;
@@ -103,21 +103,21 @@ impl Exchange {
         reply.octets.get(*sent..whole)
     }
 
-    /// So much of it is sent.
+    /// Marks `octets` of the answer as sent.
     pub(super) fn advance(&mut self, octets: usize) {
         if let Phase::Writing { sent, .. } = &mut self.phase {
             *sent = sent.saturating_add(octets);
         }
     }
 
-    /// When something must have happened.
+    /// The present deadline.
     pub(super) fn due(&self) -> Instant {
         self.due
     }
 }
 
-/// Which of the exchanges has to go when there is one too many, and from when on it may: the first that waits for its
-/// client, else the first. They come in the order of their age.
+/// Which exchange is closed when there is one too many, and from when on: the oldest that waits for its client, else
+/// the oldest. `open` is in the order of age.
 pub(super) fn makes_room<'a>(open: impl Iterator<Item = (usize, &'a Exchange)>) -> Option<(usize, Instant)> {
     // The first of equals.
     let first = open.min_by_key(|(_, exchange)| exchange.asks().is_some());
@@ -185,7 +185,7 @@ mod tests {
             exchange.advance(1);
             assert_eq!(exchange.due(), answered + limits::HEALTH_EXCHANGE_TIME);
         }
-        // What is refused has no more either.
+        // A refused request has no more time either.
         let mut exchange = Exchange::new(now);
         assert_eq!(exchange.recv(b"POST / HTTP/1.1\r\n\r\n"), None);
         assert_eq!(exchange.due(), now + limits::HEALTH_EXCHANGE_TIME);
@@ -240,19 +240,19 @@ mod tests {
             makes_room(numbered).map(|(number, _)| number)
         };
         assert_eq!(first(&[]), None);
-        // Nobody gets a place before its owner has had time to send a request.
+        // A connection keeps its place until it has had time to send a request.
         let guarded = now + limits::HEALTH_GUARDED_TIME;
         assert_eq!(makes_room((7..).zip(&[Exchange::new(now)])), Some((7, guarded)));
         let mut slow = Exchange::new(now);
         slow.recv(b"GET");
         assert_eq!(makes_room((7..).zip(&[slow])), Some((7, guarded)));
-        // Those that wait for us stay, whether one sends its request or takes its answer too slowly.
+        // Those that wait for the server stay; one that sends or reads too slowly is closed.
         assert_eq!(
             first(&[asked(now), Exchange::new(now), Exchange::new(now)]),
             Some(8)
         );
         assert_eq!(first(&[asked(now), answered(now), Exchange::new(now)]), Some(8));
-        // While the socket does not answer, nobody is refused either.
+        // While the socket does not answer, no connection is refused either.
         assert_eq!(first(&[asked(now), asked(now)]), Some(7));
     }
 }

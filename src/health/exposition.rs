@@ -1,10 +1,10 @@
-//! What the gRPC server has counted, for `/metrics`.
+//! Metrics of the gRPC server, for `/metrics`.
 
 use crate::grpc::Code;
 use crate::metrics::Text;
 use crate::server::Observer;
 
-/// Writes the server's part.
+/// Writes the server's metrics.
 pub(super) fn write(text: &mut Text, server: &Observer) {
     let counters = server.counters();
     text.family(
@@ -15,7 +15,7 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
     for code in Code::ALL {
         let result = if code == Code::Ok { "success" } else { "failure" };
         let count = counters.answered(code).value();
-        // Most codes never come out of a Mount; those that must not would show.
+        // Other codes are shown only once they occur, because a mount must not answer with them.
         if count > 0 || USUAL.contains(&code) {
             text.value(&[("result", result), ("code", code.name())], count);
         }
@@ -23,7 +23,7 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
     for (name, help, counter) in [
         (
             "mounts_cancelled_total",
-            "Mounts that the driver gave up before they were answered.",
+            "Mounts cancelled by the driver.",
             &counters.mounts_cancelled,
         ),
         (
@@ -33,17 +33,17 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
         ),
         (
             "mounts_timed_out_total",
-            "Mounts answered in the handler's place because it was out of time.",
+            "Mounts that timed out.",
             &counters.mounts_timed_out,
         ),
         (
             "panics_total",
-            "Defects of the provider that one call ran into.",
+            "Caught panics, each limited to one call.",
             &counters.panics,
         ),
         (
             "codes_replaced_total",
-            "Answers whose code kubelet would not have taken for final; each is a defect of the provider.",
+            "Answers whose code was replaced because kubelet would not treat it as final.",
             &counters.codes_replaced,
         ),
         (
@@ -53,17 +53,17 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
         ),
         (
             "connections_refused_total",
-            "Connections closed at once because there were too many, all with calls.",
+            "Connections refused because the limit was reached and all had calls.",
             &counters.connections_refused,
         ),
         (
             "connections_displaced_total",
-            "Connections without calls closed to make room for others.",
+            "Idle connections closed to make room for new ones.",
             &counters.connections_displaced,
         ),
         (
             "protocol_errors_total",
-            "Connections ended because the peer broke the protocol.",
+            "Connections closed because the peer broke the protocol.",
             &counters.connection_errors,
         ),
     ] {
@@ -73,7 +73,7 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
     text.family(
         "counter",
         "socket_rebinds_total",
-        "Rebinds of the socket, by reason: its path was removed, or the process that had taken it refused connections.",
+        "Rebinds of the socket, by reason: its path was removed, or its new owner refused connections.",
     );
     for (reason, counter) in [
         ("removed", &counters.socket_removed),
@@ -89,22 +89,22 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
         ),
         (
             "connections_open",
-            "Connections that are open on the socket.",
+            "Open connections on the socket.",
             server.connections(),
         ),
         (
             "mounts_queued",
-            "Mounts that wait for a worker.",
+            "Mounts waiting for a worker.",
             server.queued_mounts(),
         ),
         (
             "memory_budget_bytes",
-            "Most bytes that requests, values and responses may take together.",
+            "Memory budget for requests, values and responses, in bytes.",
             server.budget().total(),
         ),
         (
             "memory_budget_used_bytes",
-            "Bytes of the memory budget that are taken.",
+            "Used part of the memory budget, in bytes.",
             server.budget().used(),
         ),
     ] {
@@ -113,7 +113,7 @@ pub(super) fn write(text: &mut Text, server: &Observer) {
     }
 }
 
-/// The codes that a Mount answers with: shown from the start, so that their first increase is seen as one.
+/// The usual codes of mounts, shown from the start so that Prometheus sees their first increase.
 const USUAL: [Code; 8] = [
     Code::Ok,
     Code::InvalidArgument,

@@ -1,11 +1,11 @@
 //! The health endpoint: HTTP on a port of its own, for kubelet's probes and for Prometheus.
 //!
-//! `/healthz` is answered by asking our own socket for `Version`, as the driver would: 200 if it answers in time,
-//! 503 if not, or if only a restart helps. `/readyz` asks more and says what it misses; `/metrics` shows the numbers.
+//! `/healthz` calls `Version` on our own socket, as the driver would: 200 if it answers in time, 503 if not, or if
+//! only a restart helps. `/readyz` checks more and lists what is missing; `/metrics` has the metrics.
 //!
-//! The port is open to whoever reaches the node, so nobody is waited for at the cost of others: each connection has its
-//! time, and the oldest of those that are waited for makes room for a new one. Whoever asks for the same at the same
-//! time gets the same answer.
+//! The port is open to the node's network, so a slow client must not delay others: each connection has its timeouts,
+//! and the oldest that waits for its client is closed to make room for a new one. Requests for the same path at the
+//! same time share one answer.
 
 mod answers;
 mod exchange;
@@ -33,14 +33,14 @@ pub struct HealthServer {
 }
 
 impl HealthServer {
-    /// Takes the port. A port that is taken is an error now rather than a probe that somebody else answers.
+    /// Binds the port. A port in use is an error, because otherwise another process would answer the probes.
     ///
     /// # Errors
-    /// The port is not to be had.
+    /// The port cannot be bound.
     pub fn bind(health: &Settings) -> io::Result<Self> {
         let any_v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, health.port));
         let any_v4 = SocketAddr::from(([0, 0, 0, 0], health.port));
-        // One IPv6 socket serves both families where the kernel has IPv6 at all.
+        // One IPv6 socket serves both families where the kernel has IPv6.
         let listener = match TcpListener::bind(any_v6) {
             Err(error) if error.kind() != io::ErrorKind::AddrInUse => TcpListener::bind(any_v4)?,
             other => other?,
@@ -51,10 +51,10 @@ impl HealthServer {
         })
     }
 
-    /// Answers probes for as long as the process lives, on a thread of its own.
+    /// Answers requests until the process ends, on a thread of its own.
     ///
     /// # Errors
-    /// No thread is to be had.
+    /// The thread cannot be started.
     pub fn spawn(self, observed: Observed) -> io::Result<()> {
         let Self { listener, health } = self;
         let answers = Answers { health, observed };

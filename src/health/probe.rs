@@ -1,4 +1,4 @@
-//! Asking our own socket for `Version`, as the driver would.
+//! Calls `Version` on our own socket, as the driver would.
 
 use std::io::{self, Read as _, Write as _};
 use std::time::Duration;
@@ -9,8 +9,8 @@ use crate::h2::frame::{self, Head, Kind, flag};
 use crate::hpack;
 use crate::server::Observer;
 
-/// Asks our own socket for `Version`. Like the driver it connects again when its connection is closed before the answer,
-/// which happens where many connect at once.
+/// Calls `Version` on our own socket. Like the driver it connects again when its connection is closed before the
+/// answer, which happens where many connect at once.
 pub(super) fn probe(server: &Observer, timeout: Duration) -> io::Result<()> {
     let mut tries = TRIES;
     loop {
@@ -27,8 +27,8 @@ fn is_closed(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
-/// Asks once: connection preface, SETTINGS, one request, and waits for the first bytes of
-/// its answer's HEADERS frame.
+/// One attempt: sends connection preface, SETTINGS and one request, and waits for the first bytes of its answer's
+/// HEADERS frame.
 fn ask(server: &Observer, timeout: Duration) -> io::Result<()> {
     let mut stream = server.connect()?;
     stream.set_read_timeout(Some(timeout))?;
@@ -39,7 +39,7 @@ fn ask(server: &Observer, timeout: Duration) -> io::Result<()> {
         stream.read_exact(&mut octets)?;
         let head = Head::parse(&octets).ok_or(io::ErrorKind::UnexpectedEof)?;
         if head.kind == Kind::HEADERS && head.stream == STREAM {
-            // An error would come as trailers alone, which end the stream.
+            // An error is Trailers-Only, which ends the stream.
             let failed = head.flags & flag::END_STREAM != 0;
             return if failed {
                 Err(io::Error::other("Version failed"))
@@ -52,7 +52,7 @@ fn ask(server: &Observer, timeout: Duration) -> io::Result<()> {
     }
 }
 
-/// What a client sends that asks for `Version`.
+/// What a client sends to call `Version`.
 fn version_request() -> Vec<u8> {
     let fields = [
         (":method", "POST"),
@@ -72,7 +72,7 @@ fn version_request() -> Vec<u8> {
     request
 }
 
-/// As many as the driver has for a call.
+/// The driver's number of attempts for a call.
 const TRIES: usize = 3;
 
 const STREAM: StreamId = StreamId::new(1);

@@ -1,4 +1,4 @@
-//! Whether Mounts can be expected to succeed, as far as that can be told without the cloud.
+//! Whether mounts can succeed, as far as that is known without calling the cloud.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::probe;
 use crate::server::Observer;
 
-/// Whether this process serves, whoever has the socket's path. The error is what a restart of the container may mend.
+/// Whether this process serves, even if another process has the socket's path. The error is one that a restart may fix.
 pub(super) fn alive(server: &Observer, timeout: Duration) -> Result<(), String> {
     if server.is_draining() {
         return Ok(()); // it ends by itself
@@ -23,22 +23,22 @@ fn answers(server: &Observer, timeout: Duration) -> Result<(), String> {
     probe::probe(server, timeout).map_err(|error| format!("the socket does not answer: {error}"))
 }
 
-/// Something that must hold; the error is the reason why not, in one line.
+/// A condition of readiness; the error is the reason, in one line.
 pub type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
-/// What must hold beside the server's own state.
+/// The conditions beside the server's own state.
 #[derive(Default)]
 pub struct Readiness {
     checks: Vec<Check>,
 }
 
 impl Readiness {
-    /// Nothing but the server's own state.
+    /// Only the server's own state.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One more thing that must hold. Asked at each probe, so it must be cheap.
+    /// Adds a condition. It is checked at each probe, so it must be cheap.
     #[must_use]
     pub fn with(mut self, check: Check) -> Self {
         self.checks.push(check);

@@ -1,5 +1,5 @@
-//! The port's one thread: it waits for all connections at once, and never for one of them. What takes time to find out
-//! is asked on threads of their own, one at most for each question.
+//! The port's one thread: it waits for all connections at once, and never blocks on one of them. Slow checks run on
+//! threads of their own, at most one for each question.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -24,7 +24,7 @@ pub(super) struct Server {
     answers: Arc<Answers>,
     /// The oldest first.
     open: Vec<Connection>,
-    /// Questions that a thread looks into.
+    /// Questions that a thread is answering.
     asked: BTreeSet<Question>,
     found: Receiver<(Question, Reply)>,
     finder: Finder,
@@ -36,7 +36,7 @@ struct Connection {
     exchange: Exchange,
 }
 
-/// Where answers are handed in.
+/// Receives the threads' answers.
 #[derive(Clone)]
 struct Finder {
     found: Sender<(Question, Reply)>,
@@ -67,7 +67,7 @@ impl Server {
     pub(super) fn run(&mut self) {
         loop {
             if self.turn().is_err() {
-                // Out of descriptors or memory, most likely: give others time to release theirs.
+                // Probably out of descriptors or memory: wait until some are released.
                 std::thread::sleep(limits::ACCEPT_PAUSE);
             }
         }
@@ -87,7 +87,7 @@ impl Server {
         self.accept()
     }
 
-    /// Waits until something happens or is due. Returns for each connection whether something can be done with it.
+    /// Waits for an event or a deadline. Returns for each connection whether it is ready.
     fn wait(&self) -> io::Result<Vec<bool>> {
         let now = self.now();
         let room = self.room_at().filter(|room| *room > now);
@@ -111,7 +111,7 @@ impl Server {
             let flags = if exchange.output().is_some() {
                 PollFlags::OUT
             } else if exchange.asks().is_some() {
-                PollFlags::empty() // a connection that is gone shows all the same
+                PollFlags::empty() // a closed connection is reported all the same
             } else {
                 PollFlags::IN
             };
@@ -125,7 +125,7 @@ impl Server {
         Ok(connections.map(|polled| !polled.revents().is_empty()).collect())
     }
 
-    /// Has a thread find the answer, unless one does already.
+    /// Starts a thread that finds the answer, unless one is running.
     fn ask(&mut self, question: Question) {
         if !self.asked.insert(question) {
             return;
@@ -133,7 +133,7 @@ impl Server {
         let (answers, finder) = (Arc::clone(&self.answers), self.finder.clone());
         let find = move || {
             let reply = panic::catch_unwind(AssertUnwindSafe(|| answers.answer(question)));
-            let defect = |_| Reply::verdict(Err("defect: the question panicked; see the log".to_owned()));
+            let defect = |_| Reply::verdict(Err("defect: the check panicked; see the log".to_owned()));
             finder.hand_in(question, reply.unwrap_or_else(defect));
         };
         if let Err(error) = spawn("probe", STACK_BYTES, find) {
@@ -142,7 +142,7 @@ impl Server {
         }
     }
 
-    /// Gives the answers that were found to all who wait for them.
+    /// Sends each answer to all connections that wait for it.
     fn hand_out(&mut self) {
         while let Ok(octets) = (&self.woken).read(&mut [0; 64])
             && octets > 0
@@ -153,21 +153,20 @@ impl Server {
         }
     }
 
-    /// Drops those whose client was too slow, and tells those who have waited too long for an answer.
+    /// Drops connections whose client was too slow, and answers those that have waited too long.
     fn expire(&mut self) {
         let now = self.now();
         self.open
             .retain(|Connection { exchange, .. }| exchange.due() > now || exchange.asks().is_some());
         let seconds = self.answers.patience().as_secs();
-        let reason = format!(
-            "no answer within {seconds} s: the socket, or a file that is looked at, does not respond"
-        );
+        let reason =
+            format!("no answer within {seconds} s: the socket or a file being read does not respond");
         self.answer(Reply::verdict(Err(reason)), |exchange| {
             exchange.asks().is_some() && exchange.due() <= now
         });
     }
 
-    /// Answers those of whom `is_meant` says so.
+    /// Answers the exchanges that `is_meant` selects.
     fn answer(&mut self, reply: Reply, is_meant: impl Fn(&Exchange) -> bool) {
         let (now, reply) = (self.now(), Arc::new(reply));
         let meant = self.open.iter_mut().map(|open| &mut open.exchange);
@@ -201,8 +200,8 @@ impl Server {
         Ok(())
     }
 
-    /// From when on there is room for another connection; nothing if there is room anyway. Until then newcomers wait in
-    /// the listener's queue, so that whoever has just come can send its request, however many follow.
+    /// From when on there is room for another connection; `None` if there is room now. Until then new connections
+    /// wait in the listener's queue, so that each accepted client can send its request, however many follow.
     fn room_at(&self) -> Option<Instant> {
         let is_full = self.open.len() >= limits::HEALTH_CONNECTIONS;
         self.makes_room().filter(|_| is_full).map(|(_, guarded)| guarded)
@@ -221,7 +220,7 @@ impl Connection {
     /// Reads or writes until that would block. Returns whether there is more to come.
     fn advance(&mut self, now: Instant, answers: &Answers) -> bool {
         let Self { stream, exchange } = self;
-        // Nothing is expected of a client that waits: it is gone.
+        // A waiting client sends nothing, so this is its end.
         let mut is_open = exchange.asks().is_none();
         while is_open && exchange.asks().is_none() {
             let moved = if let Some(output) = exchange.output() {
@@ -252,16 +251,16 @@ impl Connection {
 
 impl Finder {
     fn hand_in(&self, question: Question, reply: Reply) {
-        // The other ends live as long as the process, and a full pipe wakes as well.
+        // The other end lives as long as the process, and a full pipe wakes the thread as well.
         let _ = self.found.send((question, reply));
         let _ = (&*self.wake).write(&[0]);
     }
 }
 
-/// A thread that reads a few bytes needs little.
+/// Enough for a thread that reads a few bytes.
 pub(super) const STACK_BYTES: usize = 64 * 1024;
 
-/// Connections accepted in a row before those that are open are looked at again.
+/// Maximum connections accepted in a row before the open ones are served again.
 const HEALTH_ACCEPTS: usize = 16;
 
 #[cfg(test)]
@@ -286,7 +285,7 @@ mod tests {
         }
 
         fn mount(&self, _: proto::MountRequest, _: &CallContext) -> Result<Secret, Status> {
-            unreachable!("nobody mounts")
+            unreachable!("no test mounts")
         }
     }
 
@@ -314,7 +313,7 @@ mod tests {
         answer
     }
 
-    /// Whoever has just connected can send its request, however many follow at the same moment.
+    /// A client that has just connected can send its request, however many follow at the same moment.
     #[test]
     fn a_crowd_takes_no_place_from_those_that_have_just_come() {
         let directory = tempfile::tempdir().unwrap();
@@ -356,8 +355,8 @@ mod tests {
         port
     }
 
-    /// A check that never returns is asked once, however many ask for it; others are answered, and those who wait are
-    /// when their time is up.
+    /// A check that never returns runs once, however many clients ask for it; other paths are answered, and the waiting
+    /// clients get an answer at their timeout.
     #[test]
     fn a_question_that_hangs_holds_up_nobody() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,11 +1,11 @@
-//! Families: one name with its help, and a number for each combination of label values, all known from the start.
+//! Metric families: a name, its help and one metric for each combination of label values, all known from the start.
 
 use super::kind::{Counter, Gauge, Histogram};
 use super::text::Text;
 
-/// What a family consists of.
+/// A metric in a family.
 pub(super) trait Metric: Default {
-    /// As the exposition calls it.
+    /// The type in the exposition.
     const KIND: &'static str;
     /// Writes the samples of one combination of labels.
     fn write(&self, text: &mut Text, labels: &[(&'static str, &str)]);
@@ -17,7 +17,7 @@ pub(super) struct Family<M, const N: usize> {
     help: &'static str,
     labels: [&'static str; N],
     series: Vec<([&'static str; N], M)>,
-    /// For a combination that is not listed.
+    /// Counts combinations that are not listed; never written.
     stray: M,
 }
 
@@ -46,7 +46,7 @@ impl<M: Metric, const N: usize> Family<M, N> {
         self.write_those(text, |_| true);
     }
 
-    /// Writes the family with the series that `is_shown` chooses.
+    /// Writes the family with the series that `is_shown` selects.
     pub(super) fn write_those(&self, text: &mut Text, is_shown: impl Fn(&M) -> bool) {
         text.family(M::KIND, self.name, self.help);
         for (values, metric) in self.series.iter().filter(|(_, metric)| is_shown(metric)) {
@@ -57,14 +57,14 @@ impl<M: Metric, const N: usize> Family<M, N> {
 }
 
 impl<M: Metric> Family<M, 0> {
-    /// A family of one number.
+    /// A family without labels.
     pub(super) fn single(name: &'static str, help: &'static str) -> Self {
         Self::new(name, help, [], [[]])
     }
 }
 
 impl<M: Metric> Family<M, 1> {
-    /// A family by one label.
+    /// A family with one label.
     pub(super) fn by(
         name: &'static str,
         help: &'static str,

@@ -1,4 +1,4 @@
-//! The kinds of numbers: one that only grows, one that goes both ways, and durations in buckets.
+//! Counters, gauges and histograms.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,39 +8,39 @@ use std::time::Duration;
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// One more.
+    /// Adds one.
     pub fn increment(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The number.
+    /// The value.
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// A number that goes both ways.
+/// A number that can go up and down.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicI64);
 
 impl Gauge {
-    /// Sets it.
+    /// Sets the value.
     pub fn set(&self, value: i64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// The number.
+    /// The value.
     pub fn value(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// One of something for as long as the guard lives.
+/// Increments a gauge for as long as the guard lives.
 #[derive(Debug)]
 pub struct InFlight<'a>(&'a Gauge);
 
 impl<'a> InFlight<'a> {
-    /// One more, until the guard is dropped.
+    /// Increments `gauge` until the guard is dropped.
     pub fn new(gauge: &'a Gauge) -> Self {
         gauge.0.fetch_add(1, Ordering::Relaxed);
         Self(gauge)
@@ -53,10 +53,10 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// Durations, counted in buckets from 5 ms to the two minutes that kubelet gives a Mount.
+/// Durations, counted in buckets from 5 ms to 120 s, kubelet's timeout of a mount.
 #[derive(Debug, Default)]
 pub struct Histogram {
-    /// One for each bound; longer ones are in none.
+    /// One for each bound; longer durations are in none.
     buckets: [AtomicU64; Self::BOUNDS.len()],
     count: AtomicU64,
     micros: AtomicU64,
@@ -80,7 +80,7 @@ impl Histogram {
         (120_000, "120"),
     ];
 
-    /// One more duration.
+    /// Records a duration.
     pub fn observe(&self, elapsed: Duration) {
         let bucket = Self::BOUNDS
             .iter()
@@ -94,12 +94,12 @@ impl Histogram {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many durations there were.
+    /// Number of durations.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// All durations together, in seconds.
+    /// Sum of all durations, in seconds.
     pub fn sum(&self) -> f64 {
         Duration::from_micros(self.micros.load(Ordering::Relaxed)).as_secs_f64()
     }

@@ -9,10 +9,10 @@ macro_rules! label {
         }
 
         impl $name {
-            /// Every value, as the label says it.
+            /// Every value as label text.
             pub(super) const NAMES: &'static [&'static str] = &[$($text,)*];
 
-            /// As the label says it.
+            /// The value as label text.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$value => $text,)*
@@ -23,7 +23,7 @@ macro_rules! label {
 }
 
 label! {
-    /// Who is called.
+    /// The called service.
     Service {
         /// Key Management Service.
         Kms = "kms",
@@ -38,55 +38,55 @@ label! {
     }
 }
 
-/// The services that hold what pods mount.
+/// The services that hold secrets and parameters.
 pub(super) const OF_VALUES: &[&str] = &[Service::Kms.name(), Service::Oos.name()];
 
 label! {
-    /// How a call ended.
+    /// The outcome of a call.
     Outcome {
-        /// Well.
+        /// Success.
         Ok = "ok",
-        /// The credentials were refused.
+        /// The credentials were rejected.
         Credentials = "credentials",
-        /// The identity may not do this.
+        /// The identity lacks the permission.
         Denied = "denied",
-        /// There is no such thing.
+        /// The object does not exist.
         NotFound = "not_found",
-        /// The request was refused for what it says.
+        /// The request is invalid.
         Refused = "refused",
-        /// Too many calls.
+        /// Throttled.
         Throttled = "throttled",
-        /// Out of reach, out of order or out of time.
+        /// Unreachable, failed or timed out.
         Unavailable = "unavailable",
-        /// An answer that makes no sense.
+        /// An answer that cannot be understood.
         Broken = "broken",
     }
 }
 
 label! {
-    /// How a value came without asking for it once more.
+    /// How a value was served without a separate call.
     SharedCopy {
-        /// It was kept, and fresh enough.
+        /// From the cache.
         Cached = "cached",
-        /// Another Mount's call for the same was under way.
+        /// Shared with another mount's call.
         Coalesced = "coalesced",
     }
 }
 
 label! {
-    /// Why a Mount was denied without asking the cloud.
+    /// Why the access policy denied a mount.
     Denial {
         /// No rule of the access policy permits it.
         Rules = "rules",
-        /// There is to be an access policy, and none could be read so far.
+        /// The access policy could not be read yet.
         NoPolicy = "no_policy",
     }
 }
 
 label! {
-    /// Whose temporary credentials.
+    /// The identity of temporary credentials.
     Identity {
-        /// Another account's role, assumed with one of the others.
+        /// Another account's role, assumed with one of the other identities.
         CrossAccount = "cross_account",
         /// The provider's role, assumed with its AccessKey pair.
         AssumedRole = "assumed_role",
@@ -99,7 +99,7 @@ label! {
     }
 }
 
-/// Every action that is called, with its service. What is missing here is counted as `other`.
+/// Every action that is called, with its service. Others are counted as `other`.
 pub(super) const CALLS: &[(Service, &str)] = &[
     (Service::Kms, "GetSecretValue"),
     (Service::Oos, "GetSecretParameter"),
@@ -128,7 +128,7 @@ mod tests {
         }
     }
 
-    /// A label that nothing counts would promise a number that stays zero.
+    /// A label that nothing counts would stay zero.
     #[test]
     fn every_action_of_the_table_is_called_somewhere() {
         let mut text = String::new();

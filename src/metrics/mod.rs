@@ -1,4 +1,4 @@
-//! What the provider counts about its work, for `/metrics`.
+//! Metrics of the provider's work, for `/metrics`.
 //!
 //! Every label has a fixed set of values, so that nothing a pod or the cloud says can make the exposition grow.
 //! Counting takes no lock. [`Metrics`] is a handle: clones count into the same numbers.
@@ -20,7 +20,7 @@ pub use text::Text;
 use family::Family;
 use labels::{CALLS, OF_VALUES};
 
-/// The numbers of one provider. Clones are handles on the same ones.
+/// The metrics of one provider. Clones share the same values.
 #[derive(Clone, Default)]
 pub struct Metrics(Arc<Registry>);
 
@@ -46,16 +46,16 @@ struct Registry {
 impl Default for Registry {
     fn default() -> Self {
         Self {
-            mounts_running: Family::single("mounts_running", "Mounts that a worker is busy with."),
+            mounts_running: Family::single("mounts_running", "Mounts being processed."),
             mount_duration: Family::by(
                 "mount_duration_seconds",
-                "Time that the handler of a Mount took, by result.",
+                "Duration of mounts in seconds, by result.",
                 "result",
                 &RESULTS,
             ),
             calls: Family::new(
                 "backend_calls_total",
-                "Calls to the cloud, each try for itself, by outcome.",
+                "Calls to the cloud, including retries, by service, action and outcome.",
                 ["service", "action", "outcome"],
                 actions().flat_map(|[service, action]| {
                     Outcome::NAMES
@@ -65,66 +65,63 @@ impl Default for Registry {
             ),
             call_duration: Family::new(
                 "backend_call_duration_seconds",
-                "Time that a try of a call took; actions that were never called are left out.",
+                "Duration of call attempts in seconds, by service and action.",
                 ["service", "action"],
                 actions(),
             ),
             retries: Family::by(
                 "backend_retries_total",
-                "Calls that were tried again.",
+                "Retries of calls, by service.",
                 "service",
                 Service::NAMES,
             ),
             last_success: Family::by(
                 "backend_last_success_timestamp_seconds",
-                "When a service last answered well, in seconds since the epoch; 0 if it has not.",
+                "Time of the last successful answer in seconds since the epoch, by service; 0 if none.",
                 "service",
                 Service::NAMES,
             ),
             shared_copies: Family::new(
                 "shared_copies_total",
-                "Values given without asking the cloud for them once more: cached, or coalesced with a call under way.",
+                "Values served without a separate call, by service and how (cached, coalesced).",
                 ["service", "how"],
                 pairs(OF_VALUES, SharedCopy::NAMES),
             ),
             refresh_failures: Family::new(
                 "refresh_failures_total",
-                "Values of running pods that could not be refreshed; the driver does not report these to the pod.",
+                "Failed refreshes of values of running pods, by service and outcome; no pod event reports them.",
                 ["service", "outcome"],
                 pairs(OF_VALUES, Outcome::NAMES).filter(|[_, outcome]| *outcome != Outcome::Ok.name()),
             ),
-            under_refresh: Family::single("objects_under_refresh", "Objects that are kept up to date."),
+            under_refresh: Family::single("objects_under_refresh", "Refreshed objects of running pods."),
             stale_served: Family::by(
                 "stale_values_served_total",
-                "Values given as they were read a while ago, as the cloud was out of reach or throttled.",
+                "Old values served because the cloud was out of reach or throttled, by service.",
                 "service",
                 OF_VALUES,
             ),
-            stale_kept: Family::single(
-                "stale_values_kept",
-                "Values that are kept to be served in an outage.",
-            ),
+            stale_kept: Family::single("stale_values_kept", "Values kept for an outage."),
             credential_refreshes: Family::new(
                 "credential_refreshes_total",
-                "Temporary credentials asked for.",
+                "Requests for temporary credentials, by source and result.",
                 ["source", "result"],
                 pairs(Identity::NAMES, &RESULTS),
             ),
             credential_expiry: Family::by(
                 "credential_expiry_timestamp_seconds",
-                "When the credentials that were renewed last end, in seconds since the epoch; 0 if there are none.",
+                "Expiry of the credentials renewed last in seconds since the epoch, by source; 0 if none.",
                 "source",
                 Identity::NAMES,
             ),
             denied: Family::by(
                 "access_denied_total",
-                "Mounts that the access policy denied: by its rules, or because none could be read so far.",
+                "Mounts denied by the access policy, by reason.",
                 "reason",
                 Denial::NAMES,
             ),
             log_suppressed: Family::single(
                 "log_lines_suppressed_total",
-                "Log lines swallowed because there were too many of their kind.",
+                "Log lines suppressed by the rate limit.",
             ),
             started: Gauge::default(),
         }
@@ -156,27 +153,27 @@ fn pairs(
 }
 
 impl Metrics {
-    /// Numbers that are all zero.
+    /// Metrics that are all zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The process began at `seconds` since the epoch.
+    /// Sets the process's start time, in seconds since the epoch.
     pub fn started(&self, seconds: i64) {
         self.0.started.set(seconds);
     }
 
-    /// A Mount is being worked on until the guard is dropped.
+    /// Counts a mount as running until the guard is dropped.
     pub fn mount_begins(&self) -> InFlight<'_> {
         InFlight::new(self.0.mounts_running.of([]))
     }
 
-    /// A Mount's handler is done after so much time.
+    /// Records a finished mount and its duration.
     pub fn mount_took(&self, succeeded: bool, elapsed: Duration) {
         self.0.mount_duration.of([result(succeeded)]).observe(elapsed);
     }
 
-    /// One try of one call to the cloud. `action` as the API names it; one that is missing in the table of actions
+    /// Records one attempt of a call. `action` is the API's name; one that is missing in the table of actions
     /// is counted as `other`. `now` is in seconds since the epoch.
     pub fn backend_call(&self, action: &str, outcome: Outcome, elapsed: Duration, now: i64) {
         let known = actions().find(|[_, known]| *known == action);
@@ -188,17 +185,17 @@ impl Metrics {
         }
     }
 
-    /// A call to `service` is tried again.
+    /// Records a retry of a call to `service`.
     pub fn retry(&self, service: Service) {
         self.0.retries.of([service.name()]).increment();
     }
 
-    /// A value of `service` was given from a copy instead of asking for it.
+    /// Records a value of `service` that was served without a separate call.
     pub fn shared_copy(&self, service: Service, how: SharedCopy) {
         self.0.shared_copies.of([service.name(), how.name()]).increment();
     }
 
-    /// A value that a pod has already could not be refreshed. The driver hides such failures from the pod's events.
+    /// Records a failed refresh of a running pod's value. The driver hides such failures from the pod's events.
     pub fn refresh_failed(&self, service: Service, outcome: Outcome) {
         self.0
             .refresh_failures
@@ -206,7 +203,7 @@ impl Metrics {
             .increment();
     }
 
-    /// How many objects are kept up to date at present.
+    /// Sets the number of objects of running pods that are refreshed.
     pub fn objects_under_refresh(&self, count: usize) {
         self.0
             .under_refresh
@@ -214,12 +211,12 @@ impl Metrics {
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// A value of `service` that was read a while ago was given to a pod, as the cloud is out of reach or throttles.
+    /// Records an old value of `service` that was served because the cloud is out of reach or throttles.
     pub fn stale_value_served(&self, service: Service) {
         self.0.stale_served.of([service.name()]).increment();
     }
 
-    /// How many values are kept for outages at present.
+    /// Sets the number of values kept for an outage.
     pub fn stale_values_kept(&self, count: usize) {
         self.0
             .stale_kept
@@ -227,7 +224,7 @@ impl Metrics {
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Temporary credentials were renewed, and end at `expires`, in seconds since the epoch.
+    /// Records renewed temporary credentials, which expire at `expires`, in seconds since the epoch.
     pub fn credentials_renewed(&self, identity: Identity, expires: i64) {
         self.0
             .credential_refreshes
@@ -236,7 +233,7 @@ impl Metrics {
         self.0.credential_expiry.of([identity.name()]).set(expires);
     }
 
-    /// Temporary credentials could not be renewed.
+    /// Records a failed renewal of temporary credentials.
     pub fn credentials_not_renewed(&self, identity: Identity) {
         self.0
             .credential_refreshes
@@ -244,17 +241,17 @@ impl Metrics {
             .increment();
     }
 
-    /// The access policy denied a Mount.
+    /// Records a mount that the access policy denied.
     pub fn denied(&self, why: Denial) {
         self.0.denied.of([why.name()]).increment();
     }
 
-    /// A log line was swallowed, because there were too many of its kind.
+    /// Records a log line that the rate limit suppressed.
     pub fn log_suppressed(&self) {
         self.0.log_suppressed.of([]).increment();
     }
 
-    /// Writes everything but what the edge knows.
+    /// Writes everything except the server's metrics.
     pub fn write(&self, text: &mut Text) {
         let families = &*self.0;
         families.mounts_running.write(text);
@@ -264,7 +261,11 @@ impl Metrics {
             .call_duration
             .write_those(text, |histogram| histogram.count() > 0);
         families.retries.write(text);
-        text.family("counter", "backend_throttled_total", "Throttled calls.");
+        text.family(
+            "counter",
+            "backend_throttled_total",
+            "Throttled calls, by service.",
+        );
         for service in Service::NAMES {
             let throttled = actions().filter(|[of, _]| of == service).map(|[_, action]| {
                 families
@@ -368,7 +369,7 @@ mod tests {
         has(&written(&metrics), "alibabacloud_provider_mounts_running 0");
     }
 
-    /// Everything that can be counted shows, each family once, with its help and type before its samples.
+    /// Each metric is written once, with its help and type before its samples.
     #[test]
     fn the_whole_text_is_well_formed() {
         let metrics = Metrics::new();

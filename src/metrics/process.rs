@@ -1,4 +1,4 @@
-//! What the kernel says about this process, under the names that Prometheus clients share.
+//! Metrics of the process, under the names that Prometheus clients share.
 
 use std::fs;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::text::Text;
 /// The unit of times in `/proc/self/stat`: USER_HZ is 100 on each architecture that we build for.
 const MILLIS_PER_TICK: u64 = 10;
 
-/// Writes what `/proc` has; what it has not is left out. `started` is in seconds since the epoch.
+/// Writes what `/proc` has; what is missing there is left out. `started` is in seconds since the epoch.
 pub(super) fn write(text: &mut Text, started: i64) {
     if let Ok(status) = fs::read_to_string("/proc/self/status") {
         let memory = [

@@ -4,10 +4,10 @@ use std::fmt::{self, Write as _};
 
 use super::kind::Histogram;
 
-/// What every name begins with.
+/// Prefix of every name.
 const PREFIX: &str = "alibabacloud_provider_";
 
-/// A text in the making: a family's head, then its samples.
+/// Builds the text: a family's head, then its samples.
 #[derive(Debug, Default)]
 pub struct Text {
     text: String,
@@ -26,7 +26,7 @@ impl Text {
         self.shared_name(&format!("{PREFIX}{name}"), kind, help);
     }
 
-    /// Begins a family under a name that others have agreed upon.
+    /// Begins a family under its full name, as other clients use it.
     pub fn shared_name(&mut self, name: &str, kind: &str, help: &str) {
         let help = help.replace('\\', "\\\\").replace('\n', "\\n");
         // Writing to a String does not fail, here and below.
@@ -42,7 +42,7 @@ impl Text {
     /// The samples of one histogram of the family.
     pub fn buckets(&mut self, labels: &[Pair<'_>], histogram: &Histogram) {
         let with = |bound| [labels, &[("le", bound)]].concat();
-        // Read first: a duration that comes in between must not make a bucket larger than the whole.
+        // Read first: a duration recorded meanwhile must not make a bucket larger than the count.
         let buckets: Vec<_> = histogram.cumulative().collect();
         let most = buckets.last().map_or(0, |(_, below)| *below);
         let count = histogram.count().max(most);
