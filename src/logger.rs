@@ -1,6 +1,6 @@
 //! The log: one line per event on standard error, as klog writes text, or as JSON.
 //!
-//! What libraries log below a warning is dropped: at their finest levels some show the wire.
+//! Library logs below warning are dropped, because some show request and answer bytes at debug levels.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -30,7 +30,7 @@ pub struct Logger {
 }
 
 impl Logger {
-    /// Makes this the process's log. A log that is installed already stays.
+    /// Installs this as the process's log, unless one is installed already.
     pub fn install(clock: Arc<dyn Clock>, verbosity: u8, format: LogFormat) {
         let level = if verbosity >= 4 {
             LevelFilter::Debug
@@ -76,7 +76,7 @@ fn line(format: LogFormat, now: Timestamp, record: &Record<'_>) -> String {
         format,
         text: String::new(),
     };
-    // A field that cannot be shown is left out; the event itself is worth more.
+    // A field that cannot be shown is left out, so that the event itself is logged.
     let _ = record.key_values().visit(&mut fields);
     match format {
         LogFormat::Json => {
@@ -96,7 +96,7 @@ fn line(format: LogFormat, now: Timestamp, record: &Record<'_>) -> String {
                 Level::Debug | Level::Trace => 'D',
             };
             let time = now.strftime("%m%d %H:%M:%S%.6f");
-            // As klog: with fields the message is quoted, so that one sees where it ends.
+            // As klog: with fields the message is quoted, so that its end is visible.
             let message = if fields.text.is_empty() {
                 visible(&message)
             } else {
@@ -107,7 +107,7 @@ fn line(format: LogFormat, now: Timestamp, record: &Record<'_>) -> String {
     }
 }
 
-/// Collects the fields of an event in one of the formats, each with what separates it from what is before it.
+/// Collects the fields of an event in one of the formats, each with its leading separator.
 struct Fields {
     format: LogFormat,
     text: String,
@@ -134,7 +134,7 @@ fn json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The text with its control characters as escapes: a line stays one line, and no terminal obeys it.
+/// Escapes control characters: a message stays one line, and cannot control a terminal.
 fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {

@@ -27,12 +27,12 @@ impl Secret {
         std::str::from_utf8(&self.0).ok()
     }
 
-    /// How many bytes. For budgets and limits, never for a log.
+    /// Length in bytes. For budgets and limits, never for a log.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are no bytes at all.
+    /// Whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -50,7 +50,7 @@ impl From<String> for Secret {
 }
 
 impl fmt::Debug for Secret {
-    /// Neither the bytes nor how many there are.
+    /// Shows neither the bytes nor their number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }

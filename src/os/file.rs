@@ -1,4 +1,4 @@
-//! Small files that others replace while we run: tokens, keys, certificates.
+//! Small files watched for changes: tokens, keys, certificates.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::secret::Secret;
 
-/// What tells one state of a file from another. A projected volume replaces a link, so that the inode changes; an
+/// Identifies a file's state. A projected volume replaces a link, so that the inode changes; an
 /// editor changes a time or the size; a new mode, which may make it readable, changes a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -21,10 +21,10 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The file's present state, links followed.
+    /// The file's present state; follows links.
     ///
     /// # Errors
-    /// It cannot be looked at.
+    /// The file's metadata cannot be read.
     pub fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         Ok(Self {
@@ -42,13 +42,13 @@ impl Stamp {
 /// # Errors
 /// It cannot be read, is not a plain file, or is longer.
 pub fn read(path: &Path, most: usize) -> io::Result<Secret> {
-    // Before it is opened: a pipe would hold us up.
+    // Before it is opened: opening a pipe would block.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
     let file = File::open(path)?;
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    // Room for all of it from the start: a vector that grows leaves copies behind that nobody wipes.
+    // Room for all of it from the start: a growing vector leaves copies behind that are not wiped.
     let mut bytes = Vec::with_capacity(most.saturating_add(1));
     file.take(limit).read_to_end(&mut bytes)?;
     let bytes = Secret::new(bytes);
@@ -58,9 +58,9 @@ pub fn read(path: &Path, most: usize) -> io::Result<Secret> {
     Ok(bytes)
 }
 
-/// A file, read again when it has changed. While it makes no sense, the last value that it had stays.
+/// A file, read again when it has changed. While it is invalid, its last valid value stays.
 ///
-/// Nothing watches it: whoever looks pays one system call to see whether the file is still the same.
+/// No thread watches it: each look makes one system call to check whether the file has changed.
 pub struct WatchedFile<T> {
     path: PathBuf,
     state: Mutex<State<T>>,
@@ -72,18 +72,18 @@ struct State<T> {
     problem: Option<String>,
 }
 
-/// What a look at a file yields: a value, a problem, or both.
+/// The result of a look at a file: a value, a problem, or both.
 pub struct Seen<T> {
-    /// The last value that it had.
+    /// Its last valid value.
     pub value: Option<T>,
-    /// Why it has none as it stands.
+    /// Why its present content is invalid.
     pub problem: Option<String>,
     /// Whether this is the first look that yields this value or this problem.
     pub is_news: bool,
 }
 
 impl<T: Clone> WatchedFile<T> {
-    /// The file at `path`, read when somebody looks.
+    /// The file at `path`, first read by [`WatchedFile::look`].
     pub fn new(path: PathBuf) -> Self {
         let state = Mutex::new(State {
             stamp: None,
@@ -93,13 +93,13 @@ impl<T: Clone> WatchedFile<T> {
         Self { path, state }
     }
 
-    /// Where it is.
+    /// The file's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The value that `parse` makes of the file's bytes, `most` at most, if it has changed since the last look; else what
-    /// that look found.
+    /// The value that `parse` makes of the file's bytes, `most` at most, if it has changed since the last look; else
+    /// what that look found.
     pub fn look(&self, most: usize, parse: impl FnOnce(io::Result<Secret>) -> Result<T, String>) -> Seen<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // Taken before the file is read: a change in between is seen the next time.
@@ -107,7 +107,7 @@ impl<T: Clone> WatchedFile<T> {
         let mut is_news = false;
         if stamp.is_none() || stamp != state.stamp {
             let bytes = read(&self.path, most);
-            // What could not be read may be readable the next time, though nothing about the file changes.
+            // An unreadable file may be readable the next time without a change of its state.
             state.stamp = stamp.filter(|_| bytes.is_ok());
             match parse(bytes) {
                 Ok(value) => {

@@ -1,4 +1,4 @@
-//! What the process gives up for itself before it holds a secret.
+//! Hardens the process before it holds a secret.
 
 use std::io;
 
@@ -6,17 +6,17 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask};
 
-/// No core dumps, nobody but root may trace the process or read its memory, and what it creates is its own.
+/// Disables core dumps, lets only root trace the process or read its memory, and sets the umask to 077.
 ///
 /// # Errors
-/// The kernel refuses, which only a seccomp profile makes it do.
+/// The kernel refuses, which happens only under a seccomp profile.
 pub fn harden() -> io::Result<()> {
     harden_memory()?;
     umask(Mode::RWXG | Mode::RWXO);
     Ok(())
 }
 
-/// No core dumps, and nobody but root may trace the process or read its memory.
+/// Disables core dumps, and lets only root trace the process or read its memory.
 ///
 /// # Errors
 /// As for [`harden`].
@@ -30,10 +30,10 @@ pub fn harden_memory() -> io::Result<()> {
             )
         }
     };
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed("cannot forbid memory dumps"))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed("cannot disable memory dumps"))?;
     let nothing = Rlimit {
         current: Some(0),
         maximum: Some(0),
     };
-    setrlimit(Resource::Core, nothing).map_err(failed("cannot forbid core dumps"))
+    setrlimit(Resource::Core, nothing).map_err(failed("cannot disable core dumps"))
 }

@@ -1,10 +1,10 @@
-//! How much memory the kernel lets this process have: the least limit of the control groups that it is in. Past it
-//! the kernel ends a process of the group, so the memory budget has to fit.
+//! The process's memory limit: the lowest one of its control groups. Above it the kernel kills a process of the group,
+//! so the memory budget must fit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The limit in bytes; `None` if there is none, or none that can be seen.
+/// The limit in bytes; `None` if there is none or it cannot be read.
 pub fn of_this_process() -> Option<u64> {
     below(Path::new("/"))
 }
@@ -33,7 +33,7 @@ fn least_of(root: &Path, line: &str) -> Option<u64> {
     group
         .ancestors()
         .filter_map(|group| fs::read_to_string(root.join(mount).join(group).join(file)).ok())
-        // "max" is no number.
+        // "max" is not a number.
         .filter_map(|text| text.trim().parse().ok())
         .min()
 }

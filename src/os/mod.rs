@@ -1,4 +1,4 @@
-//! What the operating system is asked for: files that change, hardening, limits, threads.
+//! Operating system services: watched files, hardening, limits, threads.
 
 pub mod file;
 pub mod harden;

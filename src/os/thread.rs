@@ -1,4 +1,4 @@
-//! Threads with a name and a stack of their own size: as many as a server has, the default of 2 MiB would add up.
+//! Threads with a name and a stack size, because the default of 2 MiB would add up over a server's threads.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
@@ -6,7 +6,7 @@ use std::thread::{Builder, JoinHandle};
 /// Starts a thread.
 ///
 /// # Errors
-/// The system has none left.
+/// The thread or process limit is reached.
 pub fn spawn<T: Send + 'static>(
     name: &str,
     stack: usize,
