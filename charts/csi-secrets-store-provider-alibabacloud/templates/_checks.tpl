@@ -16,7 +16,7 @@
 {{- end -}}
 {{- range $name, $reference := .Values.envVarsFromSecret -}}
 {{- if and $reference $reference.secretKeyRef (not $reference.key) -}}
-{{- fail (printf "envVarsFromSecret.%s names the Secret %s and no key" $name $reference.secretKeyRef) -}}
+{{- fail (printf "envVarsFromSecret.%s names the Secret %s but no key; set key" $name $reference.secretKeyRef) -}}
 {{- end -}}
 {{- end -}}
 {{- with include "provider.half" (list . "ACCESS_KEY_ID" "SECRET_ACCESS_KEY") -}}
@@ -25,7 +25,7 @@
 {{- $fallback := eq (toString .Values.provider.allowIdentityFallback) "true" -}}
 {{- $assumes := or (include "provider.hasOIDC" .) (include "provider.hasVariable" (list . "ACCESS_KEY_ID")) .Values.credentialsSecret $linux.envFrom $fallback -}}
 {{- if and (include "provider.hasVariable" (list . "ALICLOUD_ROLE_ARN")) (not $assumes) -}}
-{{- fail "ALICLOUD_ROLE_ARN is set, and nothing to assume it with: set rrsa.accountId and rrsa.clusterId, or ALICLOUD_OIDC_PROVIDER_ARN, ACCESS_KEY_ID and SECRET_ACCESS_KEY in envVarsFromSecret, or credentialsSecret" -}}
+{{- fail "ALICLOUD_ROLE_ARN is set, but no credentials to assume it: set rrsa.accountId and rrsa.clusterId, or ALICLOUD_OIDC_PROVIDER_ARN, ACCESS_KEY_ID and SECRET_ACCESS_KEY in envVarsFromSecret, or credentialsSecret" -}}
 {{- end -}}
 {{/* What the provider refuses, where the value stands here. What comes from a Secret it sees only when it starts. */}}
 {{- $isSwitch := `(?i)^\s*(true|1|t|yes|y|on|false|0|f|no|n|off)?\s*$` -}}
@@ -68,7 +68,7 @@
 {{- end -}}
 {{- end -}}
 {{- if and .Values.credentialsSecret (include "provider.hasVariable" (list . "ACCESS_KEY_ID")) -}}
-{{- fail "credentialsSecret and ACCESS_KEY_ID of envVarsFromSecret are both set; remove one, so that it is plain which pair counts" -}}
+{{- fail "credentialsSecret and ACCESS_KEY_ID of envVarsFromSecret are both set; remove one of them" -}}
 {{- end -}}
 {{- $account := or .Values.rrsa.accountId (include "provider.hasVariable" (list . "ALICLOUD_ACCOUNT_ID")) -}}
 {{- $cluster := or .Values.rrsa.clusterId (include "provider.hasVariable" (list . "ALICLOUD_CLUSTER_ID")) -}}
@@ -81,13 +81,13 @@
 {{- fail (printf "linux.updateStrategy.rollingUpdate.maxSurge is %s, and the provider has the node's network (linux.hostNetwork): the new pod could not have port %v of the node while the old one runs. Set maxSurge to 0, or linux.hostNetwork to false" $surge $linux.healthzPort) -}}
 {{- end -}}
 {{- if has $linux.providersDir $linux.additionalProvidersDirs -}}
-{{- fail (printf "linux.additionalProvidersDirs holds %s, which is linux.providersDir; the others only" $linux.providersDir) -}}
+{{- fail (printf "linux.additionalProvidersDirs holds %s, which is linux.providersDir; remove it" $linux.providersDir) -}}
 {{- end -}}
 {{- $driver := index .Values "secrets-store-csi-driver" -}}
 {{- if $driver.install -}}
 {{- $directories := prepend (get $driver.linux "additionalProvidersDirs" | default list) $driver.linux.providersDir -}}
 {{- if not (has $linux.providersDir $directories) -}}
-{{- fail (printf "linux.providersDir is %s, and the driver looks in %s only: it would not find the provider" $linux.providersDir (join " and " $directories)) -}}
+{{- fail (printf "linux.providersDir is %s, and the driver looks only in %s; set one of these directories" $linux.providersDir (join " and " $directories)) -}}
 {{- end -}}
 {{- end -}}
 {{- $limit := get (get ($linux.resources | default dict) "limits" | default dict) "memory" -}}
@@ -96,7 +96,7 @@
 {{- fail (printf "linux.resources.limits.memory is %s, and provider.memoryBudget is %s: under load the kernel would end the provider. Give at least %dMi, or lower the budget" (toString $limit) (.Values.provider.memoryBudget | default "64MiB") (add $budget 32)) -}}
 {{- end -}}
 {{- if and .Values.accessPolicy.configMap (kindIs "slice" .Values.accessPolicy.rules) -}}
-{{- fail "accessPolicy has rules and a configMap; one of them" -}}
+{{- fail "accessPolicy has both rules and configMap; remove one of them" -}}
 {{- end -}}
 {{- if and .Values.networkPolicy.enabled (include "provider.hostNetwork" .) -}}
 {{- fail "networkPolicy.enabled: a NetworkPolicy does not act on pods with the node's network. Set linux.hostNetwork to false, or networkPolicy.enabled to false" -}}
