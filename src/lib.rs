@@ -1,7 +1,8 @@
 //! Mounts Alibaba Cloud OOS encrypted parameters and KMS secrets into pods: a provider for the Kubernetes
 //! Secrets Store CSI Driver.
 //!
-//! Modules are layered; imports point from the edge to the core only. `ARCHITECTURE.md` draws the map.
+//! Modules are layered: each layer may use itself and those below. `tests/layers/` reads the comments here;
+//! `ARCHITECTURE.md` describes each module.
 
 // process
 pub mod commands;
