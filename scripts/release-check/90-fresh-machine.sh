@@ -66,8 +66,8 @@ line=$(grep "^auditable=" scripts/static.sh)
 sed -i "/^auditable=/d" scripts/static.sh
 sed -i "/^export CARGO_INCREMENTAL=0/a $line" scripts/static.sh
 scripts/static.sh x86_64' >"$place/log" 2>&1; then
-    echo 'the check does not notice that the mend is gone'
+    echo 'the check does not notice that the fix is gone'
     exit 1
 fi
 grep -q 'trim-paths' "$place/log" || { tail -5 "$place/log"; exit 1; }
-echo 'without the mend: the feature trim-paths is required'
+echo 'without the fix: the feature trim-paths is required'
