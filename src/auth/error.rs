@@ -83,7 +83,7 @@ impl fmt::Display for Error {
         match self {
             Self::KeyFiles(error) => error.fmt(f),
             Self::Metadata(error) => {
-                write!(f, "the provider has no credentials of its own, and the node's cannot be had: {error}")?;
+                write!(f, "the provider has no credentials of its own, and cannot get the node's: {error}")?;
                 match error {
                     metadata::Error::Http(_) => f.write_str(
                         "; configure another identity (docs/install.md), or let the provider's pod use the node's network (chart: linux.hostNetwork)",
@@ -129,8 +129,8 @@ fn role_advice(
             f,
             "; this STS endpoint is {sts}: choose another by --sts-endpoint, or by ALIBABA_CLOUD_STS_REGION with ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"
         ),
-        (Kind::Unavailable, _) => f.write_str("; STS is out of order; kubelet tries again"),
-        (Kind::Throttled, _) => f.write_str("; the account's quota of STS is used up; kubelet tries again"),
+        (Kind::Unavailable, _) => f.write_str("; STS is unavailable; kubelet tries again"),
+        (Kind::Throttled, _) => f.write_str("; the account's STS quota is used up; kubelet tries again"),
         (Kind::NotFound, _) => f.write_str("; check the ARN of the role"),
         (_, Some(federated)) if code.starts_with("AuthenticationFail.OIDCToken") => {
             token_advice(f, code, &federated.provider_arn)

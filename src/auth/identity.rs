@@ -235,7 +235,7 @@ impl ResolvedIdentity {
             return None;
         }
         log::info!(
-            "{}: temporary credentials are refused, and renewed: {error}",
+            "{}: temporary credentials were rejected; renewing them: {error}",
             self.source
         );
         let forgotten = source.cache.forget(credentials);

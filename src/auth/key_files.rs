@@ -109,7 +109,7 @@ impl KeyFiles {
             *kept = Some((read, pair.clone()));
             return Ok(pair);
         }
-        Err("the files change all the time".to_owned())
+        Err("the files keep changing".to_owned())
     }
 
     /// What the files hold, in the order of their names.
@@ -127,7 +127,7 @@ impl KeyFiles {
 
     /// The one pair among what the files hold. An empty file counts as absent.
     fn choose(&self, read: &[Contents]) -> Result<AccessKey, String> {
-        let malformed = |name: &str| format!("{name}: it is empty or has bytes that no AccessKey has");
+        let malformed = |name: &str| format!("{name}: it is empty or has bytes invalid in an AccessKey");
         let half = |there: &str, missing: &str, contents: &Contents| match contents {
             Some(_) => malformed(missing),
             None => format!("there is {there} and no {missing}; put both there, or neither"),
@@ -143,7 +143,7 @@ impl KeyFiles {
                 (Some(one), Some(other), Some([(_, first), (_, second)]))
                     if one.expose() != first.expose() || other.expose() != second.expose() =>
                 {
-                    return Err("ACCESS_KEY_ID and SECRET_ACCESS_KEY are another pair than id and secret; remove one pair, so that it is plain which counts".to_owned());
+                    return Err("ACCESS_KEY_ID and SECRET_ACCESS_KEY differ from id and secret; remove one pair, to make clear which pair is used".to_owned());
                 }
                 (Some(_), None, None) => return Err(half(id, secret, secret_file)),
                 (None, Some(_), None) => return Err(half(secret, id, id_file)),
@@ -286,7 +286,7 @@ mod tests {
             put(name, text);
             let error = open().expect_err("two pairs");
             assert!(
-                error.contains("another pair than id and secret") && !error.contains("canary"),
+                error.contains("differ from id and secret") && !error.contains("canary"),
                 "{error}"
             );
             put(name, same);

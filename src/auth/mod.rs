@@ -163,7 +163,7 @@ impl Chain {
         let warned = |error: &dyn fmt::Display| {
             let Pod { namespace, name, .. } = request.pod;
             log::warn!(
-                "pod {namespace}/{name}: reads with another identity than it asks for, as --allow-identity-fallback says: {error}"
+                "pod {namespace}/{name}: reads with a fallback identity (--allow-identity-fallback): {error}"
             );
             error.to_string()
         };

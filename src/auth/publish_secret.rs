@@ -39,10 +39,7 @@ impl fmt::Display for PublishSecretError {
         const OR_REMOVE: &str = ", or remove nodePublishSecretRef from the pod's volume";
         let (wrong, remedy) = match &self.problem {
             Problem::Ambiguous(half) => (
-                format!(
-                    "{} stands there in two spellings with different values; ",
-                    half.key()
-                ),
+                format!("{} appears in two spellings with different values; ", half.key()),
                 format!("keep one {}", half.key()),
             ),
             Problem::Empty(half) => (
@@ -50,7 +47,7 @@ impl fmt::Display for PublishSecretError {
                 format!("set {}{OR_REMOVE}", half.key()),
             ),
             Problem::Malformed(half) => (
-                format!("{} has bytes that no AccessKey has; ", half.key()),
+                format!("{} has bytes invalid in an AccessKey; ", half.key()),
                 format!(
                     "set {} to the AccessKey as the RAM console shows it, without blanks, line breaks or a second base64",
                     half.key()
@@ -344,22 +341,22 @@ mod tests {
             ),
             (
                 r#"{"access_key":"LT,AI","access_secret":"canary"}"#,
-                "access_key has bytes that no AccessKey has".to_owned(),
+                "access_key has bytes invalid in an AccessKey".to_owned(),
                 false,
             ),
             (
                 r#"{"access_key":"LTAI","access_secret":"canary canary"}"#,
-                "access_secret has bytes that no AccessKey has".to_owned(),
+                "access_secret has bytes invalid in an AccessKey".to_owned(),
                 false,
             ),
             (
                 r#"{"access_key":"LTAI","ACCESS_KEY":"LTAJ","access_secret":"canary"}"#,
-                "access_key stands there in two spellings with different values".to_owned(),
+                "access_key appears in two spellings with different values".to_owned(),
                 false,
             ),
             (
                 r#"{"access_key":"LTAI","access_secret":"canary","access_secret":"canary2"}"#,
-                "access_secret stands there in two spellings".to_owned(),
+                "access_secret appears in two spellings".to_owned(),
                 false,
             ),
             (

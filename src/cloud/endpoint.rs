@@ -132,11 +132,11 @@ impl fmt::Display for EndpointError {
         match self {
             Self::Malformed(text) => write!(
                 f,
-                "\"{text}\" is no endpoint; write host, host:port or https://host:port"
+                "\"{text}\" is not an endpoint; write host, host:port or https://host:port"
             ),
             Self::Pattern(text) => write!(
                 f,
-                "\"{text}\" is no host to allow; write host names such as kms.example.com or *.kms.example.com, without scheme and port"
+                "\"{text}\" is not a valid host pattern; write host names such as kms.example.com or *.kms.example.com, without scheme and port"
             ),
             Self::PlainText(text) => write!(
                 f,

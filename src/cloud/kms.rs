@@ -61,7 +61,7 @@ impl GetSecretValue<'_> {
         if let Some(name) = &answer.secret_name
             && !bare_name(&name.text()).eq_ignore_ascii_case(bare_name(self.secret_name))
         {
-            return Err("it is about another secret than was asked for");
+            return Err("it is not the requested secret");
         }
         // KMS documents that it ignores VersionId for secrets that it manages itself.
         let is_generic = answer
@@ -71,14 +71,14 @@ impl GetSecretValue<'_> {
         if let (Some(asked), Some(given), true) = (self.version_id, &answer.version_id, is_generic)
             && given.text() != asked
         {
-            return Err("it is another version than was asked for");
+            return Err("it is not the requested version");
         }
         // What KMS makes of a version and a stage that disagree is not documented.
         if let (Some(asked), None, Some(Stages::Listed { stages })) =
             (self.version_stage, self.version_id, &answer.version_stages)
             && !stages.iter().any(|stage| stage == asked)
         {
-            return Err("its version does not have the stage that was asked for");
+            return Err("its version does not have the requested stage");
         }
         Ok(())
     }
@@ -162,9 +162,9 @@ mod tests {
     fn what_the_answer_is_about() {
         let arn = "acs:kms:cn-hangzhou:1234567890120000:secret/s";
         let (other, version, stage) = (
-            Err("it is about another secret than was asked for"),
-            Err("it is another version than was asked for"),
-            Err("its version does not have the stage that was asked for"),
+            Err("it is not the requested secret"),
+            Err("it is not the requested version"),
+            Err("its version does not have the requested stage"),
         );
         for (name, id, label, says, expected) in [
             ("s", None, None, r#""SecretName":"s""#, Ok(())),

@@ -67,7 +67,7 @@ impl fmt::Display for Error {
             Self::Name => f.write_str("the driver gave no usable namespace and name; set podInfoOnMount in the CSIDriver object"),
             Self::NotFound => f.write_str("it does not exist (404 NotFound)"),
             Self::NotInCluster => f.write_str(
-                "the Kubernetes API is unknown: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set",
+                "cannot find the Kubernetes API: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set",
             ),
             Self::Status(status) => write!(f, "the Kubernetes API answered {status}"),
             Self::Token { path, problem } => write!(

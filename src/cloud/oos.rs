@@ -57,12 +57,12 @@ impl GetSecretParameter<'_> {
         if let Some(name) = &parameter.name
             && plain(&name.text()) != plain(self.name)
         {
-            return Err("it is about another parameter than was asked for");
+            return Err("it is not the requested parameter");
         }
         if let (Some(asked), Some(given)) = (self.parameter_version, &parameter.parameter_version)
             && given.text() != asked
         {
-            return Err("it is another version than was asked for");
+            return Err("it is not the requested version");
         }
         Ok(())
     }
@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn what_the_answer_is_about() {
         let (other, version) = (
-            Err("it is about another parameter than was asked for"),
-            Err("it is another version than was asked for"),
+            Err("it is not the requested parameter"),
+            Err("it is not the requested version"),
         );
         for (name, pinned, says, expected) in [
             ("n", None, r#""Name":"n","ParameterVersion":3"#, Ok(())),

@@ -65,7 +65,7 @@ impl NodeRegion {
             .as_ref()
             .ok_or("ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids asking the node")?;
         let text = metadata.region().map_err(|error| error.to_string())?;
-        let region = Region::new(&text).ok_or("instance metadata: the region it gives is no region name")?;
+        let region = Region::new(&text).ok_or("instance metadata: the answer is not a region name")?;
         log::info!("region of the node: {region}");
         Ok(region)
     }

@@ -114,7 +114,7 @@ impl fmt::Display for LookupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoThread => {
-                f.write_str("no thread is to be had for the lookup; raise the limit of processes")
+                f.write_str("cannot start a thread for the DNS lookup; raise the limit of processes")
             }
             Self::Busy => write!(
                 f,

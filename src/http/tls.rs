@@ -34,7 +34,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         }
         let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let name = ServerName::try_from(host)
-            .map_err(|_| Error::Tls("the host is no name that a certificate can carry"))?
+            .map_err(|_| Error::Tls("the host is not a valid certificate name"))?
             .to_owned();
         let config = self
             .trust

@@ -76,7 +76,7 @@ impl Roots {
             if file.is_file()
                 && let Err(error) = self.add_file(&file)
             {
-                log::debug!("certificate file passed over: {error}");
+                log::debug!("skipped certificate file: {error}");
             }
         }
         Ok(())
@@ -150,8 +150,8 @@ impl CaFile {
             (Some(config), error) => {
                 match error {
                     _ if !seen.is_news => {}
-                    None => log::info!("certificates of {} hold from now on", path.display()),
-                    Some(error) => log::warn!("{error}; what the file held before stays trusted"),
+                    None => log::info!("loaded certificates from {}", path.display()),
+                    Some(error) => log::warn!("{error}; its previous certificates stay trusted"),
                 }
                 Ok(config)
             }

@@ -21,7 +21,7 @@ impl FileName {
     pub(crate) fn parse(path: &str) -> Result<Self, Diagnostic> {
         let another = "give the file another name with objectAlias";
         let slashes = "write single slashes, and none at the end";
-        let hidden = "starts with two dots, which the driver keeps for itself";
+        let hidden = "starts with two dots, which is reserved for the driver";
         let components = || path.split('/');
         let has = |component: &str| components().any(|it| it == component);
         let is_deep = components().count() > limits::PATH_COMPONENTS;
@@ -32,7 +32,7 @@ impl FileName {
             (path.contains('\0'), "holds a NUL byte", "remove it"),
             (path.len() > limits::PATH_BYTES, "is too long", another),
             (is_deep, "lies too many directories deep", another),
-            (has(".."), "climbs out of its directory", "remove \"..\""),
+            (has(".."), "leaves its directory", "remove \"..\""),
             (has("."), "has a component \".\"", "remove it"),
             (has(""), "has an empty component", slashes),
             (is_long, "has a component of more than 255 bytes", another),

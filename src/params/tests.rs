@@ -565,7 +565,7 @@ fn a_key_about_identity_is_refused_after_any_number_of_others() {
         let text = |key: &str| format!("- objectName: n\n{others}  {key}\n");
         let message = problem(&text("crossAccountRole: acs:ram::1:role/r"));
         assert!(
-            message.contains("\"crossAccountRole\"") && message.contains("as whom is read"),
+            message.contains("\"crossAccountRole\"") && message.contains("would choose the identity"),
             "{message}"
         );
         assert!(objects(&text("crossAccountRole: ''")).is_ok(), "asks for nothing");

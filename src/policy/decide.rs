@@ -42,7 +42,7 @@ pub struct Permit<'a> {
 }
 
 /// What to do about a denial.
-pub const REMEDY: &str = "ask who keeps that file for a rule, or read with the pod's own identity";
+pub const REMEDY: &str = "ask the policy's owner to add a rule, or read with the pod's own identity";
 
 /// What an object lacks, by the rule that comes closest. Later ones are closer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -236,11 +236,11 @@ fn denial(question: &Question<'_>, refused: &[(String, String)]) -> String {
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pod => f.write_str(
-                "the driver does not say whose Mount this is; set podInfoOnMount in its CSIDriver",
-            ),
+            Self::Pod => {
+                f.write_str("the driver does not identify the pod; set podInfoOnMount in its CSIDriver")
+            }
             Self::Subject => f.write_str("no rule has this namespace and service account among its subjects"),
-            Self::Name => f.write_str("no rule for them names this object"),
+            Self::Name => f.write_str("no rule for these pods names this object"),
             Self::Otherwise { limit, rule, asked } => {
                 let asked = match limit {
                     Limit::Region => format!("in region {asked}"),

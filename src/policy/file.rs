@@ -76,7 +76,7 @@ impl PolicyFile {
             (None, policy) => {
                 let rules = policy.as_ref().map_or(0, |policy| policy.rules.len());
                 let path = self.path().display();
-                log::info!("access policy {path}: {rules} rules hold from now on");
+                log::info!("access policy {path}: loaded {rules} rules");
             }
         }
         seen
@@ -84,9 +84,9 @@ impl PolicyFile {
 
     fn wrong(&self, problem: &str, holds: bool) -> String {
         let consequence = if holds {
-            "the last policy that could be read still holds"
+            "the last valid policy stays in force"
         } else {
-            "until it is mended nobody may read with the provider's identity"
+            "until it is fixed, no pod may read with the provider's identity"
         };
         let path = self.path().display();
         format!("access policy {path}: {problem}; {consequence}")
@@ -193,7 +193,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("directory");
         let path = directory.path().join("policy.yaml");
         let file = PolicyFile::new(path.clone());
-        assert!(rules(&file).is_err_and(|problem| problem.contains("nobody may read")));
+        assert!(rules(&file).is_err_and(|problem| problem.contains("no pod may read")));
 
         fs::write(&path, NOTHING).expect("write");
         assert_eq!((rules(&file), file.check()), (Ok(0), Ok(())));
@@ -204,7 +204,7 @@ mod tests {
         let problem = file.check().expect_err("broken");
         assert!(
             problem.contains("policy.yaml: line 1, column 10: version of the policy: \"2\"")
-                && problem.contains("still holds"),
+                && problem.contains("stays in force"),
             "{problem}"
         );
         assert_eq!(rules(&file), Ok(1));

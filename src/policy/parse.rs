@@ -62,7 +62,7 @@ fn rule(number: usize, node: &Node) -> Result<Rule, Diagnostic> {
     let subjects = rule.list("subjects")?.iter().map(|node| subject(&what, node));
     let subjects: Vec<Subject> = subjects.collect::<Result<_, _>>()?;
     if subjects.is_empty() {
-        let wrong = Diagnostic::new("the list is empty", "write \"- namespace: '*'\" for everybody");
+        let wrong = Diagnostic::new("the list is empty", "write \"- namespace: '*'\" to match all");
         return Err(rule.wrong("subjects", wrong));
     }
     let identities = rule.list_of("identities", principal)?;

@@ -137,7 +137,7 @@ impl Loader {
 
     fn alias(&mut self, anchor: usize, at: Position) -> Result<(), Diagnostic> {
         let Some((nodes, bytes, depth)) = self.anchors.get(&anchor).map(Node::cost) else {
-            let text = "an alias stands inside its own anchor";
+            let text = "an alias is inside its own anchor";
             return Err(Diagnostic::at(at, text, "write the value out"));
         };
         if self.open.len().saturating_add(depth) > self.bounds.depth {
@@ -176,7 +176,7 @@ fn merged(nodes: Vec<Node>) -> Result<Vec<(Node, Node)>, Diagnostic> {
             Kind::Text(text) if text == "<<" => sources.push(value),
             Kind::Text(text) => {
                 if let Some(first) = lines.insert(text.clone(), key.at) {
-                    let text = format!("the key {} stands here and at {first}", quoted(text));
+                    let text = format!("the key {} appears here and at {first}", quoted(text));
                     return Err(Diagnostic::at(key.at, text, "keep one of them"));
                 }
                 result.push((key, value));

@@ -362,9 +362,7 @@ fn node_publish_secrets_with_other_keys() {
     assert_eq!(readers(&lenient), [user]);
     let log = lenient.provider.log();
     assert!(
-        log.contains("reads with another identity than it asks for")
-            && log.contains("rename")
-            && !log.contains("canary"),
+        log.contains("reads with a fallback identity") && log.contains("rename") && !log.contains("canary"),
         "{log}"
     );
 }

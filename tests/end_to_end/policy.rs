@@ -138,7 +138,7 @@ fn reloaded_and_kept() {
         "{answer}"
     );
     let log = world.provider.log();
-    assert_eq!(log.matches("still holds").count(), 1, "{log}");
+    assert_eq!(log.matches("stays in force").count(), 1, "{log}");
 
     fs::write(&policy, PAYMENTS.replace("payments,", "web,")).expect("policy");
     ask(&world, "web", None).expect("permitted now");

@@ -185,7 +185,7 @@ fn under_an_access_policy() {
         &[
             "policy.yaml: does not let these pods read with the provider's identity\n",
             ", permitted by rule \"own\"\n",
-            ", denied: no rule for them names this object\n",
+            ", denied: no rule for these pods names this object\n",
         ],
     );
     let (_, text) = whoami(

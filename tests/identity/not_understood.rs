@@ -160,7 +160,7 @@ fn rows(world: &World) -> Vec<Row> {
                 ("access_secret", "canary"),
             ]),
             refused,
-            "access_key stands there in two spellings",
+            "access_key appears in two spellings",
             Refuses,
         ),
         // Whether to read as the pod.
@@ -487,7 +487,7 @@ fn credentials_dirs() {
         ),
         (
             &["id", "secret", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"],
-            "another pair than id and secret",
+            "differ from id and secret",
         ),
     ]
     .into_iter()

@@ -38,7 +38,7 @@ impl<'a, 'r> Fields<'a, 'r> {
             };
             let here = place.field(format!("{prefix}{text}"), key.at);
             if let Some((_, first)) = seen.iter().find(|(other, _)| other == name) {
-                let text = format!("the key {name} stands here and at {}", first.at);
+                let text = format!("the key {name} appears here and at {}", first.at);
                 report.problem(&here, text, "keep one of them");
                 continue;
             }

@@ -123,7 +123,7 @@ fn cross_account(fields: &mut Fields<'_, '_>) -> Option<CrossAccount> {
 fn whole(fields: &mut Fields<'_, '_>, name: &str, translation: Translation) -> Option<FileName> {
     if fields.parsed("mountWholeSecret", parse_boolean) == Some(false) {
         if fields.node("jmesPath").is_none() {
-            let text = "without jmesPath no file would be left";
+            let text = "without jmesPath no file would be written";
             fields.problem("mountWholeSecret", text, "add jmesPath, or remove it");
         }
         return None;

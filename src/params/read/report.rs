@@ -74,7 +74,7 @@ impl Report {
             let remedy = is_room.then(|| suggestion(kind, key, known));
             self.problem(&place(), "unknown", remedy.unwrap_or_default());
         } else if asks && let Some(remedy) = self.identity_remedy(key, known) {
-            self.problem(&place(), "unknown, and as whom is read depends on it", remedy);
+            self.problem(&place(), "unknown, but it would choose the identity", remedy);
         } else if self.warnings.len() < limits::PROBLEMS {
             let text = format!("unknown and ignored; {}", suggestion(kind, key, known));
             self.warn(&place(), text);
@@ -86,7 +86,7 @@ impl Report {
         if key.len() >= keys::SHORTEST_ATTEMPT {
             self.compared = self.compared.saturating_add(1);
             if self.compared > limits::UNKNOWN_KEYS_COMPARED {
-                let remedy = "remove unknown keys: there are too many to say what this one was meant to be";
+                let remedy = "remove unknown keys: there are too many to suggest corrections";
                 return Some(remedy.to_owned());
             }
         }
