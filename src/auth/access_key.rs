@@ -21,7 +21,7 @@ impl AccessKey {
         }))
     }
 
-    /// Whose it is. The id alone is public: whoever knows it must not get what its owner may read.
+    /// Whose it is. The id alone is public: knowing it must not give access to what its owner may read.
     pub(super) fn identity(&self, hasher: &SecretHasher) -> IdentityKey {
         let secret = hasher.hash(&self.0.access_key_secret);
         IdentityKey::new(Source::AccessKey, [self.0.access_key_id.clone(), secret])

@@ -77,7 +77,7 @@ impl CredentialCache {
             }
             renewed
         };
-        // Somebody may have renewed them since.
+        // Another caller may have renewed them since.
         let is_fresh = |_: &Lease| !self.is_due();
         let valid = match self.look() {
             (Some(valid), false) => return Ok(valid),
@@ -104,7 +104,7 @@ impl CredentialCache {
         self.state().lease.take_if(is_refused)
     }
 
-    /// Keeps what was forgotten after all, unless somebody else got fresh ones in the meantime.
+    /// Keeps what was forgotten after all, unless another caller got fresh ones in the meantime.
     pub(super) fn restore(&self, forgotten: Lease) {
         self.state().lease.get_or_insert(forgotten);
     }
@@ -200,7 +200,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     fn unasked(_: Duration) -> Result<Lease, Error> {
-        panic!("nobody may ask")
+        panic!("unexpected request")
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
         };
         let soon = limits::CREDENTIAL_RENEWAL_SECONDS;
         assert_eq!(asked(soon), Ok(LONG), "there are none");
-        assert_eq!(asked(soon), Ok(LONG / 2), "valid ones are due");
+        assert_eq!(asked(soon), Ok(LONG / 2), "valid, but near their end");
         clock.1.store(soon, Ordering::SeqCst);
         assert_eq!(asked(3600), Ok(LONG), "they have ended");
     }

@@ -1,7 +1,7 @@
 //! Roles of other accounts on top of any identity: `crossAccountRoleArn` of an object.
 //!
 //! The roles of one Mount are assumed side by side: the Mount's own thread takes one after the other, and so do as many
-//! helpers as the process has to spare. Without any the Mount goes on alone, so nobody waits for a thread.
+//! helpers as the process has to spare. Without any the Mount goes on alone, so no Mount waits for a thread.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

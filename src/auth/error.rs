@@ -50,7 +50,7 @@ impl fmt::Display for Skips<'_> {
 pub enum Error {
     /// The files of `--credentials-dir` hold no pair.
     KeyFiles(KeyFilesError),
-    /// The node's role is not to be had.
+    /// Cannot get the node's role.
     Metadata(metadata::Error),
     /// No source has what it needs.
     NoSource,

@@ -17,7 +17,7 @@ use crate::cloud::sts::Temporary;
 use crate::cloud::{self, Credentials};
 use crate::metrics::Metrics;
 
-/// An identity, with its credentials if they are to be had.
+/// An identity, with its credentials if available.
 #[derive(Clone)]
 pub struct ResolvedIdentity {
     /// Which source gave them.
@@ -222,7 +222,7 @@ impl ResolvedIdentity {
 
     /// Fresh credentials of the same source, if `error` says that the cloud no longer knows these; `None` if it
     /// says anything else, or if they are a pair that cannot be renewed. The refused ones are forgotten for all,
-    /// and asked for anew once, however many Mounts hold them. To be called once for a call.
+    /// and requested again once, however many Mounts hold them. To be called once for a call.
     ///
     /// If nobody can be asked, they are kept after all: it may be that a single endpoint does not know them, and others
     /// go on with them until they end.

@@ -48,7 +48,7 @@ pub struct KeyFiles {
     kept: Mutex<Option<(Vec<Contents>, AccessKey)>>,
 }
 
-/// Why the files are no pair. Their contents are never quoted.
+/// Why the files are not an AccessKey pair. Their contents are never quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFilesError {
     directory: PathBuf,
@@ -247,7 +247,7 @@ mod tests {
         );
     }
 
-    /// A mounted Secret with other names, and one with two pairs of which nobody can say which is meant.
+    /// A mounted Secret with other names, and one with two different pairs.
     #[test]
     fn what_is_there_and_not_understood_is_an_error() {
         let directory = tempfile::tempdir().expect("directory");

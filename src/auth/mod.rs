@@ -146,7 +146,7 @@ impl Chain {
         caller_identity(&sessions.api, &target)
     }
 
-    /// Where STS is, and what decided for it.
+    /// The STS endpoint, and which setting chose it.
     pub fn sts(&self) -> (Endpoint, String) {
         self.cross_accounts.sessions().sts.endpoint()
     }

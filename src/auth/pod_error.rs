@@ -1,16 +1,16 @@
-//! Why a pod's identity is not to be had.
+//! Why a pod's identity is not available.
 
 use std::fmt;
 
 use super::source::{AUDIENCE, TOKENS_KEY};
 use crate::cloud::kubernetes;
 
-/// Why a pod's identity is not to be had: which piece is missing, and what to configure.
+/// Why a pod's identity is not available: which piece is missing, and what to configure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PodError {
     /// The ServiceAccount, `namespace/name`, has no annotation.
     Annotation(String),
-    /// The annotation is no role.
+    /// The annotation is not a role's ARN.
     AnnotationMalformed(String),
     /// There are tokens of these audiences, and none for STS.
     Audience(Vec<String>),

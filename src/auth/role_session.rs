@@ -16,7 +16,7 @@ pub struct RoleSession {
 pub struct Federated {
     /// `acs:ram::<account>:oidc-provider/<name>`
     pub provider_arn: String,
-    /// The token's subject, as it claims; none if it is not to be read.
+    /// The token's subject, as it claims; none if it cannot be read.
     pub subject: Option<String>,
 }
 

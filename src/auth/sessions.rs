@@ -39,7 +39,7 @@ pub struct Sessions {
 /// Every role allows it, and a role assumed with another role's credentials allows no more.
 const HOUR: u32 = 3600;
 
-/// Where STS is.
+/// The STS endpoint.
 #[derive(Clone)]
 pub enum Sts {
     /// Where flag or variables say.
@@ -121,7 +121,7 @@ impl Sessions {
         }
     }
 
-    /// Where an identity's temporary credentials are kept, whoever asks for them.
+    /// Where an identity's temporary credentials are kept, for all callers.
     pub(super) fn cache(&self, source: Source, identity: &IdentityKey) -> Arc<CredentialCache> {
         let caches = match source {
             Source::CrossAccount => &self.cross_account_caches,

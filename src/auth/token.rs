@@ -15,7 +15,7 @@ use crate::cloud::kubernetes::read_token;
 use crate::limits;
 use crate::secret::Secret;
 
-/// Where the provider's own token is, and whom it belongs to.
+/// The provider's own token: its file and its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenFile {
     /// `acs:ram::<account>:oidc-provider/<name>`
@@ -77,7 +77,7 @@ fn pick(tokens: &Secret) -> serde_json::Result<(Option<Secret>, Vec<String>)> {
     reader.end().map(|()| picked)
 }
 
-/// Reads tokens entry by entry: there are two or three, and a hundred thousand if somebody else than kubelet writes them.
+/// Reads tokens entry by entry: there are two or three, and a hundred thousand if not from kubelet.
 struct Tokens;
 
 impl<'de> Visitor<'de> for Tokens {

@@ -20,7 +20,7 @@ use crate::sign::{Parameter, canonical_query, parameter, rpc, v3};
 /// One operation of one product: its action, such as `GetSecretValue`, and the API's version.
 pub(super) type Operation = (&'static str, &'static str);
 
-/// Whom to ask, as whom, and for how long to wait.
+/// Endpoint, credentials and timeout of a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
     /// The service.
@@ -129,7 +129,7 @@ impl Api {
         self.post_form(operation, target.endpoint, &query, form, target.remaining)
     }
 
-    /// One call in the RPC style that nobody signs.
+    /// One unsigned call in the RPC style.
     ///
     /// # Errors
     /// No answer, an error answer, or a status that is neither.

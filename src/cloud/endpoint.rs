@@ -24,7 +24,7 @@ pub fn is_kms_instance(host: &str) -> bool {
         .is_some_and(|instance| !instance.is_empty() && !instance.contains('.'))
 }
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndpointError {
     /// Not of the form `[scheme://]host[:port]`.

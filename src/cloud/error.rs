@@ -203,7 +203,7 @@ impl ApiError {
         let body = parsed.unwrap_or_default();
         let code = body.code.as_ref().and_then(serde_json::Value::as_str);
         let message = body.message.as_deref().unwrap_or(missing);
-        // The gateway quotes the server's own string to sign here, which is of no use to whoever reads a pod event.
+        // The gateway quotes the server's own string to sign here, which is of no use in a pod event.
         let message = message
             .split(" server string to sign is:")
             .next()

@@ -1,4 +1,4 @@
-//! What an answer's headers say about a refusal: how long a throttled caller shall wait, and what time it is.
+//! What an answer's headers say about a refusal: how long a throttled caller must wait, and what time it is.
 
 use std::time::Duration;
 

@@ -55,7 +55,7 @@ impl GetSecretValue<'_> {
         value(answer)
     }
 
-    /// Whether an answer is about what was asked for, as far as it says so. It comes from KMS, but not always without
+    /// Whether an answer matches the request, as far as it tells. It comes from KMS, but not always without
     /// something in between.
     fn check(&self, answer: &Answer<'_>) -> Result<(), &'static str> {
         if let Some(name) = &answer.secret_name

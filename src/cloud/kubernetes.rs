@@ -1,4 +1,4 @@
-//! The one question to the Kubernetes API: which RAM role a ServiceAccount names by its annotation
+//! Reads from the Kubernetes API which RAM role a ServiceAccount names by its annotation
 //! `ack.alibabacloud.com/role-arn`. Asked with the pod's own mounted credentials, which kubelet replaces and which
 //! are therefore read for each question.
 

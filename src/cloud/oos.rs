@@ -51,7 +51,7 @@ impl GetSecretParameter<'_> {
         value(parameter)
     }
 
-    /// Whether an answer is about what was asked for, as far as it says so.
+    /// Whether an answer matches the request, as far as it tells.
     fn check(&self, parameter: &Parameters<'_>) -> Result<(), &'static str> {
         let plain = |name: &str| name.trim_start_matches('/').to_ascii_lowercase();
         if let Some(name) = &parameter.name

@@ -31,7 +31,7 @@ pub struct AssumeRole<'a> {
     pub role_arn: &'a str,
     /// Name in the audit trail, 2 to 64 characters.
     pub session_name: &'a str,
-    /// How long the credentials shall live, 900 seconds at least.
+    /// Lifetime of the credentials, at least 900 seconds.
     pub duration_seconds: u32,
 }
 

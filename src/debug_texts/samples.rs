@@ -292,7 +292,7 @@ fn fails(texts: &mut Texts, cloud: &FakeCloud, mounter: &Mounter, key: &str) {
         }
         cloud.release(fault);
     }
-    // Half a pair, a token of somebody else, no token at all.
+    // One of two keys, a token of another ServiceAccount, no token at all.
     let half = texts.canary("canary-half-a-pair");
     let half = json!({ "access_secret": half }).to_string();
     let others = texts.canary(cloud.mint_token(
@@ -413,7 +413,7 @@ pub(super) fn refused(texts: &mut Texts) {
         fs::write(keys.path().join("SECRET_ACCESS_KEY"), key).expect("file");
         texts.add(&auth::KeyFiles::open(keys.path()).expect_err("refused"));
     }
-    // Parameters that are no JSON, or hold a token where none is due; values that are not what a class takes them for.
+    // Parameters that are no JSON, or hold an unexpected token; values that are not what a class takes them for.
     let whole =
         json!({ TOKENS_KEY: canary, "objects": "[]", "usePodServiceAccountToken": "true" }).to_string();
     for attributes in [
@@ -444,7 +444,7 @@ pub(super) fn refused(texts: &mut Texts) {
     assert!(problems.iter().count() == 2, "{problems}");
     problems.iter().for_each(|problem| texts.add(problem));
     texts.add(&problems);
-    // A request that nobody answers, to the cloud and to Kubernetes.
+    // A request without an answer, to the cloud and to Kubernetes.
     let nowhere = "http://127.0.0.1:1";
     let client = Client::new(Trust::roots(&Roots::built_in()), Proxies::default(), 1);
     let error = client.send(&Request {
@@ -459,7 +459,7 @@ pub(super) fn refused(texts: &mut Texts) {
         },
     });
     let Err(error) = error else {
-        panic!("nobody listens there")
+        panic!("no listener there")
     };
     texts.add(&error);
     fs::write(keys.path().join("token"), &canary).expect("file");
@@ -468,7 +468,7 @@ pub(super) fn refused(texts: &mut Texts) {
     texts.add(
         &kubernetes
             .role_annotation("rrsa-demo", "demo-sa", PATIENCE)
-            .expect_err("nobody listens there"),
+            .expect_err("no listener there"),
     );
     texts.add(&CaFile::alone(keys.path().join("token")));
     texts.add(&CaFile::alone(keys.path().join("token")));

@@ -306,7 +306,7 @@ impl Stage {
         assert!(self.server.budget.used() <= BUDGET);
     }
 
-    /// The client reads, and answers what is to be answered at once.
+    /// The client reads, and answers what needs an answer at once.
     fn poll(&mut self, room: usize) {
         let now = self.clock.now();
         self.session.poll_output(now, &mut self.client.output, room);

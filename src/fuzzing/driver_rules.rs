@@ -1,7 +1,7 @@
 //! The driver's rules for paths a second time, from its own description of them: what tests and fuzzing hold our
 //! own against.
 
-/// What `validatePath` and `Validate` of the driver check, and the two rules of ours.
+/// What `validatePath` and `Validate` of the driver check, and the provider's own two rules.
 pub(crate) fn driver_accepts(path: &str) -> bool {
     let components: Vec<&str> = path.split('/').collect();
     let relative = !path.is_empty() && !path.starts_with('/');

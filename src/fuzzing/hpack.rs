@@ -9,7 +9,7 @@ use crate::hpack::{self, Decoder};
 pub(super) fn hpack(data: &[u8]) {
     let mut input = Input::new(data);
     let table = usize::from(input.octet()) * 64;
-    // The second decoder is told to stop after the first field; its table must stay in step all the same.
+    // The second decoder stops after the first field; its table must match the first one's all the same.
     let (mut decoder, mut stopped) = (Decoder::new(table), Decoder::new(table));
     while !input.is_empty() {
         let block = input.piece();

@@ -48,7 +48,7 @@ pub enum ErrorKind {
 /// Why a certificate is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certificate {
-    /// Nobody whom we trust has signed it.
+    /// No trusted CA has signed it.
     Authority,
     /// It is of another name.
     Name,

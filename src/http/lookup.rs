@@ -1,7 +1,7 @@
 //! Host names to addresses. `getaddrinfo` knows no deadline, so each lookup has a thread of its own, which a silent
 //! name server may keep after the request has given up; so many at most, and who comes then waits.
 //!
-//! The library's own resolver does the same, without the bound, and panics where no thread is to be had.
+//! The library's own resolver does the same, without the bound, and panics where no thread can be started.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;

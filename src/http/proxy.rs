@@ -69,7 +69,7 @@ impl Proxies {
         })
     }
 
-    /// The proxy for a request to `host` and `port`, if it shall have one.
+    /// The proxy for a request to `host` and `port`, if any.
     pub(super) fn of(&self, tls: bool, host: &str, port: u16) -> Option<&Proxy> {
         let proxy = self.proxy.as_ref().filter(|_| tls)?;
         let host = host

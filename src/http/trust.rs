@@ -161,7 +161,7 @@ impl CaFile {
     }
 }
 
-/// Whom a client's connections trust.
+/// The CA certificates that a client's connections trust.
 pub struct Trust {
     everywhere: Everywhere,
     private: Option<Private>,

@@ -1,4 +1,4 @@
-//! `objectEncoding`: how the stored text encodes the bytes that are due in the file.
+//! `objectEncoding`: how the stored text encodes the bytes of the file.
 
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};

@@ -132,7 +132,7 @@ impl Problems {
         self.list.is_empty()
     }
 
-    /// Notes a problem. Past [`limits::PROBLEMS`] further ones are only counted: nobody reads them.
+    /// Notes a problem. Past [`limits::PROBLEMS`] further ones are only counted, to keep messages short.
     pub(super) fn add(&mut self, place: &Place, wrong: Diagnostic) {
         if self.list.len() >= limits::PROBLEMS {
             self.dropped = self.dropped.saturating_add(1);

@@ -347,7 +347,7 @@ pub(super) fn mounted(path: &str, value: &str) -> Result<String, String> {
     Ok(files[0].contents.expose_str().unwrap().to_owned())
 }
 
-/// A path as YAML that needs no helper of ours.
+/// A path as YAML without a helper.
 pub(super) fn yaml_of(expression: &str) -> String {
     let escaped: String = expression
         .chars()
@@ -356,7 +356,7 @@ pub(super) fn yaml_of(expression: &str) -> String {
     format!("\"{escaped}\"")
 }
 
-/// Whoever follows the suggestion gets the value; whoever meant the text gets that.
+/// The suggestion mounts the value of the key, or the text where the text was meant.
 #[test]
 fn a_literal_that_names_a_key_is_refused_and_the_suggestion_mounts_the_key() {
     let value = r#"{"db.password":"dotted","db":{"password":"nested","api-key":"k","it's":"i"},"password":"p",
@@ -553,7 +553,7 @@ fn only_so_many_unknown_keys_are_told() {
     );
 }
 
-/// However many unknown keys come first, none that decides as whom is read is passed over.
+/// However many unknown keys come first, none that chooses the identity is ignored.
 #[test]
 fn a_key_about_identity_is_refused_after_any_number_of_others() {
     for others in [

@@ -13,7 +13,7 @@ use crate::params::{Endpoint, Object, Plan, Region};
 pub struct Question<'a> {
     /// The pod and the objects that it would read.
     pub plan: &'a Plan,
-    /// As whom it would read them.
+    /// The identity that would read them.
     pub principal: Principal,
     /// The region of objects for which neither item nor class names one, if it is known.
     pub region: Option<&'a Region>,

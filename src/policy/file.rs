@@ -1,4 +1,4 @@
-//! The access policy in its file: read anew when the file changes, and kept as it was while the file makes no sense.
+//! The access policy in its file: read again when the file changes; the last valid policy stays in force.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl PolicyFile {
         self.0.path()
     }
 
-    /// Whether the file is a policy as it stands now. If it is not, the last one that was still holds.
+    /// Whether the file is a policy as it stands now. If it is not, the last valid one stays in force.
     ///
     /// # Errors
     /// What is wrong with it, in one line.

@@ -17,7 +17,7 @@ pub struct Policy {
 pub struct Rule {
     /// Its name, unique in the policy, for messages.
     pub name: String,
-    /// As whom the objects are read for the rule to count.
+    /// The identities that the rule applies to.
     pub identities: Vec<Principal>,
     /// Who: any of these, at least one.
     pub subjects: Vec<Subject>,
@@ -25,7 +25,7 @@ pub struct Rule {
     pub objects: Vec<Grant>,
 }
 
-/// As whom objects are read.
+/// The kind of identity that reads objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// One of the provider's own identities: always under the policy.

@@ -33,7 +33,7 @@ proptest! {
         let _ = Policy::parse(&text);
     }
 
-    /// No rules, no reading, whoever asks.
+    /// Without rules, no pod may read anything.
     #[test]
     fn nothing_is_permitted_by_nothing(namespace in "[a-z]{0,6}", account in "[a-z]{0,6}", name in "[a-z/]{1,8}") {
         let policy = Policy::parse("version: 1\nrules: []\n").expect("a policy");

@@ -64,7 +64,7 @@ impl Node {
         self.as_text().is_some_and(|own| own.eq_ignore_ascii_case(text))
     }
 
-    /// Its items; none if it is no list.
+    /// Its items; none if it is not a list.
     pub(crate) fn items(&self) -> &[Self] {
         match &self.kind {
             Kind::List(items) => items,

@@ -1,6 +1,6 @@
 //! The attributes: a JSON object of texts, taken apart by key.
 //!
-//! Values may be service account tokens, so no message here quotes one; a JSON error is told by its place only.
+//! Values may be service account tokens, so no message here quotes one; a JSON error is reported by its place only.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +30,7 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Reads the JSON. Nothing when it is no object, or when its `objects` is no text; problems go to `report`.
+    /// Reads the JSON. Nothing when it is not an object, or its `objects` is not text; problems go to `report`.
     pub(crate) fn parse(text: &str, report: &mut Report) -> Option<Self> {
         let place = Place::parameter("attributes");
         let remedy = "make the SecretProviderClass smaller";

@@ -1,6 +1,6 @@
 //! The keys of the grammar.
 //!
-//! `docs/parameters.md` has a section for each; a test keeps the two in step.
+//! `docs/parameters.md` has a section for each; a test checks that they agree.
 
 use crate::diagnostic::nearest;
 use crate::params::names::parse_boolean;
@@ -42,13 +42,13 @@ pub const PART: &[&str] = &[
     "prefix",
 ];
 
-/// Keys that decide as whom is read. One of them mistyped is not passed over: the wrong identity would read.
+/// Keys that choose the identity. A mistyped one is an error, because the wrong identity would read.
 const IDENTITY: [&str; 2] = ["usePodServiceAccountToken", "crossAccountRoleArn"];
 
 /// Where an AccessKey pair is named, in the pod's volume.
 const PAIR: &str = "nodePublishSecretRef";
 
-/// Words of other tools that decide as whom is read, and what says it here. `token` is none of them: it names many things.
+/// Keys of other tools that choose the identity, and the key to write here. Not `token`: it has many meanings.
 const ELSEWHERE: [(&str, &str); 6] = [
     ("usePodIdentity", IDENTITY[0]),
     ("role", IDENTITY[1]),
@@ -58,7 +58,7 @@ const ELSEWHERE: [(&str, &str); 6] = [
     ("accessKeySecret", PAIR),
 ];
 
-/// As `roleArn`, in bytes. A shorter word is nobody's attempt at one of these long names, and compared with none.
+/// As `roleArn`, in bytes. A shorter word is not an attempt at one of these long names, and compared with none.
 pub(super) const SHORTEST_ATTEMPT: usize = 7;
 
 /// Whether the value of such a key asks for anything.
@@ -66,7 +66,7 @@ pub(super) fn asks(text: &str) -> bool {
     !text.is_empty() && !matches!(parse_boolean(text), Ok(false))
 }
 
-/// What to write instead of a key that is not among `known`, if it was probably meant to decide as whom is read.
+/// What to write instead of a key that is not among `known`, if it was probably meant to choose the identity.
 pub(super) fn identity_suggestion(key: &str, known: &[&'static str]) -> Option<String> {
     let elsewhere = ELSEWHERE.iter().find(|(word, _)| word.eq_ignore_ascii_case(key));
     let meant = match elsewhere {

@@ -97,7 +97,7 @@ fn part(
                 None => {
                     let text = format!("the expression {} names no file", quoted(path));
                     let remedy = "add objectAlias; only a plain key names its file by itself";
-                    expression?; // what is no expression is told already
+                    expression?; // invalid expressions are already reported
                     fields.problem("path", text, remedy);
                     return None;
                 }

@@ -8,11 +8,11 @@ use crate::params::problem::{Place, Problem, Problems};
 /// How strictly to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// What a key that nobody knows is.
+    /// How to treat unknown keys.
     pub unknown_keys: UnknownKeys,
 }
 
-/// What a key that nobody knows is.
+/// How to treat unknown keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownKeys {
     /// A warning, and otherwise ignored: what mounted under the official provider still mounts.
@@ -25,7 +25,7 @@ pub enum UnknownKeys {
 /// What has been found so far.
 pub(crate) struct Report {
     unknown_keys: UnknownKeys,
-    /// Unknown keys that were compared with those that decide as whom is read.
+    /// Unknown keys that were compared with those that choose the identity.
     compared: usize,
     pub(crate) problems: Problems,
     pub(crate) warnings: Vec<Problem>,
@@ -81,7 +81,7 @@ impl Report {
         }
     }
 
-    /// What to write instead of an unknown key, if it was probably meant to decide as whom is read.
+    /// What to write instead of an unknown key, if it was probably meant to choose the identity.
     fn identity_remedy(&mut self, key: &str, known: &[&'static str]) -> Option<String> {
         if key.len() >= keys::SHORTEST_ATTEMPT {
             self.compared = self.compared.saturating_add(1);
