@@ -92,7 +92,7 @@ impl fmt::Display for Error {
                 }
             }
             Self::NoSource => f.write_str(
-                "nothing gives Alibaba Cloud credentials; configure one source in the SecretProviderClass or in the provider's environment",
+                "found no Alibaba Cloud credentials; configure one source in the SecretProviderClass or in the provider's environment",
             ),
             Self::Pod(error) => error.fmt(f),
             Self::PublishSecret(error) => error.fmt(f),
@@ -146,7 +146,7 @@ fn role_advice(
         }
         (Kind::Credentials, _) => f.write_str("; check the AccessKey pair that it is assumed with"),
         (Kind::Denied, None) => f.write_str(
-            "; the role's trust policy must name who asks (sts:ExternalId included, if it has that condition), and who asks needs sts:AssumeRole on the role",
+            "; the role's trust policy must name the caller (and sts:ExternalId, if it has that condition), and the caller needs sts:AssumeRole on the role",
         ),
         _ => Ok(()),
     }

@@ -62,7 +62,7 @@ impl fmt::Display for Error {
             ),
             Self::Http(error) => write!(
                 f,
-                "the Kubernetes API is out of reach: {error}; check the API server and network policies; kubelet tries again"
+                "cannot reach the Kubernetes API: {error}; check the API server and network policies; kubelet tries again"
             ),
             Self::Name => f.write_str("the driver gave no usable namespace and name; set podInfoOnMount in the CSIDriver object"),
             Self::NotFound => f.write_str("it does not exist (404 NotFound)"),

@@ -31,7 +31,7 @@ impl FileName {
             (path.starts_with('/'), "is absolute", "start it without a slash"),
             (path.contains('\0'), "holds a NUL byte", "remove it"),
             (path.len() > limits::PATH_BYTES, "is too long", another),
-            (is_deep, "lies too many directories deep", another),
+            (is_deep, "is nested too deeply", another),
             (has(".."), "leaves its directory", "remove \"..\""),
             (has("."), "has a component \".\"", "remove it"),
             (has(""), "has an empty component", slashes),

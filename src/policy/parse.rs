@@ -39,7 +39,7 @@ impl Policy {
         match named.find(|(rule, _)| !names.insert(&rule.name)) {
             None => Ok(Self { rules }),
             Some((rule, node)) => {
-                let text = format!("the rule name {} is taken", quoted(&rule.name));
+                let text = format!("the rule name {} is already used", quoted(&rule.name));
                 Err(Diagnostic::at(node.at, text, ""))
             }
         }

@@ -53,7 +53,7 @@ fn the_providers_own_identity() {
     assert_lines(
         &text,
         &[
-            "missing:  nothing gives Alibaba Cloud credentials",
+            "missing:  found no Alibaba Cloud credentials",
             "region:   unknown",
         ],
     );

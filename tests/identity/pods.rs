@@ -139,7 +139,7 @@ fn an_api_server_out_of_reach_is_internal() {
         status.message
     );
     assert!(
-        status.message.contains("the Kubernetes API is out of reach"),
+        status.message.contains("cannot reach the Kubernetes API"),
         "{}",
         status.message
     );

@@ -80,7 +80,7 @@ pub(super) fn identity_suggestion(key: &str, known: &[&'static str]) -> Option<S
         }
     };
     Some(match meant {
-        PAIR => format!("put the pair into a Secret and name it by {PAIR} in the pod's volume"),
+        PAIR => format!("put the pair into a Secret and set {PAIR} in the pod's volume"),
         _ if known.contains(&meant) => format!("did you mean {meant}?"),
         _ if CLASS.contains(&meant) => format!("write {meant} as a parameter of the class"),
         _ => format!("write {meant} into the items of objects"),
