@@ -97,7 +97,7 @@ impl CredentialCache {
         }
     }
 
-    /// Forgets `refused`, if they are what is cached: whoever comes next renews. Fresh ones, which somebody else got
+    /// Forgets `refused`, if they are what is cached: the next caller renews. Fresh ones, which another caller got
     /// in the meantime, stay.
     pub(super) fn forget(&self, refused: &Arc<Credentials>) -> Option<Lease> {
         let is_refused = |lease: &mut Lease| Arc::ptr_eq(&lease.credentials, refused);

@@ -261,7 +261,7 @@ mod tests {
         }
     }
 
-    /// Whatever is there and is no pair is refused: by its keys, and whether `--allow-identity-fallback` passes it over.
+    /// Whatever is there but not a pair is refused: by its keys, and whether `--allow-identity-fallback` passes it over.
     #[test]
     fn what_is_there_and_cannot_be_used_is_refused_by_its_keys() {
         const OR_REMOVE: &str = ", or remove nodePublishSecretRef from the pod's volume";

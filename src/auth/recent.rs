@@ -1,4 +1,4 @@
-//! What is kept for each identity, bounded: what nobody asks for any more is dropped, and when there is too much, what
+//! What is kept for each identity, bounded: unused entries are dropped, and when there is too much, what
 //! has not been asked for the longest.
 
 use std::hash::Hash;

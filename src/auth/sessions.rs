@@ -121,7 +121,7 @@ impl Sessions {
         }
     }
 
-    /// Where an identity's temporary credentials are kept, for all callers.
+    /// Where an identity's temporary credentials are kept; all callers share them.
     pub(super) fn cache(&self, source: Source, identity: &IdentityKey) -> Arc<CredentialCache> {
         let caches = match source {
             Source::CrossAccount => &self.cross_account_caches,

@@ -112,8 +112,8 @@ struct Token {
     token: String,
 }
 
-/// What a token says of itself. It proves nothing, as nobody has checked the signature; STS does. It keeps a token out
-/// that is plainly somebody else's, and tells people what they gave.
+/// What a token says of itself. It proves nothing, as only STS checks the signature. It keeps a token out
+/// that plainly belongs to another account, and tells people what they gave.
 #[derive(Deserialize)]
 pub struct Claims {
     /// `system:serviceaccount:<namespace>:<name>`

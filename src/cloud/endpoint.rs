@@ -221,7 +221,7 @@ impl FromStr for AllowedHosts {
     type Err = EndpointError;
 
     /// Patterns with commas between them; none for none. The last two labels stand in full, so that no pattern means
-    /// a whole domain of somebody else.
+    /// a whole domain of another owner.
     fn from_str(text: &str) -> Result<Self, EndpointError> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let patterns = entries.map(|entry| {
