@@ -11,8 +11,8 @@ use crate::cloud::sts::Temporary;
 use crate::limits;
 use crate::sync::SingleFlight;
 
-/// One identity's temporary credentials. Whoever comes first when they are due renews them, while others go on
-/// with those that are still valid, or wait for the outcome if there are none: one life is one call.
+/// One identity's temporary credentials. When they must be renewed, the first caller renews them. The others use the
+/// old ones while they are valid, or wait for the outcome: one call per lifetime.
 pub(super) struct CredentialCache {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -56,7 +56,7 @@ impl CredentialCache {
         }
     }
 
-    /// The cached credentials, or those that `renew` gives within the time it is told. That is half of what remains
+    /// The cached credentials, or those that `renew` gives within its time limit. That is half of what remains
     /// while the old ones are valid, so that an STS that hangs leaves time to use them. A failed renewal is an error
     /// only once the old ones have ended; those who waited for it get the same error if STS was out of reach, rather
     /// than trying one by one.

@@ -224,8 +224,8 @@ impl ResolvedIdentity {
     /// says anything else, or if they are a pair that cannot be renewed. The refused ones are forgotten for all,
     /// and requested again once, however many Mounts hold them. To be called once for a call.
     ///
-    /// If nobody can be asked, they are kept after all: it may be that a single endpoint does not know them, and others
-    /// go on with them until they end.
+    /// If the source is out of reach, they are kept: perhaps only one endpoint rejects them, and others can use them
+    /// until they expire.
     ///
     /// # Errors
     /// There are none to be had.

@@ -92,7 +92,7 @@ impl Chain {
     }
 
     /// The identity of one Mount, which may have no credentials at present. What the pod brings comes before what the
-    /// provider has; half of it is an error rather than a reason to read as somebody else, and so is a configured
+    /// provider has; half of it is an error, not a reason to use another identity, and so is a configured
     /// source that fails.
     ///
     /// # Errors

@@ -20,8 +20,8 @@ pub struct NodeRegion {
 }
 
 impl NodeRegion {
-    /// `configured` is the flag's region; without it the node is asked when somebody first needs to know, if there
-    /// is a `metadata` service to ask.
+    /// `configured` is the flag's region; without it, instance metadata (`metadata`) is asked at the first use, if there is
+    /// such a service.
     pub fn new(configured: Option<Region>, metadata: Option<Arc<Metadata>>, clock: Arc<dyn Clock>) -> Self {
         Self {
             configured,
@@ -32,8 +32,8 @@ impl NodeRegion {
         }
     }
 
-    /// The default region, for whom it is a convenience: outside of the cloud, where nobody answers, the question is
-    /// put only now and then.
+    /// The default region for callers that can do without: outside of the cloud, where no metadata service answers, it
+    /// is asked only at intervals.
     pub fn guess(&self) -> Option<Region> {
         let mut unknown_since = self.unknown_since.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();

@@ -117,7 +117,7 @@ const REASONS: &[(&str, &[&str])] = &[
             "grpc::proto::ObjectVersion",
             "grpc::proto::VersionRequest",
             "grpc::proto::VersionResponse",
-            "http::proxy::Whom",
+            "http::proxy::Target",
             "config::command::PodOptions",
             "params::file_name::FileName",
             "jmespath::expression::Expression",

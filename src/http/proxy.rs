@@ -30,12 +30,12 @@ impl std::error::Error for ProxyError {}
 /// One entry of `NO_PROXY`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Direct {
-    whom: Whom,
+    target: Target,
     port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Whom {
+enum Target {
     All,
     /// First address of a range and how many bits of it count.
     Network(IpAddr, u8),
@@ -94,35 +94,35 @@ impl Direct {
         if let Some((address, bits)) = entry.split_once('/') {
             let (address, bits): (IpAddr, u8) = (address.parse().ok()?, bits.parse().ok()?);
             let most = if address.is_ipv4() { 32 } else { 128 };
-            let whom = Whom::Network(address, bits);
-            return (bits <= most).then_some(Self { whom, port: None });
+            let target = Target::Network(address, bits);
+            return (bits <= most).then_some(Self { target, port: None });
         }
         let address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         let (host, port) = match entry.rsplit_once(':') {
             Some((host, port)) if address(&entry).is_none() => (host, Some(port.parse().ok()?)),
             _ => (entry.as_str(), None),
         };
-        let whom = match host.strip_prefix("*.").or_else(|| host.strip_prefix('.')) {
-            Some(suffix) => Whom::Below(suffix.to_owned()),
-            None if host == "*" => Whom::All,
+        let target = match host.strip_prefix("*.").or_else(|| host.strip_prefix('.')) {
+            Some(suffix) => Target::Below(suffix.to_owned()),
+            None if host == "*" => Target::All,
             // All bits count.
             None => address(host).map_or_else(
-                || Whom::Host(host.to_owned()),
-                |address| Whom::Network(address, u8::MAX),
+                || Target::Host(host.to_owned()),
+                |address| Target::Network(address, u8::MAX),
             ),
         };
-        let is_empty = matches!(&whom, Whom::Below(name) | Whom::Host(name) if name.is_empty());
-        (!is_empty).then_some(Self { whom, port })
+        let is_empty = matches!(&target, Target::Below(name) | Target::Host(name) if name.is_empty());
+        (!is_empty).then_some(Self { target, port })
     }
 
     fn covers(&self, host: &str, address: Option<IpAddr>, port: u16) -> bool {
         let below = |suffix: &str| host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'));
         self.port.is_none_or(|wanted| wanted == port)
-            && match &self.whom {
-                Whom::All => true,
-                Whom::Network(first, bits) => address.is_some_and(|address| within(address, *first, *bits)),
-                Whom::Host(name) => host == name || below(name),
-                Whom::Below(suffix) => below(suffix),
+            && match &self.target {
+                Target::All => true,
+                Target::Network(first, bits) => address.is_some_and(|address| within(address, *first, *bits)),
+                Target::Host(name) => host == name || below(name),
+                Target::Below(suffix) => below(suffix),
             }
     }
 }

@@ -58,8 +58,8 @@ impl Report {
     }
 
     /// Notes a `kind` of key that is not among `known`, as the options say. Near words are looked for only while there is
-    /// room, because looking for those of a hundred thousand keys takes long. A key that was probably meant to decide as
-    /// whom is read is a problem in any case, if its value `asks` for anything.
+    /// room, because looking for those of a hundred thousand keys takes long. A key that was probably meant to
+    /// choose the identity is a problem in any case, if its value `asks` for anything.
     pub(super) fn unknown_key(
         &mut self,
         kind: &str,
