@@ -182,7 +182,7 @@ fn a_limit_of_32_mib() {
     assert!(right > 0 && refused > 0, "{right} right, {refused} refused");
     assert!(mount(&driver, Duration::from_secs(60)), "it recovers");
     let log = bounded.provider.log();
-    assert!(log.contains("it is lowered to 17039360"), "{log}");
+    assert!(log.contains("lowered to 17039360"), "{log}");
     bounded.end(&format!(
         "{right} Mounts of 3 MB right, {refused} refused, {} late",
         late.into_inner()
