@@ -13,6 +13,7 @@ mod policy;
 mod process;
 mod retries;
 mod secrecy;
+mod secret_syncs;
 mod sharing;
 mod sync_controller;
 mod transport;
