@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use csi_provider::commands;
+use csi_provider::commands::{self, exec::CannotStart};
 use csi_provider::config::{self, ConfigError, ProcessEnvironment};
 
 /// Wipes all memory when it is freed, including TLS records, JSON and header lists. Only the benchmark that measures the
@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "{}: {error}", env!("CARGO_PKG_NAME"));
         if error.is::<ConfigError>() {
             ExitCode::from(EXIT_USAGE)
+        } else if let Some(error) = error.downcast_ref::<CannotStart>() {
+            ExitCode::from(error.exit_code())
         } else {
             ExitCode::FAILURE
         }

@@ -70,13 +70,14 @@ fn every_flag_is_documented_with_its_default() {
     let common = printed("serve");
     assert!(common.len() >= 25, "{common:?}");
     assert_eq!(documented("serve"), common);
-    for subcommand in ["mount", "whoami"] {
+    let once = documented("Mounting once");
+    for (subcommand, shared) in [("mount", &once[..]), ("exec", &once), ("whoami", &[])] {
         let mut own = printed(subcommand);
         assert!(common.iter().all(|flag| own.contains(flag)), "{subcommand}");
         own.retain(|flag| !common.contains(flag));
-        assert_eq!(documented(subcommand), own, "{subcommand}");
+        assert_eq!([shared, &documented(subcommand)].concat(), own, "{subcommand}");
     }
-    for subcommand in ["validate", "prepare-dir"] {
+    for subcommand in ["validate", "prepare-dir", "prepare-bin"] {
         assert_eq!(documented(subcommand), printed(subcommand), "{subcommand}");
     }
 }

@@ -1,5 +1,8 @@
 //! The options of each subcommand; `commands/` runs them.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 use super::settings::Config;
@@ -8,10 +11,14 @@ use crate::params::Region;
 /// The command to run.
 #[derive(Debug)]
 pub enum Command {
+    /// Mount once in memory and become another command.
+    Exec(Box<ExecOptions>),
     /// Mount once, without Kubernetes.
     Mount(Box<MountOptions>),
     /// Make the socket directory writable for a non-root provider.
     Prepare(PrepareDirOptions),
+    /// Copy the binary into a directory.
+    PrepareBin(PathBuf),
     /// Print this on standard output: `--help` or `--version`.
     Print(String),
     /// Serve until SIGTERM or SIGINT.
@@ -22,25 +29,58 @@ pub enum Command {
     WhoAmI(Box<Config>, WhoAmIOptions),
 }
 
-/// Options of `mount`.
+/// Options of the commands that mount once.
 #[derive(Debug)]
-pub struct MountOptions {
+pub struct OnceOptions {
     /// The manifest with the SecretProviderClass; `-` is standard input.
     pub class: PathBuf,
     /// Name of the class, if the manifest holds several.
     pub class_name: Option<String>,
-    /// The directory to write to.
-    pub target: PathBuf,
     /// The pod.
     pub pod: PodOptions,
     /// A file with the pod's ServiceAccount token for `sts.aliyuncs.com`.
     pub token_file: Option<PathBuf>,
     /// A manifest with the Secret that `nodePublishSecretRef` names.
     pub publish_secret: Option<PathBuf>,
-    /// Default file mode; current drivers always send 0644.
-    pub mode: u32,
     /// The provider's configuration.
     pub config: Box<Config>,
+}
+
+/// Options of `mount`.
+#[derive(Debug)]
+pub struct MountOptions {
+    /// What is mounted.
+    pub once: OnceOptions,
+    /// The directory to write to.
+    pub target: PathBuf,
+    /// Default file mode; current drivers always send 0644.
+    pub mode: u32,
+}
+
+/// Options of `exec`.
+pub struct ExecOptions {
+    /// What is mounted.
+    pub once: OnceOptions,
+    /// Variables, each with the file whose contents it holds.
+    pub contents: BTreeMap<String, String>,
+    /// Variables, each with the file of which it holds a path.
+    pub paths: BTreeMap<String, String>,
+    /// Whether every other file becomes a variable.
+    pub is_all: bool,
+    /// The program to become.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+/// Without the arguments, which may hold a password.
+impl fmt::Debug for ExecOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecOptions")
+            .field("once", &self.once)
+            .field("program", &self.program)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The pod that mounts the volume.

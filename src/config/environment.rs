@@ -7,7 +7,7 @@ use super::error::ConfigError;
 /// A source of environment variables.
 pub trait Environment {
     /// The variable's value; `None` if it is unset.
-    fn get(&self, name: &'static str) -> Option<OsString>;
+    fn get(&self, name: &str) -> Option<OsString>;
 }
 
 /// Reads variables, and collects warnings about them and about flags.
@@ -111,14 +111,14 @@ pub struct ProcessEnvironment;
     reason = "the one place that reads the environment"
 )]
 impl Environment for ProcessEnvironment {
-    fn get(&self, name: &'static str) -> Option<OsString> {
+    fn get(&self, name: &str) -> Option<OsString> {
         std::env::var_os(name)
     }
 }
 
 /// A fixed set of variables, for tests and for embedding.
 impl Environment for &[(&'static str, &str)] {
-    fn get(&self, name: &'static str) -> Option<OsString> {
+    fn get(&self, name: &str) -> Option<OsString> {
         let found = self.iter().find(|(key, value)| *key == name && !value.is_empty());
         found.map(|(_, value)| value.into())
     }

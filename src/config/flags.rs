@@ -27,11 +27,11 @@ macro_rules! flag_sets {
     ($(
         $(#[doc = $about:literal])+
         $set:ident $between:literal {
-            $( $(#[doc = $help:literal])? $field:ident $(: $value:ident)? $(= $default:literal)?, )+
+            $( $(#[doc = $help:literal])? $field:ident $(: $value:ident)? $(= $default:literal)?, )*
         }
     )+) => { $(
         $(#[doc = $about])+
-        pub(super) struct $set { $( $(#[doc = $help])? pub(super) $field: Flag, )+ }
+        pub(super) struct $set { $( $(#[doc = $help])? pub(super) $field: Flag, )* }
 
         impl Default for $set {
             fn default() -> Self {
@@ -41,13 +41,13 @@ macro_rules! flag_sets {
                     default: concat!($( $default )?),
                     help: concat!($( $help )?).trim_ascii_start(),
                     given: None,
-                }, )+ }
+                }, )* }
             }
         }
 
         impl FlagSet for $set {
             fn flags(&mut self) -> Vec<&mut Flag> {
-                vec![$( &mut self.$field, )+]
+                vec![$( &mut self.$field, )*]
             }
         }
     )+ };
@@ -112,14 +112,12 @@ flag_sets! {
         log_format: FORMAT = "text",
     }
 
-    /// Flags of `mount`, in addition to the provider's.
-    Mount "-" {
+    /// Flags of the commands that mount once, in addition to the provider's.
+    Once "-" {
         /// manifest that holds the SecretProviderClass; - is standard input
         class: FILE,
         /// name of the class, if the manifest holds several
         class_name: NAME,
-        /// directory to write the files to, laid out as in a pod's volume
-        target: DIR,
         /// the pod's namespace; by default the class's, else default
         namespace: NAME,
         /// the pod's name
@@ -132,8 +130,24 @@ flag_sets! {
         token_file: FILE,
         /// manifest of the Secret that nodePublishSecretRef names
         publish_secret: FILE,
+    }
+
+    /// Flags of `mount`.
+    Mount "-" {
+        /// directory to write the files to, laid out as in a pod's volume
+        target: DIR,
         /// default file mode, in octal
         mode: MODE = "0644",
+    }
+
+    /// Flags of `exec`.
+    Exec "-" {
+        /// variables and the files that they hold: NAME=FILE, separated by commas
+        env: LIST,
+        /// variables that hold the path of a file in memory with the contents: NAME=FILE, separated by commas
+        file_env: LIST,
+        /// a variable for each other file, named after it: db/password becomes DB_PASSWORD
+        env_from_files,
     }
 
     /// Flags of `validate`.
@@ -171,6 +185,9 @@ flag_sets! {
         /// the provider's group, which gets write access to the directory; 0 changes nothing
         group: GID = "65532",
     }
+
+    /// `prepare-bin` has no flags of its own.
+    PrepareBin "-" {}
 
     /// Flags of every subcommand.
     Common "-" {

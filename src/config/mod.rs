@@ -22,8 +22,8 @@ mod units;
 use std::ffi::OsString;
 
 pub use command::{
-    Command, MountOptions, OutputFormat, PodOptions, PolicyCheck, PrepareDirOptions, ValidateOptions,
-    WhoAmIOptions,
+    Command, ExecOptions, MountOptions, OnceOptions, OutputFormat, PodOptions, PolicyCheck,
+    PrepareDirOptions, ValidateOptions, WhoAmIOptions,
 };
 pub use environment::{Environment, ProcessEnvironment};
 pub use error::ConfigError;
@@ -31,7 +31,7 @@ pub use identity::Identity;
 pub use network::{Cluster, StsSetting};
 pub use settings::Config;
 
-use flags::{Common, FlagSet, Mount, PrepareDir, Serve, Validate, WhoAmI};
+use flags::{Common, Exec, FlagSet, Mount, Once, PrepareBin, PrepareDir, Serve, Validate, WhoAmI};
 use help::{help, version};
 use options::Options;
 use subcommand::Subcommand;
@@ -39,7 +39,7 @@ use subcommand::Subcommand;
 use crate::diagnostic::nearest;
 
 /// All subcommands, in the order of the help. The first is the default, because existing manifests name none.
-const SUBCOMMANDS: [Subcommand; 5] = [
+const SUBCOMMANDS: [Subcommand; 7] = [
     Subcommand {
         name: "serve",
         operands: "",
@@ -56,7 +56,17 @@ const SUBCOMMANDS: [Subcommand; 5] = [
             cloud or a fake cloud, and writes files as the driver does. For pipelines and debugging. Prints files,\n\
             modes and versions, never values. Exits with 1 and the text of the pod event if the mount fails, with 2\n\
             if the command line is wrong.\n",
-        read: read::<(Mount, Serve)>,
+        read: read::<(Once, (Mount, Serve))>,
+    },
+    Subcommand {
+        name: "exec",
+        operands: "-- COMMAND [ARGUMENT…]",
+        summary: "run a command with the values of a SecretProviderClass as environment variables",
+        about: "Mounts one SecretProviderClass once, in memory, and becomes COMMAND with the values as environment variables.\n\
+            Nothing is written to disk. For programs that read no files, where there must be no Kubernetes Secret. The\n\
+            command gets no AccessKey pair of the provider; signals and exit code are its own. Exits with 1 if the\n\
+            mount fails, with 2 if the command line is wrong, with 126 or 127 if the command cannot be started.\n",
+        read: read::<(Once, (Exec, Serve))>,
     },
     Subcommand {
         name: "validate",
@@ -89,6 +99,14 @@ const SUBCOMMANDS: [Subcommand; 5] = [
             OTHER-DIR are directories that the driver also searches; a dead socket alibabacloud.sock there is\n\
             removed, because it would hide the provider's own.\n",
         read: read::<PrepareDir>,
+    },
+    Subcommand {
+        name: "prepare-bin",
+        operands: "DIR",
+        summary: "copy the binary into a directory, for exec in containers of other images",
+        about: "Copies this binary to DIR/csi-secrets-store-provider-alibabacloud with mode 0755. In an init container of\n\
+            the provider's image, DIR is a volume that it shares with the container whose command exec runs.\n",
+        read: read::<PrepareBin>,
     },
 ];
 
@@ -168,10 +186,12 @@ mod tests {
     fn subcommands_have_flags_and_help_of_their_own() {
         for (one, flags) in SUBCOMMANDS.iter().zip([
             names(Serve::default()),
-            names((Mount::default(), Serve::default())),
+            names((Once::default(), (Mount::default(), Serve::default()))),
+            names((Once::default(), (Exec::default(), Serve::default()))),
             names(Validate::default()),
             names((WhoAmI::default(), Serve::default())),
             names(PrepareDir::default()),
+            names(PrepareBin::default()),
         ]) {
             let Command::Print(text) = parsed(&[one.name, "--help"]).expect("help") else {
                 panic!("{} --help must print", one.name);
@@ -215,6 +235,34 @@ mod tests {
                 "mount needs --class: the manifest that holds the SecretProviderClass",
             ),
             (
+                &["exec", "--class=c", "--", "env"],
+                "exec needs --env, --file-env or --env-from-files: which variables to set",
+            ),
+            (
+                &["exec", "--class=c", "--env-from-files"],
+                "exec needs a command: write it after the flags and --",
+            ),
+            (
+                &["exec", "--class=c", "--env=A=a,2B=b", "env"],
+                "--env=A=a,2B=b: \"2B\" cannot be a variable's name: expected letters, digits and _, not beginning with a digit",
+            ),
+            (
+                &["exec", "--class=c", "--env=A=a,A", "env"],
+                "--env=A=a,A: expected NAME=FILE, found \"A\"",
+            ),
+            (
+                &["exec", "--class=c", "--env=A=a,A=b", "env"],
+                "--env=A=a,A=b: A is set twice",
+            ),
+            (
+                &["exec", "--class=c", "--env=A=a", "--file-env=A=a", "env"],
+                "--env and --file-env both set A; remove one of the two",
+            ),
+            (
+                &["prepare-bin"],
+                "prepare-bin needs one directory: where to copy the binary",
+            ),
+            (
                 &["mount", "--class", "c", "--target", "d", "--mode", "0999"],
                 "--mode=0999: expected an octal number up to 0777",
             ),
@@ -225,10 +273,8 @@ mod tests {
         ] {
             assert_eq!(parsed(arguments).expect_err("must fail"), message);
         }
-        assert!(
-            parsed(&["frobnicate"])
-                .expect_err("must fail")
-                .starts_with("unknown subcommand \"frobnicate\"; the subcommands are serve, mount, validate")
-        );
+        assert!(parsed(&["frobnicate"]).expect_err("must fail").starts_with(
+            "unknown subcommand \"frobnicate\"; the subcommands are serve, mount, exec, validate"
+        ));
     }
 }

@@ -1,16 +1,17 @@
 //! Turns the flags of a subcommand into its options.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::command::{
-    Command, MountOptions, OutputFormat, PodOptions, PolicyCheck, PrepareDirOptions, ValidateOptions,
-    WhoAmIOptions,
+    Command, ExecOptions, MountOptions, OnceOptions, OutputFormat, PodOptions, PolicyCheck,
+    PrepareDirOptions, ValidateOptions, WhoAmIOptions,
 };
 use super::environment::Environment;
 use super::error::ConfigError;
 use super::flag::Flag;
-use super::flags::{FlagSet, Mount, PrepareDir, Serve, Validate, WhoAmI};
+use super::flags::{Exec, FlagSet, Mount, Once, PrepareBin, PrepareDir, Serve, Validate, WhoAmI};
 use super::settings::{Config, provider_volume};
 use crate::params::Region;
 
@@ -26,30 +27,113 @@ impl Options for Serve {
     }
 }
 
-impl Options for (Mount, Serve) {
+impl Once {
+    fn options(
+        &self,
+        subcommand: &str,
+        serve: Serve,
+        environment: &dyn Environment,
+    ) -> Result<OnceOptions, ConfigError> {
+        Ok(OnceOptions {
+            class: needed(
+                subcommand,
+                &self.class,
+                "the manifest that holds the SecretProviderClass",
+            )?,
+            class_name: self.class_name.owned(),
+            pod: PodOptions {
+                namespace: self.namespace.owned(),
+                name: self.pod.text().to_owned(),
+                uid: self.pod_uid.text().to_owned(),
+                service_account: self.service_account.text().to_owned(),
+            },
+            token_file: self.token_file.path(),
+            publish_secret: self.publish_secret.path(),
+            config: Box::new(Config::new(serve, environment)?),
+        })
+    }
+}
+
+fn needed(subcommand: &str, flag: &Flag, what: &str) -> Result<PathBuf, ConfigError> {
+    let path = flag.path();
+    path.ok_or_else(|| ConfigError::new(format!("{subcommand} needs --{}: {what}", flag.name)))
+}
+
+impl Options for (Once, (Mount, Serve)) {
     fn command(self, _: Vec<OsString>, environment: &dyn Environment) -> Result<Command, ConfigError> {
-        let (mount, serve) = self;
-        let needed = |flag: &Flag, what| {
-            let path = flag.path();
-            path.ok_or_else(|| ConfigError::new(format!("mount needs --{}: {what}", flag.name)))
-        };
+        let (once, (mount, serve)) = self;
         let mode = u32::from_str_radix(mount.mode.text(), 8).ok();
         let mode = mode.filter(|mode| *mode <= 0o777);
+        let mode = mode.ok_or_else(|| mount.mode.invalid("expected an octal number up to 0777"))?;
         Ok(Command::Mount(Box::new(MountOptions {
-            mode: mode.ok_or_else(|| mount.mode.invalid("expected an octal number up to 0777"))?,
-            class: needed(&mount.class, "the manifest that holds the SecretProviderClass")?,
-            class_name: mount.class_name.owned(),
-            target: needed(&mount.target, "the directory to write to")?,
-            pod: PodOptions {
-                namespace: mount.namespace.owned(),
-                name: mount.pod.text().to_owned(),
-                uid: mount.pod_uid.text().to_owned(),
-                service_account: mount.service_account.text().to_owned(),
-            },
-            token_file: mount.token_file.path(),
-            publish_secret: mount.publish_secret.path(),
-            config: Box::new(Config::new(serve, environment)?),
+            once: once.options("mount", serve, environment)?,
+            target: needed("mount", &mount.target, "the directory to write to")?,
+            mode,
         })))
+    }
+}
+
+impl Options for (Once, (Exec, Serve)) {
+    fn command(self, operands: Vec<OsString>, environment: &dyn Environment) -> Result<Command, ConfigError> {
+        let (once, (exec, serve)) = self;
+        let mut operands = operands.into_iter();
+        let program = operands.next().filter(|program| !program.is_empty());
+        let (contents, paths) = (variables(&exec.env)?, variables(&exec.file_env)?);
+        let is_all = exec.env_from_files.is_on();
+        if let Some(name) = contents.keys().find(|name| paths.contains_key(*name)) {
+            let problem = format!("--env and --file-env both set {name}; remove one of the two");
+            return Err(ConfigError::new(problem));
+        }
+        if !is_all && contents.is_empty() && paths.is_empty() {
+            let problem = "exec needs --env, --file-env or --env-from-files: which variables to set";
+            return Err(ConfigError::new(problem));
+        }
+        Ok(Command::Exec(Box::new(ExecOptions {
+            once: once.options("exec", serve, environment)?,
+            contents,
+            paths,
+            is_all,
+            program: program
+                .ok_or_else(|| ConfigError::new("exec needs a command: write it after the flags and --"))?,
+            arguments: operands.collect(),
+        })))
+    }
+}
+
+/// A list of `NAME=FILE`, where the names are those of environment variables.
+fn variables(flag: &Flag) -> Result<BTreeMap<String, String>, ConfigError> {
+    let mut variables = BTreeMap::new();
+    for entry in flag.filled().into_iter().flat_map(|list| list.split(',')) {
+        let Some((name, file)) = entry.split_once('=').filter(|(_, file)| !file.is_empty()) else {
+            return Err(flag.invalid(format!("expected NAME=FILE, found {entry:?}")));
+        };
+        if !is_variable(name) {
+            let problem = "expected letters, digits and _, not beginning with a digit";
+            return Err(flag.invalid(format!("{name:?} cannot be a variable's name: {problem}")));
+        }
+        if variables.insert(name.to_owned(), file.to_owned()).is_some() {
+            return Err(flag.invalid(format!("{name} is set twice")));
+        }
+    }
+    Ok(variables)
+}
+
+/// The names that every shell accepts (POSIX, Base Definitions, section 8.1).
+fn is_variable(name: &str) -> bool {
+    let is_word = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_word && !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
+impl Options for PrepareBin {
+    fn command(self, operands: Vec<OsString>, _: &dyn Environment) -> Result<Command, ConfigError> {
+        match <[OsString; 1]>::try_from(operands) {
+            Ok([directory]) if !directory.is_empty() => Ok(Command::PrepareBin(directory.into())),
+            _ => Err(ConfigError::new(
+                "prepare-bin needs one directory: where to copy the binary",
+            )),
+        }
     }
 }
 

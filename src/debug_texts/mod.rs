@@ -118,6 +118,7 @@ const REASONS: &[(&str, &[&str])] = &[
             "grpc::proto::VersionRequest",
             "grpc::proto::VersionResponse",
             "http::proxy::Target",
+            "commands::exec::start::CannotStart",
             "config::command::PodOptions",
             "params::file_name::FileName",
             "jmespath::expression::Expression",

@@ -386,6 +386,16 @@ pub(super) fn made(texts: &mut Texts) {
     };
     let settings: config::MountOptions = *settings;
     texts.add(&settings);
+    let once: config::OnceOptions = settings.once;
+    texts.add(&once);
+    // What follows the flags is the user's own command line, and may hold a password.
+    let exec = ["exec", "--class=c", "--env=A=a", "--", "program", key.as_str()].map(OsString::from);
+    let command = config::parse(exec, &variables.as_slice()).expect("a command");
+    let Command::Exec(settings) = command else {
+        panic!("not an exec")
+    };
+    let settings: config::ExecOptions = *settings;
+    texts.add(&settings);
 }
 
 /// What is refused, with the secret that it was refused for.

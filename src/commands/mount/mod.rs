@@ -1,27 +1,13 @@
-//! `mount`: one mount without Kubernetes, with the code that serves the driver. The SecretProviderClass and the pod's
-//! part of the request come from files and flags. Files are written as the driver writes them.
+//! `mount`: one mount into a directory. Files are written as the driver writes them.
 
 mod files;
-mod stderr_logger;
 
 use std::io::{Read, Write};
-use std::sync::Arc;
-use std::time::Duration;
 
-use prost::Message as _;
-use zeroize::Zeroize as _;
-
-use super::hint;
-use super::request::{self, Class};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::MountOptions;
 use crate::entropy::SystemEntropy;
-use crate::grpc::proto::{MountRequest, MountResponse};
-use crate::grpc::{Code, Status};
-use crate::logger::Logger;
-use crate::params::{self, Input};
-use crate::provider::mounter_for;
-use crate::sync::{CallContext, Cancellation};
+use crate::grpc::proto::MountResponse;
 
 impl MountOptions {
     /// Mounts once. Prints each file's mode, size and version, never its content.
@@ -29,70 +15,13 @@ impl MountOptions {
     /// # Errors
     /// The first failure; the target is unchanged then.
     pub fn run(self, input: &mut dyn Read, output: &mut dyn Write) -> Result<(), String> {
-        let config = &self.config;
-        if config.verbosity > 0 {
-            Logger::install(Arc::new(SystemClock), config.verbosity, config.log_format);
-        } else {
-            stderr_logger::install();
-        }
-        for warning in &config.warnings {
-            log::warn!("{warning}");
-        }
-        let class = Class::read(&self.class, self.class_name.as_deref(), input)?;
-        let namespace = class
-            .namespace_of(&self.pod)
-            .unwrap_or_else(|| "default".to_owned());
-        let request = self.request(class, &namespace, input)?;
-        let hint = self.hint(&request);
-        let call = CallContext::new(SystemClock.now() + CALL, Cancellation::new());
-        let answer = mounter_for(*self.config).mount(&request, &call);
-        let answer = answer.map_err(|status| {
-            let hint = hint.filter(|_| status.code == Code::Unauthenticated);
-            let hint = hint.map(|hint| format!("\nhint: {hint}"));
-            as_in_an_event(&status, &namespace, &self.pod.name) + &hint.unwrap_or_default()
-        })?;
-        let response = MountResponse::decode(answer.expose());
-        let response = Wiped(response.map_err(|error| format!("cannot decode the response: {error}"))?);
+        let target = std::path::absolute(&self.target).unwrap_or_else(|_| self.target.clone());
+        let response = self.once.mount(&target, self.mode, input)?;
         let stamp = files::stamp(SystemClock.wall(), &SystemEntropy::new());
         files::write(&self.target, &response.0, &stamp)
             .map_err(|error| format!("cannot write below {}: {error}", self.target.display()))?;
         report(&response.0, output);
         Ok(())
-    }
-
-    /// The request that driver 1.6 makes for such a volume.
-    fn request(&self, class: Class, namespace: &str, input: &mut dyn Read) -> Result<MountRequest, String> {
-        let target = std::path::absolute(&self.target).unwrap_or_else(|_| self.target.clone());
-        Ok(MountRequest {
-            attributes: class.attributes(&self.pod, namespace, self.token_file.as_deref(), input)?,
-            secrets: request::secrets(self.publish_secret.as_deref(), input)?,
-            target_path: target.to_string_lossy().into_owned(),
-            permission: self.mode.to_string(),
-            current_object_version: Vec::new(),
-        })
-    }
-
-    /// Which flags to check if authentication fails.
-    fn hint(&self, request: &MountRequest) -> Option<String> {
-        let input = Input {
-            attributes: &request.attributes,
-            permission: &request.permission,
-        };
-        let plan = params::parse(&input, &self.config.options).ok()?;
-        hint::token(&plan, self.token_file.as_deref(), SystemClock.wall())
-            .or_else(|| hint::cluster(&plan, &self.config.cluster))
-            .or_else(|| hint::publish_secret(&plan, self.publish_secret.as_deref(), &request.secrets))
-    }
-}
-
-/// A response whose contents are wiped when it is dropped.
-struct Wiped(MountResponse);
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        for file in &mut self.0.files {
-            file.contents.zeroize();
-        }
     }
 }
 
@@ -104,45 +33,5 @@ fn report(response: &MountResponse, output: &mut dyn Write) {
     }
     for object in &response.object_version {
         let _ = writeln!(output, "object {} version {}", object.id, object.version);
-    }
-}
-
-/// An error as in pod events.
-fn as_in_an_event(status: &Status, namespace: &str, pod: &str) -> String {
-    let code = go_name(status.code.name());
-    let message = &status.message;
-    format!(
-        "rpc error: code = {code} desc = failed to mount secrets store objects for pod {namespace}/{pod}, err: rpc error: \
-         code = {code} desc = {message}"
-    )
-}
-
-/// `NOT_FOUND` as grpc-go and pod events write it: `NotFound`.
-fn go_name(name: &str) -> String {
-    name.split('_')
-        .map(|word| {
-            let (first, rest) = word.split_at(word.len().min(1));
-            format!("{first}{}", rest.to_ascii_lowercase())
-        })
-        .collect()
-}
-
-/// kubelet's timeout for a volume.
-const CALL: Duration = Duration::from_secs(120);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::grpc::Code;
-
-    #[test]
-    fn codes_read_as_in_an_event() {
-        for (code, expected) in [
-            (Code::NotFound, "NotFound"),
-            (Code::InvalidArgument, "InvalidArgument"),
-            (Code::Internal, "Internal"),
-        ] {
-            assert_eq!(go_name(code.name()), expected);
-        }
     }
 }
