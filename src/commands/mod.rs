@@ -30,6 +30,7 @@ pub fn run(
     output: &mut dyn Write,
 ) -> Result<bool, Box<dyn Error + Send + Sync>> {
     match command {
+        Command::CheckReady(options) => options.run()?,
         Command::Exec(options) => options.run(input, &ProcessEnvironment)?,
         Command::Mount(options) => {
             harden_memory()?;

@@ -2,7 +2,7 @@
 //! request come from files and flags.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +13,23 @@ use super::hint;
 use super::request::{self, Class};
 use super::stderr_logger;
 use crate::clock::{Clock, SystemClock};
-use crate::config::OnceOptions;
+use crate::config::{Cluster, OnceOptions, PodOptions};
 use crate::grpc::proto::{MountRequest, MountResponse};
 use crate::grpc::{Code, Status};
 use crate::logger::Logger;
-use crate::params::{self, Input};
+use crate::mount::Mounter;
+use crate::params::{self, Input, Options};
 use crate::provider::mounter_for;
 use crate::sync::{CallContext, Cancellation};
 
 /// A response whose contents are wiped when it is dropped.
-pub(super) struct Wiped(pub(super) MountResponse);
+pub(super) struct Wiped(MountResponse);
+
+impl AsRef<MountResponse> for Wiped {
+    fn as_ref(&self) -> &MountResponse {
+        &self.0
+    }
+}
 
 impl Drop for Wiped {
     fn drop(&mut self) {
@@ -32,10 +39,22 @@ impl Drop for Wiped {
     }
 }
 
-impl OnceOptions {
-    /// Mounts for a pod whose volume is at `target`, where files get `mode` unless the class says otherwise.
-    pub(super) fn mount(self, target: &Path, mode: u32, input: &mut dyn Read) -> Result<Wiped, String> {
-        let config = &self.config;
+/// Mounts a class as often as it is asked to.
+pub(super) struct Once {
+    class: PathBuf,
+    class_name: Option<String>,
+    pod: PodOptions,
+    token_file: Option<PathBuf>,
+    publish_secret: Option<PathBuf>,
+    options: Options,
+    cluster: Cluster,
+    mounter: Mounter,
+}
+
+impl From<OnceOptions> for Once {
+    /// Sets the log up, too.
+    fn from(once: OnceOptions) -> Self {
+        let config = once.config;
         if config.verbosity > 0 {
             Logger::install(Arc::new(SystemClock), config.verbosity, config.log_format);
         } else {
@@ -44,6 +63,29 @@ impl OnceOptions {
         for warning in &config.warnings {
             log::warn!("{warning}");
         }
+        Self {
+            class: once.class,
+            class_name: once.class_name,
+            pod: once.pod,
+            token_file: once.token_file,
+            publish_secret: once.publish_secret,
+            options: config.options,
+            cluster: config.cluster.clone(),
+            mounter: mounter_for(*config),
+        }
+    }
+}
+
+impl Once {
+    /// Mounts for a pod whose volume is at `target`, where files get `mode` unless the class says otherwise. Reads all
+    /// its files again each time.
+    pub(super) fn mount(
+        &self,
+        target: &Path,
+        mode: u32,
+        input: &mut dyn Read,
+        cancellation: &Cancellation,
+    ) -> Result<Wiped, String> {
         let class = Class::read(&self.class, self.class_name.as_deref(), input)?;
         let namespace = class
             .namespace_of(&self.pod)
@@ -57,8 +99,8 @@ impl OnceOptions {
             current_object_version: Vec::new(),
         };
         let hint = self.hint(&request);
-        let call = CallContext::new(SystemClock.now() + CALL, Cancellation::new());
-        let answer = mounter_for(*self.config).mount(&request, &call);
+        let call = CallContext::new(SystemClock.now() + CALL, cancellation.clone());
+        let answer = self.mounter.mount(&request, &call);
         let answer = answer.map_err(|status| {
             let hint = hint.filter(|_| status.code == Code::Unauthenticated);
             let hint = hint.map(|hint| format!("\nhint: {hint}"));
@@ -76,9 +118,9 @@ impl OnceOptions {
             attributes: &request.attributes,
             permission: &request.permission,
         };
-        let plan = params::parse(&input, &self.config.options).ok()?;
+        let plan = params::parse(&input, &self.options).ok()?;
         hint::token(&plan, self.token_file.as_deref(), SystemClock.wall())
-            .or_else(|| hint::cluster(&plan, &self.config.cluster))
+            .or_else(|| hint::cluster(&plan, &self.cluster))
             .or_else(|| hint::publish_secret(&plan, self.publish_secret.as_deref(), &request.secrets))
     }
 }

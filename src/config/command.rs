@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 use super::settings::Config;
 use crate::params::Region;
@@ -13,7 +16,9 @@ use crate::params::Region;
 pub enum Command {
     /// Mount once in memory and become another command.
     Exec(Box<ExecOptions>),
-    /// Mount once, without Kubernetes.
+    /// Check that a watching mount is well.
+    CheckReady(CheckReadyOptions),
+    /// Mount without Kubernetes.
     Mount(Box<MountOptions>),
     /// Make the socket directory writable for a non-root provider.
     Prepare(PrepareDirOptions),
@@ -55,6 +60,32 @@ pub struct MountOptions {
     pub target: PathBuf,
     /// Default file mode; current drivers always send 0644.
     pub mode: u32,
+    /// How to keep the files fresh; `None` to mount once.
+    pub watch: Option<WatchOptions>,
+}
+
+/// Options of `mount --watch`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchOptions {
+    /// Time between two mounts.
+    pub interval: Duration,
+    /// Written after each mount that succeeds.
+    pub ready_file: Option<PathBuf>,
+    /// Written after each change.
+    pub changed_file: Option<PathBuf>,
+    /// Holds the number of the process to signal after each change.
+    pub pid_file: Option<PathBuf>,
+    /// The signal.
+    pub signal: Signal,
+}
+
+/// Options of `mount --check-ready`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckReadyOptions {
+    /// The file that `mount --watch` writes.
+    pub ready_file: PathBuf,
+    /// How old it may be.
+    pub within: Duration,
 }
 
 /// Options of `exec`.

@@ -138,6 +138,18 @@ flag_sets! {
         target: DIR,
         /// default file mode, in octal
         mode: MODE = "0644",
+        /// keep the files fresh until SIGTERM: mount again every --refresh-interval, and at once after SIGHUP
+        watch,
+        /// with --watch: file that is written after each mount that succeeds
+        ready_file: FILE,
+        /// exit with 0 if --ready-file was written within three refresh intervals, else with 1, and mount nothing
+        check_ready,
+        /// with --watch: file that is written after each change of the values
+        changed_file: FILE,
+        /// with --watch: process to signal after each change, by the number in this file
+        pid_file: FILE,
+        /// with --pid-file: the signal: HUP, INT, QUIT, TERM, USR1 or USR2
+        signal: NAME = "HUP",
     }
 
     /// Flags of `exec`.

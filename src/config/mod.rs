@@ -22,8 +22,8 @@ mod units;
 use std::ffi::OsString;
 
 pub use command::{
-    Command, ExecOptions, MountOptions, OnceOptions, OutputFormat, PodOptions, PolicyCheck,
-    PrepareDirOptions, ValidateOptions, WhoAmIOptions,
+    CheckReadyOptions, Command, ExecOptions, MountOptions, OnceOptions, OutputFormat, PodOptions,
+    PolicyCheck, PrepareDirOptions, ValidateOptions, WatchOptions, WhoAmIOptions,
 };
 pub use environment::{Environment, ProcessEnvironment};
 pub use error::ConfigError;
@@ -51,11 +51,11 @@ const SUBCOMMANDS: [Subcommand; 7] = [
     Subcommand {
         name: "mount",
         operands: "",
-        summary: "mount a SecretProviderClass into a directory once, without Kubernetes",
-        about: "Mounts one SecretProviderClass once, without Kubernetes, with the code that serves the driver: reads from the\n\
-            cloud or a fake cloud, and writes files as the driver does. For pipelines and debugging. Prints files,\n\
-            modes and versions, never values. Exits with 1 and the text of the pod event if the mount fails, with 2\n\
-            if the command line is wrong.\n",
+        summary: "mount a SecretProviderClass into a directory, without Kubernetes",
+        about: "Mounts one SecretProviderClass without Kubernetes, with the code that serves the driver: reads from the\n\
+            cloud or a fake cloud, and writes files as the driver does. For pipelines and debugging; with --watch for\n\
+            nodes without a DaemonSet. Prints files, modes and versions, never values. Exits with 1 and the text of\n\
+            the pod event if the mount fails, with 2 if the command line is wrong.\n",
         read: read::<(Once, (Mount, Serve))>,
     },
     Subcommand {
@@ -257,6 +257,32 @@ mod tests {
             (
                 &["exec", "--class=c", "--env=A=a", "--file-env=A=a", "env"],
                 "--env and --file-env both set A; remove one of the two",
+            ),
+            (
+                &["mount", "--class=c", "--target=d", "--ready-file=r"],
+                "--ready-file requires --watch",
+            ),
+            (
+                &["mount", "--class=-", "--target=d", "--watch"],
+                "--watch reads its files again and again: name files instead of standard input",
+            ),
+            (
+                &[
+                    "mount",
+                    "--class=c",
+                    "--target=d",
+                    "--watch",
+                    "--refresh-interval=0",
+                ],
+                "--watch needs a --refresh-interval of at least 1s",
+            ),
+            (
+                &["mount", "--class=c", "--target=d", "--watch", "--signal=KILL"],
+                "--signal=KILL: expected HUP or INT or QUIT or TERM or USR1 or USR2",
+            ),
+            (
+                &["mount", "--check-ready"],
+                "mount --check-ready needs --ready-file: the file that mount --watch writes",
             ),
             (
                 &["prepare-bin"],

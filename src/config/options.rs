@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 use super::command::{
-    Command, ExecOptions, MountOptions, OnceOptions, OutputFormat, PodOptions, PolicyCheck,
-    PrepareDirOptions, ValidateOptions, WhoAmIOptions,
+    CheckReadyOptions, Command, ExecOptions, MountOptions, OnceOptions, OutputFormat, PodOptions,
+    PolicyCheck, PrepareDirOptions, ValidateOptions, WatchOptions, WhoAmIOptions,
 };
 use super::environment::Environment;
 use super::error::ConfigError;
@@ -65,11 +68,60 @@ impl Options for (Once, (Mount, Serve)) {
         let mode = u32::from_str_radix(mount.mode.text(), 8).ok();
         let mode = mode.filter(|mode| *mode <= 0o777);
         let mode = mode.ok_or_else(|| mount.mode.invalid("expected an octal number up to 0777"))?;
+        if mount.check_ready.is_on() {
+            let why = "the file that mount --watch writes";
+            return Ok(Command::CheckReady(CheckReadyOptions {
+                ready_file: needed("mount --check-ready", &mount.ready_file, why)?,
+                within: 3 * serve.0.refresh_interval.duration()?,
+            }));
+        }
+        let once = once.options("mount", serve, environment)?;
         Ok(Command::Mount(Box::new(MountOptions {
-            once: once.options("mount", serve, environment)?,
+            watch: mount.watch_options(&once)?,
+            once,
             target: needed("mount", &mount.target, "the directory to write to")?,
             mode,
         })))
+    }
+}
+
+impl Mount {
+    fn watch_options(&self, once: &OnceOptions) -> Result<Option<WatchOptions>, ConfigError> {
+        if !self.watch.is_on() {
+            let details = [&self.ready_file, &self.changed_file, &self.pid_file];
+            return match details.into_iter().find(|flag| flag.filled().is_some()) {
+                Some(flag) => Err(ConfigError::new(format!("--{} requires --watch", flag.name))),
+                None => Ok(None),
+            };
+        }
+        let interval = once.config.fetch.refresh_interval;
+        if interval < Duration::from_secs(1) {
+            let problem = "--watch needs a --refresh-interval of at least 1s";
+            return Err(ConfigError::new(problem));
+        }
+        let files = [
+            Some(&once.class),
+            once.token_file.as_ref(),
+            once.publish_secret.as_ref(),
+        ];
+        if files.into_iter().flatten().any(|path| path.as_os_str() == "-") {
+            let problem = "--watch reads its files again and again: name files instead of standard input";
+            return Err(ConfigError::new(problem));
+        }
+        Ok(Some(WatchOptions {
+            interval,
+            ready_file: self.ready_file.path(),
+            changed_file: self.changed_file.path(),
+            pid_file: self.pid_file.path(),
+            signal: self.signal.one_of(&[
+                ("HUP", Signal::HUP),
+                ("INT", Signal::INT),
+                ("QUIT", Signal::QUIT),
+                ("TERM", Signal::TERM),
+                ("USR1", Signal::USR1),
+                ("USR2", Signal::USR2),
+            ])?,
+        }))
     }
 }
 

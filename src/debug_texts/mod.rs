@@ -120,6 +120,7 @@ const REASONS: &[(&str, &[&str])] = &[
             "http::proxy::Target",
             "commands::exec::start::CannotStart",
             "config::command::PodOptions",
+            "config::command::WatchOptions",
             "params::file_name::FileName",
             "jmespath::expression::Expression",
             "params::names::Endpoint",

@@ -12,8 +12,10 @@ use std::process::Command;
 pub use self::start::CannotStart;
 use self::start::start;
 use self::variables::Wanted;
+use super::once::Once;
 use crate::config::{Environment, ExecOptions};
 use crate::os::harden::CoreLimit;
+use crate::sync::Cancellation;
 
 impl ExecOptions {
     /// Mounts, and becomes the command. Returns only if that fails.
@@ -26,13 +28,14 @@ impl ExecOptions {
         environment: &dyn Environment,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
         let limit = CoreLimit::harden()?;
-        let response = self.once.mount(Path::new(TARGET), MODE, input)?;
+        let once = Once::from(self.once);
+        let response = once.mount(Path::new(TARGET), MODE, input, &Cancellation::new())?;
         let wanted = Wanted {
             contents: &self.contents,
             paths: &self.paths,
             is_all: self.is_all,
         };
-        let variables = wanted.variables(&response.0.files, |name| environment.get(name).is_some())?;
+        let variables = wanted.variables(&response.as_ref().files, |name| environment.get(name).is_some())?;
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
         limit.restore()?;

@@ -85,7 +85,6 @@ fn swap(target: &Path, stamp: &str, response: &MountResponse) -> io::Result<()> 
         }
     }
     let data = target.join(DATA);
-    let previous = fs::read_link(&data).ok();
     let staged = target.join("..data_tmp");
     // A run that was killed may have left one.
     let _ = fs::remove_file(&staged);
@@ -97,10 +96,10 @@ fn swap(target: &Path, stamp: &str, response: &MountResponse) -> io::Result<()> 
         let name = entry.file_name();
         if is_ours(&entry.path()) && !visible.contains(name.to_string_lossy().as_ref()) {
             fs::remove_file(entry.path())?;
+        } else if name != stamp && is_stamp(Path::new(&name)) {
+            // The earlier one, and what killed runs have left.
+            fs::remove_dir_all(entry.path())?;
         }
-    }
-    if let Some(previous) = previous.filter(|previous| is_stamp(previous)) {
-        fs::remove_dir_all(target.join(previous))?;
     }
     Ok(())
 }
