@@ -72,7 +72,7 @@ pub fn run(mut config: Config, stop: &Cancellation) -> Result<(), StartError> {
         clock: Arc::clone(&clock),
         metrics: metrics.clone(),
     });
-    let no_thread = |error| format!("cannot start a thread: {error}; raise the limit of processes");
+    let no_thread = |error| format!("cannot start a thread: {error}; raise the process limit (podPidsLimit)");
     let handle = server::serve(socket, provider, clock, settings).map_err(no_thread)?;
     let observed = Observed {
         server: handle.observer(),

@@ -1,7 +1,7 @@
 //! Roles of other accounts on top of any identity: `crossAccountRoleArn` of an object.
 //!
-//! The roles of one Mount are assumed side by side: the Mount's own thread takes one after the other, and so do as many
-//! helpers as the process has to spare. Without any the Mount goes on alone, so no Mount waits for a thread.
+//! The roles of one mount are assumed side by side: the mount's own thread takes one after the other, and so do as many
+//! helpers as the process has to spare. Without any the mount goes on alone, so no mount waits for a thread.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

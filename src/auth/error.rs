@@ -10,7 +10,7 @@ use super::source::{AUDIENCE, Skipped, Source};
 use crate::cloud::metadata;
 use crate::cloud::{self, error::Kind};
 
-/// No identity for a Mount: why not, which source it was, and which were skipped before it.
+/// No identity for a mount: why not, which source it was, and which were skipped before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Why not.
@@ -124,13 +124,13 @@ fn role_advice(
         _ => "",
     };
     match (error.kind(), federated) {
-        _ if error.is_about_time() => f.write_str("; set the node's clock (NTP); kubelet tries again"),
+        _ if error.is_about_time() => f.write_str("; set the node's clock (NTP); kubelet retries"),
         (Kind::Unavailable | Kind::Broken, _) if matches!(error, cloud::Error::Http(_)) => write!(
             f,
-            "; this STS endpoint is {sts}: choose another by --sts-endpoint, or by ALIBABA_CLOUD_STS_REGION with ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"
+            "; this STS endpoint is {sts}: choose another with --sts-endpoint, or with ALIBABA_CLOUD_STS_REGION with ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"
         ),
-        (Kind::Unavailable, _) => f.write_str("; STS is unavailable; kubelet tries again"),
-        (Kind::Throttled, _) => f.write_str("; the account's STS quota is used up; kubelet tries again"),
+        (Kind::Unavailable, _) => f.write_str("; STS is unavailable; kubelet retries"),
+        (Kind::Throttled, _) => f.write_str("; the account's STS quota is used up; kubelet retries"),
         (Kind::NotFound, _) => f.write_str("; check the ARN of the role"),
         (_, Some(federated)) if code.starts_with("AuthenticationFail.OIDCToken") => {
             token_advice(f, code, &federated.provider_arn)
@@ -140,11 +140,11 @@ fn role_advice(
         {
             write!(
                 f,
-                "; its trust policy must let in Federated {provider_arn}, which must exist, with oidc:aud {AUDIENCE} and oidc:sub {}",
+                "; its trust policy must allow Federated {provider_arn}, which must exist, with oidc:aud {AUDIENCE} and oidc:sub {}",
                 subject.as_deref().unwrap_or("system:serviceaccount:<namespace>:<name>")
             )
         }
-        (Kind::Credentials, _) => f.write_str("; check the AccessKey pair that it is assumed with"),
+        (Kind::Credentials, _) => f.write_str("; check the AccessKey pair used to assume it"),
         (Kind::Denied, None) => f.write_str(
             "; the role's trust policy must name the caller (and sts:ExternalId, if it has that condition), and the caller needs sts:AssumeRole on the role",
         ),
@@ -155,10 +155,10 @@ fn role_advice(
 /// STS has looked at a token and does not take it.
 fn token_advice(f: &mut fmt::Formatter<'_>, code: &str, provider_arn: &str) -> fmt::Result {
     match code.rsplit('.').next().unwrap_or_default() {
-        "Expired" => f.write_str("; kubelet renews the token before it ends: check the node's clock"),
+        "Expired" => f.write_str("; kubelet renews the token before it expires: check the node's clock"),
         "AudienceNotMatch" => write!(
             f,
-            "; the token must be of audience {AUDIENCE}, and {provider_arn} must have that as a client id"
+            "; the token must have audience {AUDIENCE}, and {provider_arn} must list it as a client id"
         ),
         "PublicKeyFingerprintMismatch" => {
             write!(f, "; renew the fingerprint of {provider_arn} in the RAM console")

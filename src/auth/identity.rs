@@ -24,7 +24,7 @@ pub struct ResolvedIdentity {
     pub source: Source,
     /// What signs the requests; or why there is nothing, though it is known whose it would be.
     pub credentials: Result<Arc<Credentials>, Error>,
-    /// Whose they are: the key of whatever is shared between Mounts.
+    /// Whose they are: the key of whatever is shared between mounts.
     pub identity: IdentityKey,
     /// The role that was assumed.
     pub session: Option<RoleSession>,
@@ -197,7 +197,7 @@ impl ResolvedIdentity {
         }
     }
 
-    /// Why a Mount cannot be made with it, if it has no credentials.
+    /// Why a mount cannot be made with it, if it has no credentials.
     pub fn failure(&self) -> Option<Box<Failure>> {
         let error = self.credentials.as_ref().err()?.clone();
         Some(Box::new(Failure {
@@ -222,7 +222,7 @@ impl ResolvedIdentity {
 
     /// Fresh credentials of the same source, if `error` says that the cloud no longer knows these; `None` if it
     /// says anything else, or if they are a pair that cannot be renewed. The refused ones are forgotten for all,
-    /// and requested again once, however many Mounts hold them. To be called once for a call.
+    /// and requested again once, however many mounts hold them. To be called once for a call.
     ///
     /// If the source is out of reach, they are kept: perhaps only one endpoint rejects them, and others can use them
     /// until they expire.

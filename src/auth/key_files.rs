@@ -130,7 +130,7 @@ impl KeyFiles {
         let malformed = |name: &str| format!("{name}: it is empty or has bytes invalid in an AccessKey");
         let half = |there: &str, missing: &str, contents: &Contents| match contents {
             Some(_) => malformed(missing),
-            None => format!("there is {there} and no {missing}; put both there, or neither"),
+            None => format!("there is {there} and no {missing}; provide both or neither"),
         };
         let filled = |contents: &Contents| contents.clone().filter(|it| !it.is_empty());
         let mut chosen: Option<[(&str, Arc<Secret>); 2]> = None;

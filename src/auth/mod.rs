@@ -75,7 +75,7 @@ pub enum OwnSource {
 }
 
 impl Chain {
-    /// The identity of one Mount, with its credentials.
+    /// The identity of one mount, with its credentials.
     ///
     /// # Errors
     /// There is none, or it has none.
@@ -91,7 +91,7 @@ impl Chain {
         }
     }
 
-    /// The identity of one Mount, which may have no credentials at present. What the pod brings comes before what the
+    /// The identity of one mount, which may have no credentials at present. What the pod brings comes before what the
     /// provider has; half of it is an error, not a reason to use another identity, and so is a configured
     /// source that fails.
     ///
@@ -180,7 +180,7 @@ impl Chain {
         let source = Source::NodePublishSecret;
         match publish_secret::read(request.secrets) {
             Ok(Some(pair)) => return Ok(ResolvedIdentity::lasting(source, &pair, &self.hasher)),
-            Ok(None) => skip("nodePublishSecretRef", "there is none, or it is empty".to_owned()),
+            Ok(None) => skip("nodePublishSecretRef", "missing or empty".to_owned()),
             Err(error) if self.fallback && error.is_missing() => skip("nodePublishSecretRef", warned(&error)),
             Err(error) => return Err((Some(source), Error::PublishSecret(error))),
         }

@@ -58,8 +58,8 @@ impl fmt::Display for PublishSecretError {
                 format!("in that Secret, {}{OR_REMOVE}", self.found.remedy(missing)),
             ),
             Problem::Unreadable => (
-                "it is not a JSON object of texts; ".to_owned(),
-                "check that the Secrets Store CSI Driver is what calls the provider".to_owned(),
+                "it is not a JSON object of strings; ".to_owned(),
+                "check that the caller is the Secrets Store CSI Driver".to_owned(),
             ),
         };
         write!(
@@ -91,7 +91,7 @@ impl Half {
     }
 }
 
-/// Reads the request's `secrets`: `null`, nothing, or a JSON object of texts. `None` without any entry but the driver's
+/// Reads the request's `secrets`: `null`, nothing, or a JSON object of strings. `None` without any entry but the driver's
 /// own. Whatever else is there must hold a pair, beside which there may be other keys.
 pub(super) fn read(secrets: &str) -> Result<Option<AccessKey>, PublishSecretError> {
     if secrets.is_empty() {
@@ -361,17 +361,17 @@ mod tests {
             ),
             (
                 r#"["canary"]"#,
-                "found none; check that the Secrets Store CSI Driver".to_owned(),
+                "found none; check that the caller is the Secrets Store CSI Driver".to_owned(),
                 false,
             ),
-            (r#""canary""#, "not a JSON object of texts".to_owned(), false),
-            ("1", "not a JSON object of texts".to_owned(), false),
-            ("true", "not a JSON object of texts".to_owned(), false),
-            (" ", "not a JSON object of texts".to_owned(), false),
-            ("canary", "not a JSON object of texts".to_owned(), false),
+            (r#""canary""#, "not a JSON object of strings".to_owned(), false),
+            ("1", "not a JSON object of strings".to_owned(), false),
+            ("true", "not a JSON object of strings".to_owned(), false),
+            (" ", "not a JSON object of strings".to_owned(), false),
+            ("canary", "not a JSON object of strings".to_owned(), false),
             (
                 r#"{"access_key":1}"#,
-                "it is not a JSON object of texts; expected the keys access_key and access_secret, found \"access_key\"; "
+                "it is not a JSON object of strings; expected the keys access_key and access_secret, found \"access_key\"; "
                     .to_owned(),
                 false,
             ),
@@ -382,7 +382,7 @@ mod tests {
             ),
             (
                 r#"{"access_key":"LTAI","access_secret":{"canary":"canary"}}"#,
-                "not a JSON object of texts".to_owned(),
+                "not a JSON object of strings".to_owned(),
                 false,
             ),
         ] {

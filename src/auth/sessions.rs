@@ -74,8 +74,8 @@ impl Sts {
                 host = format!("sts-vpc.{region}.aliyuncs.com");
                 format!("the VPC endpoint of the node's region {region}")
             }
-            Some(region) => format!("the global one, as no VPC endpoint is known for region {region}"),
-            None => "the global one, as the node's region is unknown (--region)".to_owned(),
+            Some(region) => format!("the global one, because no VPC endpoint is known for region {region}"),
+            None => "the global one, because the node's region is unknown (--region)".to_owned(),
         };
         match host.parse() {
             Ok(endpoint) => (endpoint, why),

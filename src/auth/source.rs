@@ -1,4 +1,4 @@
-//! Where an identity comes from, and what a Mount brings that bears on it.
+//! Where an identity comes from, and what a mount brings that bears on it.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub const AUDIENCE: &str = "sts.aliyuncs.com";
 /// The key of the tokens, in the attributes and in the driver's secrets.
 pub const TOKENS_KEY: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 
-/// What one Mount brings that bears on its identity.
+/// What one mount brings that bears on its identity.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// Who asks, as kubelet vouches for it.

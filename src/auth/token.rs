@@ -55,7 +55,7 @@ pub(super) fn token(request: &Request<'_>) -> Result<Secret, PodError> {
         return Err(PodError::Token("the token is empty or not text"));
     }
     if token.len() > limits::TOKEN_BYTES {
-        return Err(PodError::Token("the token is longer than STS takes"));
+        return Err(PodError::Token("the token is longer than STS accepts"));
     }
     Ok(token)
 }
@@ -65,7 +65,7 @@ fn in_secrets(secrets: &str) -> Result<Secret, PodError> {
         return Err(PodError::NoTokens);
     }
     let secrets: Option<Secrets> = serde_json::from_str(secrets)
-        .map_err(|_| PodError::Token("the driver's secrets are not a JSON object of texts"))?;
+        .map_err(|_| PodError::Token("the driver's secrets are not a JSON object of strings"))?;
     let tokens = secrets.and_then(|it| it.tokens).filter(|text| !text.is_empty());
     tokens.map(Secret::from).ok_or(PodError::NoTokens)
 }
@@ -132,7 +132,7 @@ impl Claims {
         serde_json::from_slice(payload.expose()).ok()
     }
 
-    /// Those of the token for STS among the tokens of a Mount's attributes.
+    /// Those of the token for STS among the tokens of a mount's attributes.
     pub fn among(tokens: &Secret) -> Option<Self> {
         Self::of(&pick(tokens).ok()?.0?)
     }

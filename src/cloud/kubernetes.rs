@@ -58,11 +58,11 @@ impl fmt::Display for Error {
         match self {
             Self::Answer(problem) => write!(f, "the Kubernetes API's answer cannot be used: {problem}"),
             Self::Forbidden => f.write_str(
-                "the provider may not read it (403 Forbidden); grant the provider's ServiceAccount get on serviceaccounts by a ClusterRole",
+                "the provider may not read it (403 Forbidden); grant the provider's ServiceAccount get on serviceaccounts with a ClusterRole",
             ),
             Self::Http(error) => write!(
                 f,
-                "cannot reach the Kubernetes API: {error}; check the API server and network policies; kubelet tries again"
+                "cannot reach the Kubernetes API: {error}; check the API server and network policies; kubelet retries"
             ),
             Self::Name => f.write_str("the driver gave no usable namespace and name; set podInfoOnMount in the CSIDriver object"),
             Self::NotFound => f.write_str("it does not exist (404 NotFound)"),

@@ -73,7 +73,7 @@ impl fmt::Display for Error {
             }
             Self::Status { what, status } => write!(f, "instance metadata: the {what} was answered with status {status}"),
             Self::TokenRefused => f.write_str(
-                "instance metadata: no session token was given, and ALIBABA_CLOUD_IMDSV1_DISABLED forbids asking without one",
+                "instance metadata: no session token was given, and ALIBABA_CLOUD_IMDSV1_DISABLED forbids requests without one",
             ),
             Self::Unusable { what, problem } => write!(f, "instance metadata: the answer for the {what} cannot be used: {problem}"),
         }

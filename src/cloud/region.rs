@@ -63,7 +63,7 @@ impl NodeRegion {
         let metadata = self
             .metadata
             .as_ref()
-            .ok_or("ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids asking the node")?;
+            .ok_or("instance metadata is disabled (ALIBABA_CLOUD_ECS_METADATA_DISABLED)")?;
         let text = metadata.region().map_err(|error| error.to_string())?;
         let region = Region::new(&text).ok_or("instance metadata: the answer is not a region name")?;
         log::info!("region of the node: {region}");

@@ -147,7 +147,7 @@ impl Parts {
         let expires = self.expiration.ok_or("its credentials have no Expiration")?;
         let expires = expires
             .parse()
-            .map_err(|_| "the Expiration of its credentials is not a time")?;
+            .map_err(|_| "the Expiration of its credentials is not a timestamp")?;
         Ok(Temporary { credentials, expires })
     }
 }

@@ -71,7 +71,7 @@ fn plan(request: &MountRequest) -> Plan {
     params::parse(&input, &Options::default()).expect("a plan")
 }
 
-/// A provider for each source of its own, from its environment to answered and refused Mounts: all that it keeps is
+/// A provider for each source of its own, from its environment to answered and refused mounts: all that it keeps is
 /// filled with what the cloud issued.
 pub(super) fn running(texts: &mut Texts) {
     let cloud = FakeCloud::start().expect("fake cloud");
@@ -174,7 +174,7 @@ pub(super) fn running(texts: &mut Texts) {
     }
 }
 
-/// A Mount, all that is kept after it, and the steps of another.
+/// A mount, all that is kept after it, and the steps of another.
 fn mounts(texts: &mut Texts, mounter: &Mounter, request: &MountRequest) {
     let response = mounter
         .mount(request, &call())

@@ -120,7 +120,7 @@ impl Threads {
                 Err(error) => {
                     // The existing threads make the calls, one after the other; without any, mounts end at their
                     // deadlines.
-                    log::error!("cannot start a thread: {error}; raise the limit of processes");
+                    log::error!("cannot start a thread: {error}; raise the process limit (podPidsLimit)");
                     return;
                 }
             }

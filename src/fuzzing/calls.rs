@@ -1,6 +1,6 @@
 //! All the calls of a connection, for the fuzzer: a client that keeps every rule, and a service, a clock and a
 //! reader that do as they please. Such a client must never see the connection fail, nor a call without its answer,
-//! nor a Mount with a status that kubelet does not take for final.
+//! nor a mount with a status that kubelet does not take for final.
 
 #![expect(
     clippy::indexing_slicing,
@@ -253,7 +253,7 @@ impl Stage {
         self.send(&out);
     }
 
-    /// A Mount's handler ends, in whatever way.
+    /// A mount's handler ends, in whatever way.
     fn finish(&mut self, input: &mut Input<'_>) {
         if self.mounts.is_empty() {
             return;
@@ -488,7 +488,7 @@ impl Clock for Stopped {
     }
 }
 
-/// Knows its version; Mounts are answered by the fuzzer.
+/// Knows its version; mounts are answered by the fuzzer.
 struct Nobody;
 
 impl Service for Nobody {

@@ -30,7 +30,7 @@ impl Asked {
 /// The remedy for `error`, if there is one to add.
 pub(super) fn advice(error: &Error, asked: Asked) -> Option<&'static str> {
     match error {
-        Error::Api(error) if error.is_about_time() => Some("set the node's clock (NTP); kubelet tries again"),
+        Error::Api(error) if error.is_about_time() => Some("set the node's clock (NTP); kubelet retries"),
         Error::Api(error) => advice_by_code(error).or_else(|| advice_by_kind(error, asked)),
         Error::Answer { .. } => Some(IN_BETWEEN),
         Error::Http(error) => advice_on_network(error),
@@ -68,7 +68,7 @@ fn advice_by_kind(error: &ApiError, asked: Asked) -> Option<&'static str> {
             Source::AccessKey => {
                 "check the provider's AccessKey pair: it must be active in RAM, and id and secret must match"
             }
-            _ => "the role's temporary credentials were rejected; kubelet tries again with new ones",
+            _ => "the role's temporary credentials were rejected; kubelet retries with new ones",
         },
         // Access to the key is denied, not to the secret.
         (Kind::Denied, _) if error.message.contains(":key/") => {
@@ -82,8 +82,8 @@ fn advice_by_kind(error: &ApiError, asked: Asked) -> Option<&'static str> {
         }
         (Kind::NotFound, _) if asked.is_pinned => "check objectName, objectType, version and region",
         (Kind::NotFound, _) => "check objectName, objectType and region",
-        (Kind::Throttled, _) => "the quota of the account and region is used up; kubelet tries again",
-        (Kind::Unavailable, _) => "the service is unavailable; kubelet tries again",
+        (Kind::Throttled, _) => "the quota of the account and region is used up; kubelet retries",
+        (Kind::Unavailable, _) => "the service is unavailable; kubelet retries",
         (Kind::Broken, _) => IN_BETWEEN,
         (Kind::Refused, _) => return None,
     })
@@ -106,16 +106,16 @@ fn advice_on_network(error: &http::Error) -> Option<&'static str> {
         | ErrorKind::TooLarge => IN_BETWEEN,
         ErrorKind::Request => return None,
         _ if error.proxy.is_some() => {
-            "check HTTPS_PROXY and NO_PROXY, and that the proxy allows this host; kubelet tries again"
+            "check HTTPS_PROXY and NO_PROXY, and that the proxy allows this host; kubelet retries"
         }
         ErrorKind::Resolve if is_instance => {
-            "check the endpoint's host name, and that the KMS instance is bound to the node's VPC; kubelet tries again"
+            "check the endpoint's host name, and that the KMS instance is bound to the node's VPC; kubelet retries"
         }
         ErrorKind::Resolve => {
-            "check the region and the node's DNS (VPC names resolve only inside the VPC); kubelet tries again"
+            "check the region and the node's DNS (VPC names resolve only inside the VPC); kubelet retries"
         }
         ErrorKind::Connect | ErrorKind::Interrupted | ErrorKind::Protocol | ErrorKind::Timeout => {
-            "check the node's network path to this endpoint (VPC, DNS, security group); kubelet tries again"
+            "check the node's network path to this endpoint (VPC, DNS, security group); kubelet retries"
         }
     })
 }

@@ -191,7 +191,7 @@ impl fmt::Display for Error {
                 "no region: {problem}; set parameters.region in the SecretProviderClass, or --region of the provider"
             ),
             Self::Crowded => f.write_str(
-                "timed out waiting to parse parameters: too many mounts at once; kubelet tries again",
+                "timed out waiting to parse parameters: too many mounts at once; kubelet retries",
             ),
             Self::Memory(exhausted) => exhausted.fmt(f),
             Self::TooMuch => f.write_str(&too_much()),
@@ -287,10 +287,10 @@ impl Failed {
             fetch::Error::Broken => "internal error; see the provider's log",
             fetch::Error::Cancelled => "the driver cancelled the call",
             fetch::Error::Skipped => {
-                "not requested because the service did not answer for other objects; kubelet tries again"
+                "not requested because the service did not answer for other objects; kubelet retries"
             }
             fetch::Error::Waited => {
-                "the driver's deadline passed before the service answered; kubelet tries again"
+                "the driver's deadline passed before the service answered; kubelet retries"
             }
         };
         fixed.to_owned()

@@ -44,7 +44,7 @@ impl Stamp {
 pub fn read(path: &Path, most: usize) -> io::Result<Secret> {
     // Before it is opened: opening a pipe would block.
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let file = File::open(path)?;
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
@@ -214,7 +214,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).expect("a pipe");
         assert_eq!(
             read(&path, 4).expect_err("a pipe").to_string(),
-            "it is not a file"
+            "it is not a regular file"
         );
     }
 

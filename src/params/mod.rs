@@ -1,7 +1,7 @@
 //! The parameter grammar: the text of a SecretProviderClass in, typed and checked values out, and back from
 //! fetched values to files.
 //!
-//! [`parse`] reads the attributes that the driver sends with a Mount and yields a [`Plan`]: which objects to
+//! [`parse`] reads the attributes that the driver sends with a mount and yields a [`Plan`]: which objects to
 //! fetch, and which files they become. [`Plan::render`] turns the fetched values into those files. Both are
 //! pure: no clock, no network, no environment. All checks that need no value happen in `parse`, before any
 //! request goes out, and all problems are reported at once.
@@ -49,7 +49,7 @@ pub use render::{RenderedFile, Room, Unrendered};
 
 use read::{Attributes, Report};
 
-/// What the driver sends with a Mount, as text.
+/// What the driver sends with a mount, as text.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
     /// A JSON object, text to text: the parameters of the SecretProviderClass, overlaid with the pod's volume
@@ -59,7 +59,7 @@ pub struct Input<'a> {
     pub permission: &'a str,
 }
 
-/// Reads and checks the parameters of one Mount.
+/// Reads and checks the parameters of one mount.
 ///
 /// # Errors
 /// Every problem found, each with the item, the field, the place in `objects` and the remedy. Never a value of

@@ -1,4 +1,4 @@
-//! The plan of one Mount: everything the parameters ask for, checked as a whole.
+//! The plan of one mount: everything the parameters ask for, checked as a whole.
 
 use super::encoding::Encoding;
 use super::file_name::{FileName, Translation};
@@ -8,7 +8,7 @@ use crate::diagnostic::quoted;
 use crate::jmespath::Expression;
 use crate::secret::Secret;
 
-/// What one Mount asks for.
+/// What one mount asks for.
 #[derive(Debug)]
 pub struct Plan {
     /// The pod that mounts.
@@ -136,7 +136,7 @@ impl PlannedFile {
     }
 }
 
-/// What an object takes in a plan, beside its longest texts, and in a Mount: endpoint, identity, results.
+/// What an object takes in a plan, beside its longest texts, and in a mount: endpoint, identity, results.
 const OBJECT_BYTES: usize = 1_024;
 
 /// What a part takes, beside its expression.

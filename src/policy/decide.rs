@@ -1,4 +1,4 @@
-//! Whether a Mount may go on.
+//! Whether a mount may go on.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::diagnostic::quoted;
 use crate::limits;
 use crate::params::{Endpoint, Object, Plan, Region};
 
-/// What a Mount asks of the policy.
+/// What a mount asks of the policy.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
     /// The pod and the objects that it would read.
@@ -47,7 +47,7 @@ pub const REMEDY: &str = "ask the policy's owner to add a rule, or read with the
 /// What an object lacks, by the rule that comes closest. Later ones are closer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Missing {
-    /// The driver does not say whose Mount it is.
+    /// The driver does not say whose mount it is.
     Pod,
     /// No rule is about this pod.
     Subject,
@@ -84,7 +84,7 @@ impl<'a> Question<'a> {
 }
 
 impl Policy {
-    /// Whether the Mount may go on.
+    /// Whether the mount may go on.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
         let Some(verdicts) = self.verdicts(question) else {
             return Decision::Exempt;
@@ -104,7 +104,7 @@ impl Policy {
         }
     }
 
-    /// Which rule permits each object, or what it lacks, in the order of the plan. `None` if the Mount is exempt.
+    /// Which rule permits each object, or what it lacks, in the order of the plan. `None` if the mount is exempt.
     pub fn verdicts(&self, question: &Question<'_>) -> Option<Vec<Result<Permit<'_>, Missing>>> {
         let counts = |rule: &&Rule| {
             rule.identities.contains(&question.principal)

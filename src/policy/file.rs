@@ -15,7 +15,7 @@ use crate::secret::Secret;
 /// The rule that permits an object, or what it lacks.
 pub(crate) type Verdict = Result<String, String>;
 
-/// Why the policy does not let a Mount go on.
+/// Why the policy does not let a mount go on.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// There has been no policy that could be read since the provider started; why.
@@ -92,7 +92,7 @@ impl PolicyFile {
         format!("access policy {path}: {problem}; {consequence}")
     }
 
-    /// What the policy says of each object, in the order of the plan; `None` if the Mount is exempt. The node is asked for
+    /// What the policy says of each object, in the order of the plan; `None` if the mount is exempt. The node is asked for
     /// its region if a rule depends on it.
     pub(crate) fn verdicts(
         &self,
@@ -241,7 +241,7 @@ mod tests {
     fn what_is_no_file_or_too_much() {
         let directory = tempfile::tempdir().expect("directory");
         let file = PolicyFile::new(directory.path().to_owned());
-        assert!(rules(&file).is_err_and(|problem| problem.contains("not a file")));
+        assert!(rules(&file).is_err_and(|problem| problem.contains("not a regular file")));
         let path = directory.path().join("large");
         fs::write(&path, " ".repeat(limits::POLICY_BYTES + 100)).expect("write");
         let file = PolicyFile::new(path);

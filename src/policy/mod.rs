@@ -1,7 +1,7 @@
 //! The access policy: which namespaces and ServiceAccounts may read which objects with the provider's identities.
 //!
 //! Without it, every SecretProviderClass gives access to whatever the provider's role may read. [`Policy::parse`]
-//! reads the text of a policy file, and [`Policy::decide`] says whether a Mount may go on. Both are pure. Deny by
+//! reads the text of a policy file, and [`Policy::decide`] says whether a mount may go on. Both are pure. Deny by
 //! default: what no rule permits is denied. `docs/access-policy.md` documents the grammar.
 
 #![deny(

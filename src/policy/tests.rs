@@ -1,4 +1,4 @@
-//! What must hold for every policy and every Mount.
+//! What must hold for every policy and every mount.
 
 use proptest::prelude::*;
 

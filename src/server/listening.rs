@@ -90,7 +90,7 @@ impl Listening {
             Acceptor::start(listener, file, &self.connections).map_err(|error| {
                 // A socket without an accepting thread is worse than none. The watch tries again.
                 let _ = self.path.remove(file);
-                format!("cannot start a thread: {error}; raise the limit of processes")
+                format!("cannot start a thread: {error}; raise the process limit (podPidsLimit)")
             })
         });
         let old = match started {

@@ -155,7 +155,7 @@ impl SocketPath {
                  uninstall one of the two. If that provider no longer accepts connections, this one takes the path back"
             )),
             Found::NotASocket => Some(format!(
-                "{path} is not a socket any more; remove it on the node; the provider then binds it again"
+                "{path} is no longer a socket; remove it on the node; the provider then binds it again"
             )),
             Found::NoDirectory => Some(format!(
                 "the directory {directory} is missing; create it; the provider then binds its socket again"

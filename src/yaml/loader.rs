@@ -158,7 +158,7 @@ impl Loader {
         match counts.into_iter().find(|(count, most, _)| count > most) {
             None => Ok(()),
             Some((_, most, what)) => {
-                let text = format!("more than {most} {what}, aliases expanded");
+                let text = format!("more than {most} {what} with aliases expanded");
                 Err(Diagnostic::at(at, text, self.bounds.remedy))
             }
         }

@@ -361,7 +361,7 @@ fn something_that_is_no_socket() {
     let new = node.sockets.path().join("new");
     fs::write(&new, "precious").expect("file");
     fs::rename(&new, node.socket()).expect("rename");
-    until("it says so", || ours.says("is not a socket any more; remove it"));
+    until("it says so", || ours.says("is no longer a socket; remove it"));
     assert!(ours.is_alive());
     assert_eq!(node.changes(), 0);
     assert_eq!(fs::read_to_string(node.socket()).expect("file"), "precious");

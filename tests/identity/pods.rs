@@ -274,7 +274,7 @@ fn a_trust_policy_that_does_not_fit() {
     world.cloud.inject(FaultRule::new(denied).service(Service::Sts));
     let message = provider.refuses(&world.pod(DEMO.0, DEMO.1, BOTH));
     for words in [
-        "let in Federated acs:ram::1234567890120000:oidc-provider/ack-rrsa-",
+        "allow Federated acs:ram::1234567890120000:oidc-provider/ack-rrsa-",
         "oidc:aud sts.aliyuncs.com and oidc:sub system:serviceaccount:rrsa-demo:demo-sa",
     ] {
         assert!(message.contains(words), "{words}: {message}");

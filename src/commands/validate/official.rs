@@ -55,7 +55,7 @@ pub(super) fn notes(parameters: &BTreeMap<&str, &str>, items: Result<&[Node], &s
     let mut add = |name, text: &str| notes.list.push(Problem::new(&Place::parameter(name), text, ""));
     if parameter("region").is_none() {
         let there = "the official provider uses cn-hangzhou unless its --region is set";
-        let here = "here --region is used, else the node's region";
+        let here = "this provider uses --region, else the node's region";
         add("region", &format!("without it {there}; {here}"));
     }
     if let Some(text) = parameter("usePodServiceAccountToken")

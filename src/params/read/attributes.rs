@@ -1,4 +1,4 @@
-//! The attributes: a JSON object of texts, taken apart by key.
+//! The attributes: a JSON object of strings, taken apart by key.
 //!
 //! Values may be service account tokens, so no message here quotes one; a JSON error is reported by its place only.
 
@@ -17,7 +17,7 @@ use crate::params::plan::Pod;
 use crate::params::problem::Place;
 use crate::secret::Secret;
 
-/// The attributes of a Mount, still as text. Absent, `null` and empty are the same.
+/// The attributes of a mount, still as text. Absent, `null` and empty are the same.
 #[derive(Default)]
 pub(crate) struct Attributes {
     pub(crate) pod: Pod,
