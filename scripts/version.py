@@ -32,7 +32,7 @@ if not re.fullmatch(SEMVER, version):
 look(["Cargo.lock"], rf'^name = "(?:{NAME}|harness|harness-tools|simulation)"\nversion = "(.*)"$')
 look([f"charts/{NAME}/Chart.yaml"], r"^(?:version|appVersion): \"?([^\s\"]*)")
 look(["Dockerfile.scratch", "harness/Dockerfile.scratch"], r"^ARG VERSION=(\S*)$")
-look(["docs/verify.md"], r"^VERSION=(\S*)$")
+look(["docs/verify.md", "docs/install.md", "docs/install.zh-CN.md"], r"^VERSION=(\S*)$")
 # An image by tag, or a chart by version, wherever a user would copy it from.
 image = rf"{NAME}(?:-chart)?:v?({SEMVER})"
 for glob in ["*.md", "docs/*.md", f"charts/{NAME}/*.md", "deploy/*.yaml", "harness/chart/deploy/*.yaml"]:
