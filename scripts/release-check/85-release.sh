@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A release from commit to verified pull: made twice in fresh clones with the same bytes, pushed to a registry on
 # loopback with a throw-away key, verified by the commands of docs/verify.md, pulled for both architectures, rendered
-# from the chart in the registry. Then what must be refused.
+# from the chart in the registry by the command of docs/install.md. Then what must be refused.
 #
 # RELEASE_DIST=DIRECTORY takes a dist/ that scripts/release.sh made for REGISTRY 127.0.0.1:5085 before.
 set -euo pipefail
@@ -94,9 +94,12 @@ for arch in x86_64/amd64 aarch64/arm64; do
     echo "pulled by digest for ${arch#*/}: the released binary"
 done
 
-# The chart, from the registry.
-chart=oci://$REGISTRY/charts/$name
-"$helm" template provider "$chart" --version "$version" --plain-http --kube-version 1.34.0 --namespace kube-system >"$place/rendered.yaml" 2>"$place/said" || { cat "$place/said"; exit 1; }
+# The chart, from the registry, by the command of docs/install.md, which only renders here.
+words=() CHART=
+eval "$(grep -m 1 '^CHART=oci://' docs/install.md)"
+chart=$CHART
+eval "words=($(sed -n '0,/^helm install /s///p' docs/install.md))"
+"$helm" template "${words[@]}" --plain-http --kube-version 1.34.0 >"$place/rendered.yaml" 2>"$place/said" || { cat "$place/said"; exit 1; }
 [ "$(grep -c "image: \"$image@$index\"" "$place/rendered.yaml")" = 2 ] || fail 'the chart does not name the image by digest'
 TRUST=$trust$place/cosign.pub
 # shellcheck disable=SC2086 # options
