@@ -59,6 +59,21 @@ pub const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// does not answer, each lookup holds a thread until the system's timeout, half a minute by default.
 pub const LOOKUPS: usize = 32;
 
+/// How long the addresses of a name serve new connections without another lookup. A burst of mounts needs one.
+pub const LOOKUP_KEPT: Duration = Duration::from_secs(1);
+
+/// How long the last addresses of a name are used while the name server fails.
+pub const LOOKUP_STALE: Duration = Duration::from_secs(60 * 60);
+
+/// How long to wait for a name server before the last addresses are used: RFC 8767's client response timer.
+pub const LOOKUP_STALE_WAIT: Duration = Duration::from_millis(1_800);
+
+/// How long the last addresses are used before a failed lookup is tried again: RFC 8767's failure recheck timer.
+pub const LOOKUP_RETRY_PAUSE: Duration = Duration::from_secs(30);
+
+/// Maximum number of names whose addresses are kept: services, regions and KMS instances.
+pub const LOOKUP_NAMES: usize = 256;
+
 /// Stack of a lookup's thread: the C library's resolver keeps its messages on it, about 20 KiB with musl, more with the
 /// modules of glibc.
 pub const LOOKUP_STACK: usize = 256 * 1024;

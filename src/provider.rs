@@ -106,7 +106,7 @@ pub fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mou
     if let Some(file) = config.kms_ca {
         trust = trust.with_private(file, is_kms_instance);
     }
-    let client = Client::new(trust, config.proxies.clone(), pulls);
+    let client = Client::new(trust, config.proxies.clone(), pulls, metrics.clone());
     let api = Api::new(
         client.clone(),
         Arc::clone(clock),
@@ -138,7 +138,12 @@ pub fn mounter(config: Config, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Mou
         config.identity.session_name.clone(),
         config.identity.duration_seconds,
     ));
-    let kubernetes = Kubernetes::new(config.cluster.server, &config.cluster.credentials, config.proxies);
+    let kubernetes = Kubernetes::new(
+        config.cluster.server,
+        &config.cluster.credentials,
+        config.proxies,
+        metrics.clone(),
+    );
     let hasher = Arc::new(SecretHasher::new(&*entropy));
     Mounter {
         log: MountLog::new(Arc::clone(clock), Arc::clone(&entropy), metrics.clone()),

@@ -293,7 +293,12 @@ fn ask(url: &str, service: &str, name: &str, remaining: Duration) -> Result<Valu
         security_token: None,
     };
     let api = Api::new(
-        Client::new(Trust::roots(&Roots::built_in()), Proxies::default(), 4),
+        Client::new(
+            Trust::roots(&Roots::built_in()),
+            Proxies::default(),
+            4,
+            Metrics::new(),
+        ),
         Arc::new(SystemClock),
         Arc::new(Counter),
         Metrics::new(),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::endpoint::Endpoint;
 use crate::http::{self, CaFile, Client, Method, Proxies, Request, Timeouts, Trust};
 use crate::limits;
-use crate::metrics::Outcome;
+use crate::metrics::{Metrics, Outcome};
 use crate::os::file;
 use crate::secret::Secret;
 
@@ -100,10 +100,10 @@ impl Error {
 
 impl Kubernetes {
     /// A client of `server` with the credentials that a pod has in `directory`: `token` and `ca.crt`.
-    pub fn new(server: Option<Endpoint>, directory: &Path, proxies: Proxies) -> Self {
+    pub fn new(server: Option<Endpoint>, directory: &Path, proxies: Proxies, metrics: Metrics) -> Self {
         let trust = Trust::only(CaFile::alone(directory.join("ca.crt")));
         Self {
-            client: Client::new(trust, proxies, 1),
+            client: Client::new(trust, proxies, 1, metrics),
             server,
             token: directory.join("token"),
         }

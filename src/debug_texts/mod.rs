@@ -164,7 +164,7 @@ const REASONS: &[(&str, &[&str])] = &[
             "sync::context::Account",
             "h2::error::Reason",
             "health::readiness::Readiness",
-            "http::lookup::Lookup",
+            "http::dial::Dial",
             "http::tls::TlsConnector",
             "http::tls::TlsTransport",
             "metrics::Metrics",
@@ -172,6 +172,10 @@ const REASONS: &[(&str, &[&str])] = &[
             "server::Observer",
             "server::bind::BoundSocket",
         ],
+    ),
+    (
+        "the C library's words for a failed lookup, without the name",
+        &["http::lookup::LookupError"],
     ),
     ("a hash", &["fetch::volumes::Volume"]),
 ];

@@ -456,7 +456,12 @@ pub(super) fn refused(texts: &mut Texts) {
     texts.add(&problems);
     // A request without an answer, to the cloud and to Kubernetes.
     let nowhere = "http://127.0.0.1:1";
-    let client = Client::new(Trust::roots(&Roots::built_in()), Proxies::default(), 1);
+    let client = Client::new(
+        Trust::roots(&Roots::built_in()),
+        Proxies::default(),
+        1,
+        Metrics::new(),
+    );
     let error = client.send(&Request {
         method: Method::POST,
         url: &format!("{nowhere}/?OIDCToken={}", crate::sign::percent_encode(&canary)),
@@ -474,7 +479,8 @@ pub(super) fn refused(texts: &mut Texts) {
     texts.add(&error);
     fs::write(keys.path().join("token"), &canary).expect("file");
     let server: Endpoint = nowhere.parse().expect("an endpoint");
-    let kubernetes = cloud::kubernetes::Kubernetes::new(Some(server), keys.path(), Proxies::default());
+    let kubernetes =
+        cloud::kubernetes::Kubernetes::new(Some(server), keys.path(), Proxies::default(), Metrics::new());
     texts.add(
         &kubernetes
             .role_annotation("rrsa-demo", "demo-sa", PATIENCE)

@@ -161,13 +161,6 @@ fn classify_io(error: &io::Error) -> (ErrorKind, String) {
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof
         | io::ErrorKind::NotConnected => ErrorKind::Interrupted,
-        // getaddrinfo's failures come without a kind of their own.
-        _ if error
-            .to_string()
-            .starts_with("failed to lookup address information") =>
-        {
-            ErrorKind::Resolve
-        }
         _ => ErrorKind::Interrupted,
     };
     (kind, error.to_string())

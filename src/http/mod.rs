@@ -4,12 +4,14 @@
 //! It never follows a redirect, takes a proxy only as [`Proxies`] say, and hands out any status as an answer: what a
 //! status means is the caller's business.
 
+mod dial;
 mod error;
 mod lookup;
 mod proxy;
 mod tls;
 mod trust;
 
+use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +26,12 @@ pub use error::{Certificate, Error, ErrorKind};
 pub use proxy::{Proxies, ProxyError};
 pub use trust::{CaFile, RootError, Roots, Trust};
 
+use dial::{Dial, LaterResolver};
+use lookup::{Lookup, Query};
+
+use crate::clock::SystemClock;
 use crate::limits;
+use crate::metrics::Metrics;
 use crate::secret::Secret;
 
 /// A pooled HTTP/1.1 client. Cheap to clone; clones share the pool.
@@ -89,7 +96,13 @@ impl Response {
 
 impl Client {
     /// A client that keeps at most `idle_per_host` unused connections to each host.
-    pub fn new(trust: Trust, proxies: Proxies, idle_per_host: usize) -> Self {
+    pub fn new(trust: Trust, proxies: Proxies, idle_per_host: usize, metrics: Metrics) -> Self {
+        let system: Query = |host, port| Ok((host, port).to_socket_addrs()?.collect());
+        let lookup = Lookup::new(system, Arc::new(SystemClock), metrics);
+        Self::with(lookup, trust, proxies, idle_per_host)
+    }
+
+    fn with(lookup: Lookup, trust: Trust, proxies: Proxies, idle_per_host: usize) -> Self {
         let config = Config::builder()
             .proxy(None)
             .max_redirects(0)
@@ -104,12 +117,12 @@ impl Client {
             .input_buffer_size(limits::HTTP_BUFFER_BYTES)
             .output_buffer_size(limits::HTTP_BUFFER_BYTES)
             .build();
-        let connector =
+        let inner =
             ().chain(ConnectProxyConnector::default())
                 .chain(TcpConnector::default())
                 .chain(tls::TlsConnector { trust });
         Self {
-            agent: Agent::with_parts(config, connector, lookup::Lookup::default()),
+            agent: Agent::with_parts(config, Dial { lookup, inner }, LaterResolver),
             proxies: Arc::new(proxies),
         }
     }
@@ -154,7 +167,125 @@ impl Client {
 
     fn proxy(&self, url: &str) -> Option<&ureq::Proxy> {
         let uri: http::Uri = url.parse().ok()?;
-        let (is_tls, port) = lookup::port_of(&uri);
+        let (is_tls, port) = dial::port_of(&uri);
         self.proxies.of(is_tls, uri.host()?, port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{io, thread};
+
+    use super::*;
+
+    fn client(query: Query) -> Client {
+        let lookup = Lookup::new(query, Arc::new(SystemClock), Metrics::new());
+        Client::with(lookup, Trust::roots(&Roots::built_in()), Proxies::default(), 4)
+    }
+
+    fn get(client: &Client, url: &str) -> Result<u16, Error> {
+        let request = Request {
+            method: Method::GET,
+            url,
+            headers: &[],
+            body: b"",
+            timeouts: Timeouts::all(Duration::from_secs(20)),
+        };
+        client.send(&request).map(|response| response.status)
+    }
+
+    /// A server at `port` that answers everything and counts its connections.
+    fn serve(listener: TcpListener) -> Arc<AtomicUsize> {
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                count.fetch_add(1, Ordering::SeqCst);
+                let stream = stream.expect("connection");
+                thread::spawn(move || answer(stream));
+            }
+        });
+        accepted
+    }
+
+    fn answer(mut stream: TcpStream) {
+        let mut octets = [0; 4096];
+        while stream.read(&mut octets).is_ok_and(|read| read > 0) {
+            // The client may be gone.
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        }
+    }
+
+    fn listen(address: Ipv4Addr, port: u16) -> (TcpListener, u16) {
+        let listener = TcpListener::bind((address, port)).expect("port");
+        let port = listener.local_addr().expect("address").port();
+        (listener, port)
+    }
+
+    /// The name server answers once and then fails: nobody may notice.
+    #[test]
+    fn calls_on_a_kept_connection_look_nothing_up() {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let client = client(|_, port| match ASKED.fetch_add(1, Ordering::SeqCst) {
+            0 => Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]),
+            _ => Err(io::Error::other(
+                "failed to lookup address information: Try again",
+            )),
+        });
+        let (listener, port) = listen(Ipv4Addr::LOCALHOST, 0);
+        let accepted = serve(listener);
+        let url = format!("http://kept.example:{port}/");
+        for call in 0..200 {
+            assert_eq!(get(&client, &url), Ok(200), "call {call}");
+        }
+        // A lookup has a thread of its own, so this counts threads as well.
+        assert_eq!(ASKED.load(Ordering::SeqCst), 1);
+        assert_eq!(accepted.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_refused_connection_tries_the_next_address_then_looks_up_again() {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        const MOVED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+        let client = client(|_, port| {
+            let addresses = match ASKED.fetch_add(1, Ordering::SeqCst) {
+                0 => vec![Ipv4Addr::new(127, 0, 0, 9), Ipv4Addr::new(127, 0, 0, 2)],
+                _ => vec![MOVED],
+            };
+            Ok(addresses
+                .into_iter()
+                .map(|address| (address, port).into())
+                .collect())
+        });
+        let (listener, port) = listen(Ipv4Addr::new(127, 0, 0, 2), 0);
+        let url = format!("http://moved.example:{port}/");
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("connection");
+            let mut octets = [0; 4096];
+            let _ = stream.read(&mut octets).expect("request");
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            stream.write_all(answer).expect("answer");
+        });
+        assert_eq!(get(&client, &url), Ok(200), "the second address");
+        server.join().expect("server");
+        assert_eq!(ASKED.load(Ordering::SeqCst), 1);
+        serve(listen(MOVED, port).0);
+        assert_eq!(get(&client, &url), Ok(200), "the new address");
+        assert_eq!(ASKED.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn a_failed_lookup_says_so() {
+        let client = client(|_, _| {
+            Err(io::Error::other(
+                "failed to lookup address information: Try again",
+            ))
+        });
+        let error = get(&client, "http://unknown.example/").expect_err("no addresses");
+        assert_eq!(error.kind, ErrorKind::Resolve);
+        assert!(error.detail.contains("Try again"), "{error}");
     }
 }

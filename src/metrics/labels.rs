@@ -64,6 +64,20 @@ label! {
 }
 
 label! {
+    /// How a host name was resolved.
+    Resolution {
+        /// The name server answered with addresses.
+        Ok = "ok",
+        /// The name does not exist or has no address.
+        NotFound = "not_found",
+        /// The name server failed or did not answer.
+        Failed = "failed",
+        /// Earlier addresses were used because the name server failed.
+        Stale = "stale",
+    }
+}
+
+label! {
     /// How a value was served without a separate call.
     SharedCopy {
         /// From the cache.

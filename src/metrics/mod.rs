@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use kind::{Counter, Gauge, Histogram, InFlight};
-pub use labels::{Denial, Identity, Outcome, Service, SharedCopy};
+pub use labels::{Denial, Identity, Outcome, Resolution, Service, SharedCopy};
 pub use text::Text;
 
 use family::Family;
@@ -30,6 +30,7 @@ struct Registry {
     calls: Family<Counter, 3>,
     call_duration: Family<Histogram, 2>,
     retries: Family<Counter, 1>,
+    lookups: Family<Counter, 1>,
     last_success: Family<Gauge, 1>,
     shared_copies: Family<Counter, 2>,
     refresh_failures: Family<Counter, 2>,
@@ -74,6 +75,12 @@ impl Default for Registry {
                 "Retries of calls, by service.",
                 "service",
                 Service::NAMES,
+            ),
+            lookups: Family::by(
+                "lookups_total",
+                "DNS lookups for new connections, by outcome (ok, not_found, failed, stale).",
+                "outcome",
+                Resolution::NAMES,
             ),
             last_success: Family::by(
                 "backend_last_success_timestamp_seconds",
@@ -195,6 +202,11 @@ impl Metrics {
         self.0.shared_copies.of([service.name(), how.name()]).increment();
     }
 
+    /// Records how the name of a new connection's host was resolved.
+    pub fn resolved(&self, how: Resolution) {
+        self.0.lookups.of([how.name()]).increment();
+    }
+
     /// Records a failed refresh of a running pod's value. The driver hides such failures from the pod's events.
     pub fn refresh_failed(&self, service: Service, outcome: Outcome) {
         self.0
@@ -261,6 +273,7 @@ impl Metrics {
             .call_duration
             .write_those(text, |histogram| histogram.count() > 0);
         families.retries.write(text);
+        families.lookups.write(text);
         text.family(
             "counter",
             "backend_throttled_total",

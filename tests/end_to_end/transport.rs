@@ -3,8 +3,10 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::thread;
 use std::time::Duration;
 
+use csi_provider::limits;
 use harness::driver::{Driver, Volume};
 use harness::process::{ProviderBuilder, is_root};
 use harness::{FakeCloud, Fault, FaultRule};
@@ -189,5 +191,7 @@ fn names_are_looked_up_again_for_new_connections() {
     fs::write(&hosts, "127.0.0.2 localhost\n").expect("hosts");
     assert_eq!(read(), "at the old address", "an open connection stays");
     old.close_connections();
+    // So long an answer serves new connections.
+    thread::sleep(limits::LOOKUP_KEPT);
     assert_eq!(read(), "at the new address");
 }
