@@ -165,6 +165,7 @@ const REASONS: &[(&str, &[&str])] = &[
             "h2::error::Reason",
             "health::readiness::Readiness",
             "http::dial::Dial",
+            "http::interrupt::Interruptible",
             "http::tls::TlsConnector",
             "http::tls::TlsTransport",
             "metrics::Metrics",

@@ -25,6 +25,8 @@ pub struct Error {
 /// What kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
+    /// The caller cancelled the request.
+    Cancelled,
     /// The certificate.
     Certificate(Certificate),
     /// The connection could not be made.
@@ -86,7 +88,11 @@ impl Error {
             | ErrorKind::Protocol
             | ErrorKind::Resolve
             | ErrorKind::Timeout => true,
-            ErrorKind::Certificate(_) | ErrorKind::Request | ErrorKind::Tls | ErrorKind::TooLarge => false,
+            ErrorKind::Cancelled
+            | ErrorKind::Certificate(_)
+            | ErrorKind::Request
+            | ErrorKind::Tls
+            | ErrorKind::TooLarge => false,
         }
     }
 }
@@ -104,6 +110,7 @@ impl fmt::Display for Error {
             None => host,
         };
         match kind {
+            ErrorKind::Cancelled => write!(f, "the request to {host} was cancelled"),
             ErrorKind::Connect => write!(f, "cannot connect to {host}: {detail}"),
             ErrorKind::Interrupted => write!(f, "the connection to {host} broke off: {detail}"),
             ErrorKind::Protocol => write!(f, "{host} did not answer in HTTP: {detail}"),

@@ -5,10 +5,13 @@
 //! the requests have given up. Requests for the same name share a lookup; the number of lookups is limited.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use std::{fmt, io, thread};
 
+use ureq::unversioned::transport::ShutdownHandle;
+
+use super::interrupt::Interrupt;
 use crate::clock::Clock;
 use crate::limits;
 use crate::metrics::{Metrics, Resolution};
@@ -61,6 +64,8 @@ pub(super) struct Found {
 pub(super) enum LookupError {
     /// Others wait for a name server that does not answer.
     Busy,
+    /// The request was cancelled meanwhile.
+    Cancelled,
     /// The name server failed, in the C library's words.
     Failed(String),
     /// The process may have no more threads.
@@ -103,7 +108,7 @@ impl Lookup {
         };
         match result {
             Ok(addresses) => Ok(Found::new(addresses)),
-            Err(Some(error @ LookupError::NotFound(_))) => Err(error),
+            Err(Some(error @ (LookupError::NotFound(_) | LookupError::Cancelled))) => Err(error),
             Err(error) => {
                 if let Some(error) = error {
                     self.0.fail(&key);
@@ -211,19 +216,42 @@ impl Shared {
                 Err(_) => {}
             }
         });
-        *flight.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        *flight.outcome() = Some(outcome);
         flight.ended.notify_all();
     }
 }
 
 impl Flight {
-    fn wait(&self, within: Duration) -> Result<Vec<SocketAddr>, LookupError> {
-        let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+    fn wait(self: &Arc<Self>, within: Duration) -> Result<Vec<SocketAddr>, LookupError> {
+        let interrupt = Interrupt::current();
+        if let Some(interrupt) = &interrupt {
+            let flight: Weak<Self> = Arc::downgrade(self);
+            interrupt.attach(flight);
+        }
+        let is_interrupted = || interrupt.as_ref().is_some_and(|interrupt| interrupt.is_set());
         let (outcome, _) = self
             .ended
-            .wait_timeout_while(outcome, within, |outcome| outcome.is_none())
+            .wait_timeout_while(self.outcome(), within, |outcome| {
+                outcome.is_none() && !is_interrupted()
+            })
             .unwrap_or_else(PoisonError::into_inner);
+        if is_interrupted() {
+            return Err(LookupError::Cancelled);
+        }
         outcome.clone().unwrap_or(Err(LookupError::Timeout))
+    }
+
+    fn outcome(&self) -> MutexGuard<'_, Option<Result<Vec<SocketAddr>, LookupError>>> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the requests that wait; the lookup itself goes on, for others.
+impl ShutdownHandle for Flight {
+    fn shutdown(&self) {
+        // A request that has looked at its interrupt under this lock already waits.
+        drop(self.outcome());
+        self.ended.notify_all();
     }
 }
 
@@ -278,6 +306,7 @@ impl fmt::Display for LookupError {
                 "{} lookups already wait for a name server that does not answer",
                 limits::LOOKUPS
             ),
+            Self::Cancelled => f.write_str("cancelled"),
             Self::Failed(text) | Self::NotFound(text) => f.write_str(text),
             Self::NoThread => {
                 f.write_str("cannot start a thread for the DNS lookup; raise the limit of processes")

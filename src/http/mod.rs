@@ -6,6 +6,7 @@
 
 mod dial;
 mod error;
+mod interrupt;
 mod lookup;
 mod proxy;
 mod tls;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http;
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _};
 
 pub use ureq::http::Method;
 
@@ -27,12 +28,14 @@ pub use proxy::{Proxies, ProxyError};
 pub use trust::{CaFile, RootError, Roots, Trust};
 
 use dial::{Dial, LaterResolver};
+use interrupt::{InterruptibleConnector, Scope};
 use lookup::{Lookup, Query};
 
 use crate::clock::SystemClock;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
+use crate::sync::Cancellation;
 
 /// A pooled HTTP/1.1 client. Cheap to clone; clones share the pool.
 #[derive(Clone)]
@@ -119,7 +122,7 @@ impl Client {
             .build();
         let inner =
             ().chain(ConnectProxyConnector::default())
-                .chain(TcpConnector::default())
+                .chain(InterruptibleConnector)
                 .chain(tls::TlsConnector { trust });
         Self {
             agent: Agent::with_parts(config, Dial { lookup, inner }, LaterResolver),
@@ -165,6 +168,23 @@ impl Client {
         })
     }
 
+    /// Like [`Client::send`], but returns at once when `cancellation` is set, and closes the connection. Only a TCP
+    /// connection that is being opened is waited for, within `timeouts.connect`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`] besides.
+    pub fn send_unless(&self, cancellation: &Cancellation, request: &Request<'_>) -> Result<Response, Error> {
+        let scope = Scope::enter(cancellation);
+        self.send(request).map_err(|error| {
+            let kind = if scope.is_interrupted() {
+                ErrorKind::Cancelled
+            } else {
+                error.kind
+            };
+            Error { kind, ..error }
+        })
+    }
+
     fn proxy(&self, url: &str) -> Option<&ureq::Proxy> {
         let uri: http::Uri = url.parse().ok()?;
         let (is_tls, port) = dial::port_of(&uri);
@@ -177,24 +197,29 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Condvar, Mutex};
     use std::{io, thread};
 
     use super::*;
+    use crate::clock::Clock as _;
 
     fn client(query: Query) -> Client {
         let lookup = Lookup::new(query, Arc::new(SystemClock), Metrics::new());
         Client::with(lookup, Trust::roots(&Roots::built_in()), Proxies::default(), 4)
     }
 
-    fn get(client: &Client, url: &str) -> Result<u16, Error> {
-        let request = Request {
+    fn request(url: &str) -> Request<'_> {
+        Request {
             method: Method::GET,
             url,
             headers: &[],
             body: b"",
             timeouts: Timeouts::all(Duration::from_secs(20)),
-        };
-        client.send(&request).map(|response| response.status)
+        }
+    }
+
+    fn get(client: &Client, url: &str) -> Result<u16, Error> {
+        client.send(&request(url)).map(|response| response.status)
     }
 
     /// A server at `port` that answers everything and counts its connections.
@@ -287,5 +312,96 @@ mod tests {
         let error = get(&client, "http://unknown.example/").expect_err("no addresses");
         assert_eq!(error.kind, ErrorKind::Resolve);
         assert!(error.detail.contains("Try again"), "{error}");
+    }
+
+    /// Sends a request on a thread of its own, cancels it when `is_waiting` says so, and gives the kind of its error.
+    fn cancelled(client: &Client, url: &str, is_waiting: impl FnOnce()) -> Option<ErrorKind> {
+        let cancellation = Cancellation::new();
+        thread::scope(|scope| {
+            let sender = scope.spawn(|| client.send_unless(&cancellation, &request(url)));
+            is_waiting();
+            let start = SystemClock.now();
+            cancellation.cancel();
+            let kind = sender.join().expect("sender").err().map(|error| error.kind);
+            let elapsed = SystemClock.now() - start;
+            assert!(elapsed < Duration::from_secs(5), "{url}: {elapsed:?}");
+            kind
+        })
+    }
+
+    #[test]
+    fn a_cancelled_request_closes_its_connection_at_once() {
+        for (scheme, sent) in [
+            ("https", ""),
+            ("http", ""),
+            ("http", "HTTP/1.1 200 OK\r\ncontent-le"),
+            ("http", "HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nfirst half"),
+            ("http", "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nfirst half"),
+        ] {
+            let client = client(|_, port| Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]));
+            let (listener, port) = listen(Ipv4Addr::LOCALHOST, 0);
+            let url = format!("{scheme}://slow.example:{port}/");
+            let kind = cancelled(&client, &url, || {
+                let (mut stream, _) = listener.accept().expect("connection");
+                let mut octets = [0; 4096];
+                let _ = stream.read(&mut octets).expect("request");
+                stream
+                    .write_all(sent.as_bytes())
+                    .expect("the beginning of an answer");
+                thread::spawn(move || while stream.read(&mut octets).is_ok_and(|read| read > 0) {});
+            });
+            assert_eq!(kind, Some(ErrorKind::Cancelled), "{scheme} {sent:?}");
+            let accepted = serve(listener);
+            assert_eq!(get(&client, &format!("http://slow.example:{port}/")), Ok(200));
+            assert_eq!(accepted.load(Ordering::SeqCst), 1, "a new connection");
+        }
+    }
+
+    #[test]
+    fn cancelling_too_late_leaves_the_connection_alone() {
+        let client = client(|_, port| Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]));
+        let (listener, port) = listen(Ipv4Addr::LOCALHOST, 0);
+        let accepted = serve(listener);
+        let url = format!("http://kept.example:{port}/");
+        for _ in 0..3 {
+            let cancellation = Cancellation::new();
+            let response = client.send_unless(&cancellation, &request(&url));
+            assert_eq!(response.map(|response| response.status), Ok(200));
+            cancellation.cancel();
+        }
+        assert_eq!(accepted.load(Ordering::SeqCst), 1);
+        let cancellation = Cancellation::new();
+        cancellation.cancel();
+        let error = client.send_unless(&cancellation, &request(&url)).err();
+        assert_eq!(
+            error.map(|error| error.kind),
+            Some(ErrorKind::Cancelled),
+            "before it was sent"
+        );
+        assert_eq!(get(&client, &url), Ok(200));
+    }
+
+    #[test]
+    fn a_cancelled_request_waits_for_no_name_server() {
+        static STATE: (Mutex<(bool, bool)>, Condvar) = (Mutex::new((false, false)), Condvar::new());
+        let client = client(|_, port| {
+            let mut state = STATE.0.lock().expect("lock");
+            state.0 = true;
+            STATE.1.notify_all();
+            drop(STATE.1.wait_while(state, |(_, is_over)| !*is_over).expect("lock"));
+            Ok(vec![(Ipv4Addr::LOCALHOST, port).into()])
+        });
+        let kind = cancelled(&client, "http://silent.example/", || {
+            let state = STATE.0.lock().expect("lock");
+            drop(
+                STATE
+                    .1
+                    .wait_while(state, |(is_asked, _)| !*is_asked)
+                    .expect("lock"),
+            );
+        });
+        assert_eq!(kind, Some(ErrorKind::Cancelled));
+        STATE.0.lock().expect("lock").1 = true;
+        STATE.1.notify_all();
     }
 }

@@ -104,7 +104,7 @@ fn advice_on_network(error: &http::Error) -> Option<&'static str> {
         ErrorKind::Certificate(Certificate::Name | Certificate::Other)
         | ErrorKind::Tls
         | ErrorKind::TooLarge => IN_BETWEEN,
-        ErrorKind::Request => return None,
+        ErrorKind::Cancelled | ErrorKind::Request => return None,
         _ if error.proxy.is_some() => {
             "check HTTPS_PROXY and NO_PROXY, and that the proxy allows this host; kubelet retries"
         }
