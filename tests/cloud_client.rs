@@ -307,6 +307,7 @@ fn ask(url: &str, service: &str, name: &str, remaining: Duration) -> Result<Valu
         endpoint: &endpoint,
         credentials: &credentials,
         remaining,
+        cancellation: None,
     };
     match service {
         "kms" => GetSecretValue {

@@ -142,6 +142,7 @@ impl Chain {
             endpoint: &endpoint,
             credentials: whom,
             remaining,
+            cancellation: None,
         };
         caller_identity(&sessions.api, &target)
     }

@@ -170,6 +170,7 @@ impl Sessions {
                 endpoint,
                 credentials,
                 remaining,
+                cancellation: None,
             };
             role.with_credentials(&self.api, &target, external_id)
         })

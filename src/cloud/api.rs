@@ -11,11 +11,12 @@ use super::error::{ApiError, Error};
 use super::hint::{clock_gap, retry_after};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
-use crate::http::{Client, Method, Request, Timeouts};
+use crate::http::{Client, ErrorKind, Method, Request, Timeouts};
 use crate::limits;
 use crate::metrics::{Metrics, Outcome};
 use crate::secret::Secret;
 use crate::sign::{Parameter, canonical_query, parameter, rpc, v3};
+use crate::sync::Cancellation;
 
 /// One operation of one product: its action, such as `GetSecretValue`, and the API's version.
 pub(super) type Operation = (&'static str, &'static str);
@@ -29,6 +30,17 @@ pub struct Target<'a> {
     pub credentials: &'a Credentials,
     /// What is left of the caller's time.
     pub remaining: Duration,
+    /// Ends the call early.
+    pub cancellation: Option<&'a Cancellation>,
+}
+
+/// What is left of the caller's time, and what ends the call early.
+type Time<'a> = (Duration, Option<&'a Cancellation>);
+
+impl<'a> Target<'a> {
+    fn time(&self) -> Time<'a> {
+        (self.remaining, self.cancellation)
+    }
 }
 
 /// Signs and sends.
@@ -94,14 +106,7 @@ impl Api {
         headers.push((v3::CONTENT_SHA256, &signed.content_sha256));
         headers.push(("authorization", &signed.authorization));
         headers.push(("accept", "application/json"));
-        self.post(
-            action,
-            target.endpoint,
-            parameters,
-            &headers,
-            b"",
-            target.remaining,
-        )
+        self.post(action, target.endpoint, parameters, &headers, b"", target.time())
     }
 
     /// One signed call in the RPC style, one try: common parameters in the query, the operation's own in a form.
@@ -126,7 +131,7 @@ impl Api {
         let signed: Vec<Parameter> = query.iter().chain(form).cloned().collect();
         let signature = rpc::StringToSign::new("POST", &signed).signature(&credentials.access_key_secret);
         query.push(("Signature".to_owned(), signature));
-        self.post_form(operation, target.endpoint, &query, form, target.remaining)
+        self.post_form(operation, target.endpoint, &query, form, target.time())
     }
 
     /// One unsigned call in the RPC style.
@@ -140,7 +145,13 @@ impl Api {
         form: &[Parameter],
         remaining: Duration,
     ) -> Result<Secret, Error> {
-        self.post_form(operation, endpoint, &self.common(operation), form, remaining)
+        self.post_form(
+            operation,
+            endpoint,
+            &self.common(operation),
+            form,
+            (remaining, None),
+        )
     }
 
     fn common(&self, (action, version): Operation) -> Vec<Parameter> {
@@ -158,7 +169,7 @@ impl Api {
         endpoint: &Endpoint,
         query: &[Parameter],
         form: &[Parameter],
-        remaining: Duration,
+        time: Time<'_>,
     ) -> Result<Secret, Error> {
         let body = Secret::from(canonical_query(form));
         let headers = [
@@ -166,7 +177,7 @@ impl Api {
             ("content-type", "application/x-www-form-urlencoded"),
             ("accept", "application/json"),
         ];
-        self.post(action, endpoint, query, &headers, body.expose(), remaining)
+        self.post(action, endpoint, query, &headers, body.expose(), time)
     }
 
     fn post(
@@ -176,7 +187,7 @@ impl Api {
         query: &[Parameter],
         headers: &[(&str, &str)],
         body: &[u8],
-        remaining: Duration,
+        (remaining, cancellation): Time<'_>,
     ) -> Result<Secret, Error> {
         // The canonical query is also sent: what is signed is what travels.
         let url = format!("{}/?{}", endpoint.url(), canonical_query(query));
@@ -193,10 +204,14 @@ impl Api {
         };
         let outcome = |result: &Result<Secret, Error>| match result {
             Ok(_) => Some(Outcome::Ok),
+            Err(Error::Http(error)) if error.kind == ErrorKind::Cancelled => None,
             Err(error) => Some(error.kind().outcome()),
         };
         counted(&self.metrics, &*self.clock, action, outcome, || {
-            let response = self.client.send(&request)?;
+            let response = match cancellation {
+                Some(cancellation) => self.client.send_unless(cancellation, &request)?,
+                None => self.client.send(&request)?,
+            };
             if response.status == 200 {
                 return Ok(response.body);
             }

@@ -350,6 +350,7 @@ pub(super) fn made(texts: &mut Texts) {
         endpoint: &endpoint,
         credentials: &credentials(),
         remaining: PATIENCE,
+        cancellation: None,
     });
     texts.add(&Value {
         contents: secret(),

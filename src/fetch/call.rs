@@ -13,6 +13,7 @@ use crate::cloud::kms::{GetSecretValue, bare_name};
 use crate::cloud::oos::GetSecretParameter;
 use crate::cloud::{self, Api, Credentials, Endpoint, Target, Value};
 use crate::params::Service;
+use crate::sync::Cancellation;
 
 /// The provider's own [`Domain`].
 pub(super) struct Cloud;
@@ -93,15 +94,22 @@ impl From<&Pull<'_>> for Want<Cloud> {
 }
 
 /// One attempt of a call, within the remaining time.
-pub(super) fn attempt(api: &Api, job: &Job, remaining: Duration) -> Outcome<Cloud> {
+pub(super) fn attempt(
+    api: &Api,
+    job: &Job,
+    remaining: Duration,
+    cancellation: &Cancellation,
+) -> Outcome<Cloud> {
     if remaining.is_zero() {
         return failed(Error::Waited, FailureClass::Unavailable);
     }
-    let error = match call(api, job, remaining) {
+    let error = match call(api, job, remaining, cancellation) {
         Ok(value) => {
             let bytes = value.contents.len() + value.version.len();
             return Outcome::Value(Arc::new(value), bytes);
         }
+        // It says nothing about the service.
+        Err(_) if cancellation.is_cancelled() => return failed(Error::Cancelled, FailureClass::Interrupted),
         Err(error) => error,
     };
     if !job.is_renewed
@@ -166,7 +174,12 @@ pub(super) fn failed(error: Error, class: FailureClass) -> Outcome<Cloud> {
     }
 }
 
-fn call(api: &Api, job: &Job, remaining: Duration) -> Result<Value, cloud::Error> {
+fn call(
+    api: &Api,
+    job: &Job,
+    remaining: Duration,
+    cancellation: &Cancellation,
+) -> Result<Value, cloud::Error> {
     let Key {
         endpoint,
         service,
@@ -179,6 +192,7 @@ fn call(api: &Api, job: &Job, remaining: Duration) -> Result<Value, cloud::Error
         endpoint,
         credentials: &job.credentials,
         remaining,
+        cancellation: Some(cancellation),
     };
     match service {
         Service::Kms => GetSecretValue {

@@ -94,9 +94,16 @@ impl Engine {
         };
         state.bells.remove(&party);
         self.0.wake(&mut state); // calls of other mounts may have been waiting behind a call of this one
+        let deserted = match unfinished {
+            Error::Cancelled => state.desert(),
+            _ => Vec::new(),
+        };
         let (copies, _) = state.core.copies();
         let (kept, _) = state.core.stale();
         drop(state);
+        for call in deserted {
+            call.cancel();
+        }
         let result = |settled| match settled {
             Settled::Value(value) => Ok(Fetched { value, stale: None }),
             Settled::Stale { value, read, error } => {

@@ -7,7 +7,7 @@ use std::thread;
 
 use super::awake::Awake;
 use super::call::{Cloud, Key, Refusal, attempt, failed};
-use super::core::{Attempt, Core, Next, PartyId};
+use super::core::{Attempt, Core, FlightId, Next, PartyId};
 use super::pull::{Error, label};
 use super::retry::FailureClass;
 use crate::auth::IdentityKey;
@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::cloud::Api;
 use crate::entropy::Entropy;
 use crate::limits;
+use crate::sync::Cancellation;
 
 /// State shared by the threads and the waiting mounts.
 pub(super) struct Threads {
@@ -31,6 +32,8 @@ pub(super) struct State {
     pub(super) core: Core<Cloud>,
     /// Notified when a mount is complete.
     pub(super) bells: HashMap<PartyId, Arc<Condvar>>,
+    /// The calls under way, to be ended early.
+    calls: HashMap<FlightId, Cancellation>,
     running: usize,
     idle: usize,
     calling: usize,
@@ -43,6 +46,14 @@ impl State {
     /// outage.
     pub(super) fn refused(&mut self, identity: &IdentityKey) {
         self.core.forget(|key| key.identity.rests_on(identity));
+    }
+
+    /// Ends the calls under way that no mount waits for. To be cancelled without the lock, because that closes sockets.
+    pub(super) fn desert(&mut self) -> Vec<Cancellation> {
+        let deserted = self.core.desert().into_iter();
+        deserted
+            .filter_map(|flight| self.calls.get(&flight).cloned())
+            .collect()
     }
 
     /// The cloud has refused a call; `refusal` says how far that reaches.
@@ -72,6 +83,7 @@ impl Threads {
             state: Mutex::new(State {
                 core,
                 bells: HashMap::new(),
+                calls: HashMap::new(),
                 running: 0,
                 idle: 0,
                 calling: 0,
@@ -136,9 +148,11 @@ impl Threads {
             let wait = match state.core.next(now) {
                 Next::Call(attempt) => {
                     state.calling += 1;
+                    let cancellation = Cancellation::new();
+                    state.calls.insert(attempt.flight, cancellation.clone());
                     self.wake(&mut state); // another thread for the next call
                     drop(state);
-                    state = self.make(&attempt);
+                    state = self.make(&attempt, &cancellation);
                     state.calling -= 1;
                     continue;
                 }
@@ -167,13 +181,15 @@ impl Threads {
     }
 
     /// Makes a call and wakes the mounts that it completes.
-    fn make(&self, call: &Attempt<Cloud>) -> MutexGuard<'_, State> {
+    fn make(&self, call: &Attempt<Cloud>, cancellation: &Cancellation) -> MutexGuard<'_, State> {
         let remaining = call.deadline.saturating_duration_since(self.clock.now());
         if call.number > 1 {
             self.api.metrics().retry(label(call.service));
         }
         // A panicking call leaves no broken state: what it shares is behind locks that tolerate it.
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| attempt(&self.api, &call.job, remaining)));
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+            attempt(&self.api, &call.job, remaining, cancellation)
+        }));
         let outcome = outcome.unwrap_or_else(|_payload| {
             log::error!("defect: a call to the cloud panicked");
             failed(Error::Broken, FailureClass::Definite)
@@ -181,6 +197,7 @@ impl Threads {
         let refusal = Refusal::of(&outcome, &call.job);
         let fraction = self.fraction();
         let mut state = self.lock();
+        state.calls.remove(&call.flight);
         state
             .core
             .finish(call.flight, outcome, fraction, self.clock.now());

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
+
+use harness::{Fault, FaultRule};
 
 use crate::world::{World, request};
 
@@ -28,7 +31,7 @@ fn a_hundred_mounts_at_once() {
     let threads: Vec<_> = (0..100)
         .map(|at| {
             let world = Arc::clone(&world);
-            std::thread::spawn(move || {
+            thread::spawn(move || {
                 let name = format!("parallel-{at}");
                 world.cloud.set_kms_text(&name, &name);
                 let response = world.mount(&format!("- objectName: {name}\n")).expect("mount");
@@ -52,6 +55,41 @@ fn thousands_of_requests_of_four_kibibytes() {
         let response = world.driver.mount(volume.request()).expect("mount");
         assert_eq!(response.files.len(), 1);
     }
+}
+
+/// A call that nobody waits for gives its slot to others at once, and is forgotten.
+#[test]
+fn cancelled_mounts_leave_their_slots() {
+    let world = World::with(|provider, _| provider.argument("--max-concurrent-kms-secret-pulls=2"));
+    for name in ["held-1", "held-2", "free"] {
+        world.cloud.set_kms_text(name, "value");
+    }
+    let held = ["held-1", "held-2"].map(|name| world.cloud.inject(FaultRule::new(Fault::Hold).name(name)));
+    thread::scope(|scope| {
+        for name in ["held-1", "held-2"] {
+            let world = &world;
+            let request = request(&format!("- objectName: {name}\n"));
+            scope.spawn(move || {
+                let answer = world
+                    .driver
+                    .mount_cancelled_after(request, Duration::from_secs(2));
+                assert!(answer.is_none(), "{answer:?}");
+            });
+        }
+        world.cloud.wait_for_held(2);
+    });
+    // Both calls would have lasted until the deadline of their mounts, two minutes.
+    let response = world
+        .driver
+        .mount_within(request("- objectName: free\n"), Some(Duration::from_secs(8)));
+    assert_eq!(response.expect("mount").files.len(), 1);
+    for rule in held {
+        world.cloud.release(rule);
+    }
+    let both = world
+        .mount("- objectName: held-1\n- objectName: held-2\n")
+        .expect("mount");
+    assert_eq!(both.files.len(), 2);
 }
 
 /// 3.9 MB in one response: 130 secrets of 30,000 bytes, through windows of 64 KiB.

@@ -73,7 +73,7 @@ fn a_slow_mount_holds_up_nobody() {
     let held = world.cloud.inject(FaultRule::new(Fault::Hold).name("slow"));
     let slow = {
         let world = std::sync::Arc::clone(&world);
-        std::thread::spawn(move || world.mount("- objectName: slow\n  objectType: oos\n"))
+        thread::spawn(move || world.mount("- objectName: slow\n  objectType: oos\n"))
     };
     world.cloud.wait_for_held(1);
     for _ in 0..20 {

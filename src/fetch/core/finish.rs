@@ -20,6 +20,7 @@ impl<D: Domain> Core<D> {
             at: sent,
             until,
             is_overruled,
+            is_deserted,
         } = flight.state
         else {
             self.flights.insert(id, flight);
@@ -66,6 +67,9 @@ impl<D: Domain> Core<D> {
             Outcome::Renewed(job) => {
                 flight.job = job;
                 self.again(id, flight, now);
+            }
+            Outcome::Failed { class, .. } if is_deserted && class.is_outage() => {
+                self.lane(flight.service).release(flight.home);
             }
             // The attempt had only the time of the mounts that waited when it was sent. Mounts that have joined since
             // have more.

@@ -36,6 +36,8 @@ pub(super) enum State {
         at: Instant,
         until: Instant,
         is_overruled: bool,
+        /// No mount waits for it, so it is being ended.
+        is_deserted: bool,
     },
 }
 

@@ -47,6 +47,27 @@ impl<D: Domain> Core<D> {
         party.slots.into_iter().enumerate().map(settle).collect()
     }
 
+    /// The calls under way that no mount waits for. No mount joins them from now on, and what they fail with says nothing
+    /// about the service.
+    pub fn desert(&mut self) -> Vec<FlightId> {
+        let mut deserted = Vec::new();
+        for id in &self.under_way {
+            if let Some(flight) = self.flights.get_mut(id)
+                && flight.waiters.is_empty()
+                && let State::Sent { is_deserted, .. } = &mut flight.state
+            {
+                *is_deserted = true;
+                deserted.push(*id);
+                if let Some(open) = self.open.get_mut(&flight.key)
+                    && open.ended(*id)
+                {
+                    self.open.remove(&flight.key);
+                }
+            }
+        }
+        deserted
+    }
+
     /// Removes a mount from all calls that are not under way.
     pub(super) fn abandon(&mut self, id: PartyId) {
         let Some(mut party) = self.parties.remove(&id) else {

@@ -36,6 +36,7 @@ impl<D: Domain> Core<D> {
             at: now,
             until,
             is_overruled: false,
+            is_deserted: false,
         };
         self.under_way.insert(id);
         self.counts.calls += 1;
