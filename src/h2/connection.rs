@@ -337,8 +337,11 @@ impl Connection {
             Frame::SettingsAck if !self.is_settings_acked => {
                 self.is_settings_acked = true;
                 let old = std::mem::replace(&mut self.recv_initial, limits::STREAM_WINDOW);
-                for stream in self.streams.iter_mut() {
-                    stream.resize_window(old, self.recv_initial);
+                for (id, stream) in self.streams.iter_mut() {
+                    if let Some(increment) = stream.resize_window(old, self.recv_initial) {
+                        // Not counted as backlog: this happens once, and at most once for each open stream.
+                        frame::encode_window_update(&mut self.control, id, increment);
+                    }
                 }
             }
             Frame::Ping { ack: false, payload } => frame::encode_ping(self.control(), true, payload),
@@ -359,7 +362,7 @@ impl Connection {
         let window = settings::initial_window(settings)?.unwrap_or(self.send_initial);
         let delta = i64::from(window) - i64::from(self.send_initial);
         self.send_initial = window;
-        for stream in self.streams.iter_mut() {
+        for (_, stream) in self.streams.iter_mut() {
             if !stream.shift_send_window(delta) {
                 return Err(flow_control("SETTINGS_INITIAL_WINDOW_SIZE overflows a window"));
             }

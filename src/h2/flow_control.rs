@@ -63,7 +63,7 @@ impl RecvWindow {
         self.unannounced = self
             .unannounced
             .saturating_add(u32::try_from(octets).unwrap_or(u32::MAX));
-        (self.unannounced > 0 && self.unannounced >= self.size / 2).then(|| self.announce())
+        self.announce_half()
     }
 
     /// Grows the window permanently by `octets`. Returns the increment to announce.
@@ -75,10 +75,17 @@ impl RecvWindow {
         (self.unannounced > 0).then(|| self.announce())
     }
 
-    /// The initial size changed from `old` to `new` while the window was in use.
-    pub(super) fn resize(&mut self, old: u32, new: u32) {
+    /// The initial size changed from `old` to `new` while the window was in use. Returns an increment to announce:
+    /// what was less than half of the larger window may be all that is left of the smaller one.
+    #[must_use]
+    pub(super) fn resize(&mut self, old: u32, new: u32) -> Option<u32> {
         self.size = self.size.saturating_sub(old).saturating_add(new);
         self.open += i64::from(new) - i64::from(old);
+        self.announce_half()
+    }
+
+    fn announce_half(&mut self) -> Option<u32> {
+        (self.unannounced > 0 && self.unannounced >= self.size / 2).then(|| self.announce())
     }
 
     fn announce(&mut self) -> u32 {
@@ -135,7 +142,7 @@ mod tests {
     fn our_own_settings_shrink_a_window_in_use() {
         let mut window = RecvWindow::new(65_535);
         assert!(window.consume(60_000));
-        window.resize(65_535, 16_384);
+        assert_eq!(window.resize(65_535, 16_384), None);
         assert_eq!(window.release(60_000), Some(60_000));
         assert!(window.consume(16_384));
         assert!(!window.consume(1));

@@ -167,9 +167,10 @@ impl Stream {
         self.is_remote_open.then(|| self.recv_window.grow(octets))?
     }
 
-    /// Our SETTINGS_INITIAL_WINDOW_SIZE changed.
-    pub(super) fn resize_window(&mut self, old: u32, new: u32) {
-        self.recv_window.resize(old, new);
+    /// Our SETTINGS_INITIAL_WINDOW_SIZE changed. Returns the increment to announce.
+    pub(super) fn resize_window(&mut self, old: u32, new: u32) -> Option<u32> {
+        let increment = self.recv_window.resize(old, new);
+        increment.filter(|_| self.is_remote_open)
     }
 
     /// The client's window changed by `octets`. False if it would grow past 2³¹−1.

@@ -56,8 +56,8 @@ impl Streams {
         self.open.get_mut(&id)
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.open.values_mut()
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (StreamId, &mut Stream)> {
+        self.open.iter_mut().map(|(id, stream)| (*id, stream))
     }
 
     /// Marks `id`, which the client opens, and all lower ones as no longer idle.

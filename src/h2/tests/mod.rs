@@ -5,3 +5,4 @@ mod flood;
 mod flow;
 mod life;
 mod split;
+mod windows;

@@ -53,6 +53,7 @@ const ATTACKS: &[Attack] = &[
         flood(socket, &frame(8, 0, 0, &1_u32.to_be_bytes()))
     }),
     ("empty DATA frames", empty_data),
+    ("padding used up before the window shrinks", padding_before_ack),
     ("rapid reset", rapid_reset),
     ("CONTINUATION flood", continuation),
     ("a header list that unpacks a thousandfold", header_bomb),
@@ -259,6 +260,30 @@ fn empty_data(socket: &Path) -> Outcome<()> {
         }
     }
     Ok(())
+}
+
+/// Padding takes less than half of the protocol's window, which is more than all of the provider's. After the
+/// acknowledgement only the provider can open the stream's window again.
+fn padding_before_ack(socket: &Path) -> Outcome<()> {
+    let mut peer = Peer::open(socket, &[])?;
+    peer.send(&headers(1, 0x4))?;
+    let mut padding = vec![127];
+    padding.resize(128, 0);
+    peer.send(&frame(0, 0x8, 1, &padding).repeat(255))?;
+    peer.send(&frame(4, 0x1, 0, &[]))?;
+    // Peer::open has read the head of the provider's SETTINGS; three of them follow.
+    peer.0.read_exact(&mut [0; 18])?;
+    loop {
+        let mut head = [0; 9];
+        let read = peer.0.read_exact(&mut head);
+        read.map_err(|error| format!("the stream's window stays closed: {error}"))?;
+        let [_, high, low, kind, _, stream @ ..] = head;
+        if kind == 8 && u32::from_be_bytes(stream) == 1 {
+            return Ok(());
+        }
+        peer.0
+            .read_exact(&mut vec![0; usize::from(u16::from_be_bytes([high, low]))])?;
+    }
 }
 
 fn rapid_reset(socket: &Path) -> Outcome<()> {
