@@ -174,6 +174,9 @@ pub const THROTTLED_RATE_BASE: f64 = 10.0;
 /// recovered together do not read together from then on.
 pub const OUTAGE_REMEMBERED: Duration = Duration::from_secs(60);
 
+/// Maximum number of endpoints whose last outage is remembered, and of retry budgets.
+pub const FEEDBACK_RECORDS: usize = 1_024;
+
 /// Minimum rate after throttling, in calls per second per service and node: a thousand nodes then make two hundred a
 /// second, less than half of the smallest documented quota.
 pub const THROTTLED_RATE_FLOOR: f64 = 0.2;

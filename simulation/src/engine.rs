@@ -34,6 +34,12 @@ impl Domain for Numbers {
     type Job = ();
     type Value = u32;
     type Error = ();
+    type Endpoint = ();
+    type Identity = ();
+
+    fn endpoint(_: &u32) {}
+
+    fn identity(_: &u32) {}
 }
 
 /// A node's engine, with the provider's default limits.

@@ -23,6 +23,16 @@ impl Domain for Cloud {
     type Job = Job;
     type Value = Arc<Value>;
     type Error = Error;
+    type Endpoint = Endpoint;
+    type Identity = IdentityKey;
+
+    fn endpoint(key: &Arc<Key>) -> Endpoint {
+        key.endpoint.clone()
+    }
+
+    fn identity(key: &Arc<Key>) -> IdentityKey {
+        key.identity.clone()
+    }
 
     fn secret(key: &Arc<Key>) -> impl Eq + Hash {
         (key.service, &key.endpoint, bare_name(&key.name))

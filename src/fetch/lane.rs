@@ -15,7 +15,6 @@ use std::time::Instant;
 
 use super::core::{FlightId, PartyId};
 use super::pace::Pace;
-use crate::limits;
 
 /// The queue of one service.
 #[derive(Debug)]
@@ -38,8 +37,6 @@ pub(super) struct Lane {
     held_calls: usize,
     /// The last call found the service unavailable.
     is_in_doubt: bool,
-    /// When that was last the case.
-    out_of_reach: Option<Instant>,
 }
 
 /// The waiting calls of a mount.
@@ -83,7 +80,6 @@ impl Lane {
             held: BTreeMap::new(),
             held_calls: 0,
             is_in_doubt: false,
-            out_of_reach: None,
         }
     }
 
@@ -214,15 +210,8 @@ impl Lane {
     }
 
     /// The service was found unavailable.
-    pub(super) fn unavailable(&mut self, now: Instant) {
+    pub(super) fn unavailable(&mut self) {
         self.is_in_doubt = true;
-        self.out_of_reach = Some(now);
-    }
-
-    /// Whether the service was unavailable a short while ago.
-    pub(super) fn is_recovering(&self, now: Instant) -> bool {
-        self.out_of_reach
-            .is_some_and(|seen| now < seen + limits::OUTAGE_REMEMBERED)
     }
 
     /// How many calls could start if the pace allowed.
@@ -351,7 +340,7 @@ mod tests {
     fn a_service_in_doubt_is_asked_for_one_value_of_each_mount() {
         let now = SystemClock.now();
         let mut lane = lane(100, now);
-        lane.unavailable(now);
+        lane.unavailable();
         for flight in 10..13 {
             lane.queue(PartyId(1), false, FlightId(flight));
         }
@@ -379,7 +368,7 @@ mod tests {
     fn a_mount_whose_first_call_nobody_waits_for_makes_another() {
         let now = SystemClock.now();
         let mut lane = lane(100, now);
-        lane.unavailable(now);
+        lane.unavailable();
         for flight in 10..13 {
             lane.queue(PartyId(1), false, FlightId(flight));
         }

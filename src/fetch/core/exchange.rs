@@ -16,6 +16,16 @@ pub trait Domain {
     type Value: Clone;
     /// Why a call failed.
     type Error: Clone;
+    /// The host that a call goes to.
+    type Endpoint: Clone + Eq + Hash;
+    /// Whose credentials sign a call.
+    type Identity: Clone + Eq + Hash;
+
+    /// The endpoint of a request.
+    fn endpoint(key: &Self::Key) -> Self::Endpoint;
+
+    /// The identity of a request.
+    fn identity(key: &Self::Key) -> Self::Identity;
 
     /// The secret that a key refers to, whatever the version, the stage and the identity.
     fn secret(key: &Self::Key) -> impl Eq + Hash {

@@ -47,7 +47,8 @@ impl<D: Domain> Core<D> {
             Outcome::Value(value, bytes) => {
                 // Otherwise pods that start together on many nodes, and nodes that recover from an outage together,
                 // would call at the same time in each interval.
-                let spreads = flight.is_first || self.lane(flight.service).is_recovering(now);
+                let spreads =
+                    flight.is_first || self.feedback.is_recovering(flight.service, &flight.key, now);
                 // Even if this answer cannot be kept, an older one that arrives later must not be.
                 self.overrule(|key, at| *key == flight.key && at < sent);
                 if let (Some(copies), false) = (&mut self.copies, is_overruled) {
@@ -85,7 +86,8 @@ impl<D: Domain> Core<D> {
                     self.lane(flight.service).pace.throttled(sent, hint, now);
                 }
                 if class == FailureClass::Unavailable {
-                    self.lane(flight.service).unavailable(now);
+                    self.lane(flight.service).unavailable();
+                    self.feedback.unavailable(flight.service, &flight.key, now);
                 }
                 if class == FailureClass::Definite {
                     if let Some(copies) = &mut self.copies {
@@ -103,7 +105,7 @@ impl<D: Domain> Core<D> {
                     remaining: deadline(&self.parties, &flight, now).saturating_duration_since(now),
                 };
                 match retry::pause(&failure, fraction) {
-                    Some(pause) if self.affords(class, now) => {
+                    Some(pause) if self.affords(&flight, class, now) => {
                         flight.last_error = Some(error);
                         self.again(id, flight, now + pause);
                     }
@@ -114,8 +116,11 @@ impl<D: Domain> Core<D> {
     }
 
     /// Whether the retry budget allows a retry. Throttled calls are limited by the pace instead.
-    fn affords(&mut self, class: FailureClass, now: Instant) -> bool {
-        let affords = class == FailureClass::Throttled || self.budget.spend(now);
+    fn affords(&mut self, flight: &Flight<D>, class: FailureClass, now: Instant) -> bool {
+        let affords = class == FailureClass::Throttled
+            || self
+                .feedback
+                .change_budget(flight.service, &flight.key, now, |budget| budget.spend(now));
         self.counts.unaffordable += u64::from(!affords);
         affords
     }

@@ -10,6 +10,7 @@
 
 mod enter;
 mod exchange;
+mod feedback;
 mod finish;
 mod flight;
 mod leave;

@@ -6,6 +6,7 @@ use super::exchange::{Attempt, Domain, FlightId, Next};
 use super::flight::State;
 use super::state::{Core, deadline};
 use crate::fetch::lane::Turn;
+use crate::fetch::retry::RetryBudget;
 
 impl<D: Domain> Core<D> {
     /// The next call to make, if one may be made now. The lanes take turns.
@@ -41,7 +42,9 @@ impl<D: Domain> Core<D> {
         self.under_way.insert(id);
         self.counts.calls += 1;
         if flight.attempts == 1 {
-            self.budget.earn();
+            let budget = RetryBudget::earn;
+            self.feedback
+                .change_budget(flight.service, &flight.key, now, budget);
         } else {
             self.counts.retries += 1;
         }

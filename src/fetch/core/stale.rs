@@ -8,11 +8,10 @@
 use std::time::{Duration, Instant};
 
 use super::exchange::{Domain, PartyId, Settled};
-use super::flight::State;
+use super::flight::{Flight, State};
 use super::state::{Core, Party, Slot, lane_of};
 use crate::fetch::copies::Copies;
 use crate::limits;
-use crate::params::Service;
 
 /// Why a mount has no fresh value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +26,7 @@ pub(super) enum Lack {
     Unanswered(Duration),
     /// Its call has not been sent.
     Unsent {
-        /// The service was unavailable or throttled a short while ago; otherwise the call only waits for our own
+        /// Its endpoint was unavailable, or its service throttled, a short while ago; otherwise the call only waits for our own
         /// limits.
         is_troubled: bool,
     },
@@ -150,19 +149,22 @@ impl<D: Domain> Core<D> {
             Slot::Lost(_) => return Lack::OutOfReach,
             Slot::Pending(id) => self.flights.get(id),
         };
-        match flight.map(|flight| (&flight.last_error, flight.state, flight.service)) {
-            None => Lack::Refused,
+        let Some(flight) = flight else {
+            return Lack::Refused;
+        };
+        match (&flight.last_error, flight.state) {
             // Only errors worth a retry are stored.
-            Some((Some(_), ..)) => Lack::OutOfReach,
-            Some((None, State::Sent { at, .. }, _)) => Lack::Unanswered(now.saturating_duration_since(at)),
-            Some((None, State::Queued | State::Paused { .. }, service)) => Lack::Unsent {
-                is_troubled: self.is_troubled(service, now),
+            (Some(_), _) => Lack::OutOfReach,
+            (None, State::Sent { at, .. }) => Lack::Unanswered(now.saturating_duration_since(at)),
+            (None, State::Queued | State::Paused { .. }) => Lack::Unsent {
+                is_troubled: self.is_troubled(flight, now),
             },
         }
     }
 
-    fn is_troubled(&self, service: Service, now: Instant) -> bool {
-        let lane = self.lanes.get(lane_of(service));
-        lane.is_some_and(|lane| lane.is_recovering(now) || lane.pace.is_held_back(now))
+    fn is_troubled(&self, flight: &Flight<D>, now: Instant) -> bool {
+        let lane = self.lanes.get(lane_of(flight.service));
+        self.feedback.is_recovering(flight.service, &flight.key, now)
+            || lane.is_some_and(|lane| lane.pace.is_held_back(now))
     }
 }

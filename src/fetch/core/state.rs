@@ -5,11 +5,11 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::exchange::{Counts, Domain, FlightId, LaneSettings, PartyId, Settings, Settled};
+use super::feedback::Feedback;
 use super::flight::{Flight, Open};
 use crate::fetch::copies::Copies;
 use crate::fetch::lane::Lane;
 use crate::fetch::pace::Pace;
-use crate::fetch::retry::RetryBudget;
 use crate::fetch::volumes::{Volume, Volumes};
 use crate::params::Service;
 
@@ -27,7 +27,7 @@ pub struct Core<D: Domain> {
     /// Values kept for outages.
     pub(super) stale: Option<Copies<D::Key, D::Value>>,
     pub(super) volumes: Volumes,
-    pub(super) budget: RetryBudget,
+    pub(super) feedback: Feedback<D>,
     pub(super) counts: Counts,
     pub(super) last_id: u64,
 }
@@ -76,7 +76,7 @@ impl<D: Domain> Core<D> {
             copies: copies(settings.refresh_interval, settings.copies_bytes),
             stale: copies(settings.serve_stale_for, settings.stale_bytes),
             volumes: Volumes::new(),
-            budget: RetryBudget::new(now),
+            feedback: Feedback::new(),
             counts: Counts::default(),
             last_id: 0,
         }

@@ -197,3 +197,25 @@ fn throttles_slow_the_service_down_and_leave_the_other_alone() {
     );
     assert_eq!(bench.results(party), [Ok(1); 4]);
 }
+
+/// Neither an endpoint that is down nor an identity whose calls fail uses up the retries of others.
+#[test]
+fn retries_are_paid_by_whom_they_are_for() {
+    for (failing, other) in [("far:a/x", "near:a/x"), ("a/x", "b/x")] {
+        let mut bench = Bench::narrow(512);
+        let mut attempts = |key| {
+            let party = bench.mount(&[key], None);
+            let mut attempts = 0;
+            while !bench.core.is_complete(party) {
+                let call = bench.call();
+                attempts += 1;
+                bench.fail(call, "out of order", FailureClass::Unavailable);
+            }
+            bench.leave(party);
+            attempts
+        };
+        let all: u32 = (0..1000).map(|_| attempts(failing)).sum();
+        assert!(all < 1500, "{failing}: {all}");
+        assert_eq!(attempts(other), limits::FETCH_ATTEMPTS, "{other}");
+    }
+}

@@ -27,8 +27,18 @@ impl Domain for Words {
     type Job = u32;
     type Value = u32;
     type Error = &'static str;
+    type Endpoint = &'static str;
+    type Identity = &'static str;
 
-    /// `identity/secret@version`
+    /// Keys are `endpoint:identity/secret@version`.
+    fn endpoint(key: &&'static str) -> &'static str {
+        key.split_once(':').map_or("", |(endpoint, _)| endpoint)
+    }
+
+    fn identity(key: &&'static str) -> &'static str {
+        key.split_once('/').map_or("", |(identity, _)| identity)
+    }
+
     fn secret(key: &&'static str) -> impl Eq + Hash {
         let named = key.rsplit('/').next().unwrap_or_default();
         named.split('@').next().unwrap_or_default()

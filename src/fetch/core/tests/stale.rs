@@ -409,6 +409,23 @@ fn what_waits_for_its_turn() {
     bench.leave(first);
 }
 
+/// That another endpoint is down is no reason to serve an old value of a healthy one.
+#[test]
+fn what_waits_while_another_endpoint_is_down() {
+    let mut bench = Bench::keeping_for(HOUR, settings(1, 0, Duration::ZERO));
+    bench.has_read("near:a", 1);
+    let first = bench.mount(&["far:x"], Some(&volume("new")));
+    let blocking = bench.call();
+    let party = bench.mount(&["near:a"], Some(&volume("new")));
+    bench.now += limits::STALE_PATIENCE;
+    bench.fail(blocking, "out of order", FailureClass::Unavailable);
+    bench.call();
+    let next_look = bench.now + limits::STALE_LOOK;
+    assert_eq!(bench.core.wait(party, bench.now), Some(next_look));
+    assert_eq!(bench.takes(party), [Nothing("unfinished")]);
+    bench.leave(first);
+}
+
 #[test]
 fn a_slow_down_after_throttles_is_an_outage_for_those_in_line() {
     let mut bench = Bench::keeping_for(HOUR, settings(100, 0, Duration::ZERO));
