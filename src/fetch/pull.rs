@@ -21,7 +21,7 @@ pub struct Pull<'a> {
     pub stage: Option<&'a str>,
     /// The endpoint to call.
     pub endpoint: &'a Endpoint,
-    /// Whether the endpoint comes from the class, not from the provider's configuration.
+    /// Whether the class chose the endpoint, by its host or by a region, and not the provider's configuration.
     pub is_class_endpoint: bool,
     /// The identity to read with.
     pub identity: &'a ResolvedIdentity,

@@ -149,7 +149,9 @@ impl Mounter {
                 version: object.version.as_ref().map(ToString::to_string),
                 stage: stage(object),
                 endpoint,
-                is_class_endpoint: object.kms_endpoint.is_some(),
+                is_class_endpoint: object.kms_endpoint.is_some()
+                    || object.region.is_some()
+                    || plan.region.is_some(),
                 identity,
             })
             .collect();

@@ -339,7 +339,8 @@ fn a_refusal_at_an_endpoint_that_a_class_names() {
     let world = World::new();
     let proxy = Proxy::start(Some(world.cloud.https_address())).expect("proxy");
     let provider = world.start(&keeping(behind(&world, &proxy)));
-    let own = volume("default", "web", BOTH);
+    let mut own = volume("default", "web", BOTH);
+    own.parameters.remove("region");
     let objects = "- objectName: test-kms\n  kmsEndpoint: kms.cn-hangzhou.aliyuncs.com\n";
     let named = volume("tenant", "web", objects);
     let files = provider.reads(&own);
@@ -364,6 +365,28 @@ fn a_refusal_at_an_endpoint_that_a_class_names() {
     refuse();
     provider.refuses(&own);
     assert_eq!(provider.mounter.engine.stale().0, 0);
+}
+
+/// A region that a class chooses may not know the credentials: others keep what they have read elsewhere.
+#[test]
+fn a_refusal_in_a_region_that_a_class_names() {
+    let world = World::new();
+    let proxy = Proxy::start(Some(world.cloud.https_address())).expect("proxy");
+    let provider = world.start(&keeping(behind(&world, &proxy)));
+    let objects = "- objectName: test-kms\n  kmsEndpoint: kms.cn-hangzhou.aliyuncs.com\n";
+    let elsewhere = volume("default", "web", objects);
+    let files = provider.reads(&elsewhere);
+    let named = volume("tenant", "web", BOTH);
+    provider.reads(&named);
+    assert_eq!(provider.mounter.engine.stale().0, 3);
+    let refused = Fault::error(400, "SignatureDoesNotMatch", "m");
+    world
+        .cloud
+        .inject(FaultRule::new(refused).service(Service::Kms).times(1));
+    provider.refuses(&named);
+    assert!(provider.mounter.engine.stale().0 > 0);
+    outage(&world, &ALL);
+    assert_eq!(provider.reads(&elsewhere), files);
 }
 
 /// The node's role by itself, named or not: metadata says which one it is, or the configuration.
