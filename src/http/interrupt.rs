@@ -70,7 +70,7 @@ impl Interrupt {
         *self.waits_for() = Some(handle);
     }
 
-    /// The request no longer waits: a connection may serve another one, which nobody may interrupt instead.
+    /// The request no longer waits: its connection may serve another one, which must not be interrupted instead.
     pub(super) fn release(&self) {
         *self.waits_for() = None;
     }

@@ -246,7 +246,7 @@ impl Flight {
     }
 }
 
-/// Wakes the requests that wait; the lookup itself goes on, for others.
+/// Wakes the requests that wait. The lookup itself goes on because others may share it.
 impl ShutdownHandle for Flight {
     fn shutdown(&self) {
         // A request that has looked at its interrupt under this lock already waits.

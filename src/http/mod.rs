@@ -172,7 +172,7 @@ impl Client {
     /// connection that is being opened is waited for, within `timeouts.connect`.
     ///
     /// # Errors
-    /// [`ErrorKind::Cancelled`] besides.
+    /// Also [`ErrorKind::Cancelled`].
     pub fn send_unless(&self, cancellation: &Cancellation, request: &Request<'_>) -> Result<Response, Error> {
         let scope = Scope::enter(cancellation);
         self.send(request).map_err(|error| {
@@ -250,7 +250,7 @@ mod tests {
         (listener, port)
     }
 
-    /// The name server answers once and then fails: nobody may notice.
+    /// The name server answers once and then fails, without an effect on calls.
     #[test]
     fn calls_on_a_kept_connection_look_nothing_up() {
         static ASKED: AtomicUsize = AtomicUsize::new(0);
