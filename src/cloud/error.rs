@@ -219,14 +219,25 @@ impl ApiError {
     }
 }
 
-/// At most `limit` characters, control characters as blanks, trimmed.
+/// At most `limit` characters, control characters as blanks, without invisible ones, trimmed.
 fn one_line(text: &str, limit: usize) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let mut line: String = text.chars().take(limit).map(plain).collect();
-    if text.chars().nth(limit).is_some() {
+    let mut visible = text.chars().filter(|c| !is_invisible(*c)).map(plain);
+    let mut line: String = visible.by_ref().take(limit).collect();
+    if visible.next().is_some() {
         line.push('…');
     }
     line.trim().to_owned()
+}
+
+/// Characters that turn the direction of a line or take no room, so that an event would read as something else
+/// (Unicode Technical Report 36, section 2.5): formatting characters and tags.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 impl fmt::Display for Error {
@@ -354,6 +365,14 @@ mod tests {
             error.to_string(),
             "kms.example answered 400: the answer holds no message"
         );
+    }
+
+    #[test]
+    fn what_turns_or_hides_text_is_left_out() {
+        let text = "\u{202e}deined\u{202c}\u{2066}\u{200b}: \u{feff}a\u{ad}b\u{e0041}\u{2028}c";
+        assert_eq!(one_line(text, 300), "deined: abc");
+        assert_eq!(one_line("无权限 é", 300), "无权限 é");
+        assert_eq!(one_line("\u{200b}\u{200b}abc", 2), "ab…");
     }
 
     #[test]
