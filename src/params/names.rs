@@ -249,8 +249,19 @@ impl Mode {
         match u16::from_str_radix(digits, 8) {
             Ok(bits) if is_octal(digits) => Ok(Self(bits)),
             _ => {
-                let remedy = if is_octal(text) {
-                    format!("write \"0{text}\" for the octal mode")
+                let octal = is_octal(text)
+                    .then(|| u16::from_str_radix(text, 8).ok())
+                    .flatten();
+                let decimal = text
+                    .parse()
+                    .ok()
+                    .filter(|bits| *bits <= 0o777 && !text.starts_with('0'));
+                let remedy = if let Some(bits) =
+                    octal.filter(|bits| is_usual(*bits) || !decimal.is_some_and(is_usual))
+                {
+                    format!("write \"{bits:04o}\" for the octal mode")
+                } else if let Some(bits) = decimal.filter(|bits| *bits > 7) {
+                    format!("{text} is {bits:04o} in octal: write \"{bits:04o}\"")
                 } else {
                     "write four octal digits such as \"0400\"".to_owned()
                 };
@@ -270,6 +281,12 @@ impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04o}", self.0)
     }
+}
+
+/// Whether the group has no rights that the owner lacks, and others none that the group lacks.
+fn is_usual(bits: u16) -> bool {
+    let (owner, group, other) = (bits >> 6, bits >> 3 & 7, bits & 7);
+    group & !owner == 0 && other & !group == 0
 }
 
 /// Reads a yes or no as people write it in YAML: `true`, `yes`, `on`, `1` and their opposites, in any case.

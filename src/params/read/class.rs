@@ -1,6 +1,7 @@
 //! The parameters of the class, and the list of `objects`.
 
 use super::attributes::Attributes;
+use super::miswritten;
 use super::object::{self, Class};
 use super::report::Report;
 use crate::diagnostic::{Diagnostic, quoted};
@@ -57,7 +58,10 @@ fn parameter<T>(
 /// The items of the list, at least one.
 fn items(text: &str) -> Result<Vec<Node>, Diagnostic> {
     let example = "write a list such as \"- objectName: my-secret\"";
-    let root = yaml::parse(text)?;
+    let root = yaml::parse(text).map_err(|error| match miswritten::remedy(text) {
+        Some(remedy) => Diagnostic { remedy, ..error },
+        None => error,
+    })?;
     let nothing = |what: &str| format!("{what}, so there is nothing to mount");
     match root.kind {
         Kind::Null => Err(Diagnostic::new(nothing("missing or empty"), example)),
@@ -66,6 +70,10 @@ fn items(text: &str) -> Result<Vec<Node>, Diagnostic> {
             Diagnostic::bound(items.len(), "items", limits::OBJECTS, SPLIT)?;
             Ok(items)
         }
+        Kind::Map(_) if root.field("array").is_some() => Err(root.expected(
+            "a list",
+            "remove the line `array:`, and the `|` after each \"-\" if there is one",
+        )),
         Kind::Map(_) | Kind::Text(_) => Err(root.expected("a list", example)),
     }
 }
@@ -84,7 +92,12 @@ fn objects(items: &[Node], class: &Class<'_>, report: &mut Report) -> Vec<Object
                 continue;
             }
             Kind::Null => "remove the lone \"-\"".to_owned(),
-            Kind::Text(text) => format!("write `- objectName: {}`", quoted(text)),
+            Kind::Text(text) if miswritten::is_item(text) => {
+                "it is text that holds YAML: remove the `|` or `>` after the \"-\"".to_owned()
+            }
+            Kind::Text(text) => {
+                miswritten::remedy(text).unwrap_or_else(|| format!("write `- objectName: {}`", quoted(text)))
+            }
             Kind::List(_) => "write one \"-\" for each item".to_owned(),
         };
         report.problems.add(&place, item.expected("a mapping", remedy));

@@ -4,6 +4,7 @@ mod attributes;
 mod class;
 mod fields;
 mod keys;
+mod miswritten;
 mod object;
 mod parts;
 mod report;
