@@ -7,7 +7,8 @@ use super::report::{Class, File, Finding};
 use super::{official, secret_objects};
 use crate::commands::manifest::{Document, KIND, is_class};
 use crate::diagnostic::{nearest, quoted};
-use crate::params::{Encoding, Input, Part, Plan, Problem, examine};
+use crate::limits;
+use crate::params::{CLASS_KEYS, Encoding, Input, Part, Plan, Problem, examine};
 use crate::yaml::{self, Kind, Node};
 
 const GROUP: &str = "secrets-store.csi.x-k8s.io/";
@@ -58,8 +59,48 @@ fn is_ours(root: &Node) -> Result<bool, (String, &'static str)> {
     }
 }
 
+const SPEC: [&str; 3] = ["provider", "parameters", "secretObjects"];
+
+/// Reports keys that the API server does not know and refuses, or drops without a word.
+fn unknown(class: &mut Class, node: &Node, level: &str, known: &[&str]) {
+    let keys = node
+        .entries()
+        .iter()
+        .filter_map(|(key, _)| Some((key.at, key.as_text()?)));
+    for (at, key) in keys
+        .filter(|(_, key)| !known.contains(key))
+        .take(limits::PROBLEMS)
+    {
+        let remedy = if CLASS_KEYS.contains(&key) {
+            "move it below spec.parameters".to_owned()
+        } else if SPEC.contains(&key) {
+            "move it below spec".to_owned()
+        } else {
+            match nearest(key, known) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "remove it".to_owned(),
+            }
+        };
+        class.error(
+            at,
+            &format!("key {}", quoted(&format!("{level}{key}"))),
+            "unknown",
+            &remedy,
+        );
+    }
+}
+
 /// Checks everything about the class.
 fn check(class: &mut Class, document: Document<'_>, root: &Node, policy: Option<&Checker<'_>>) {
+    unknown(
+        class,
+        root,
+        "",
+        &["apiVersion", "kind", "metadata", "spec", "status"],
+    );
+    if let Some(spec) = root.get("spec") {
+        unknown(class, spec, "spec.", &SPEC);
+    }
     let parameters = Parameters::read(document, root, class);
     let input = Input {
         attributes: &parameters.attributes(),
@@ -75,7 +116,7 @@ fn check(class: &mut Class, document: Document<'_>, root: &Node, policy: Option<
     class.warnings.extend(warnings.iter().map(as_it_is));
     match plan {
         Ok(plan) => {
-            secret_objects::check(class, root, &plan);
+            secret_objects::check(class, root, Some(&plan));
             if class.errors.is_empty() {
                 class.files = files(&plan);
                 class.parameters = Some(plan.to_parameters());
@@ -91,6 +132,7 @@ fn check(class: &mut Class, document: Document<'_>, root: &Node, policy: Option<
             let new = problems.iter().filter(|problem| !reported(problem));
             let new = new.map(|problem| finding(problem, &parameters.relocated(&problem.text)));
             class.errors.extend(new);
+            secret_objects::check(class, root, None);
             if problems.dropped() > 0 {
                 let text = format!("{} more errors are not shown", problems.dropped());
                 let more = Finding::new(parameters.at, "parameters", &text, "");

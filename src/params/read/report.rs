@@ -5,6 +5,20 @@ use crate::diagnostic::{Diagnostic, quoted, suggestion};
 use crate::limits;
 use crate::params::problem::{Place, Problem, Problems};
 
+/// What to write instead of an unknown key: a key of another level belongs there.
+fn advice(kind: &str, key: &str, known: &[&'static str]) -> String {
+    match kind {
+        "parameter" if matches!(key, "secretObjects" | "provider") => {
+            "move it below spec, beside parameters".to_owned()
+        }
+        "parameter" if keys::OBJECT.contains(&key) => "move it into an item of objects".to_owned(),
+        _ if known != keys::CLASS && keys::CLASS.contains(&key) => {
+            "move it below parameters, beside objects".to_owned()
+        }
+        _ => suggestion(kind, key, known),
+    }
+}
+
 /// How strictly to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -71,12 +85,12 @@ impl Report {
         let place = || place(format!("{kind} {}", quoted(key)));
         if self.unknown_keys == UnknownKeys::Error {
             let is_room = self.problems.iter().len() < limits::PROBLEMS;
-            let remedy = is_room.then(|| suggestion(kind, key, known));
+            let remedy = is_room.then(|| advice(kind, key, known));
             self.problem(&place(), "unknown", remedy.unwrap_or_default());
         } else if asks && let Some(remedy) = self.identity_remedy(key, known) {
             self.problem(&place(), "unknown, but it would choose the identity", remedy);
         } else if self.warnings.len() < limits::PROBLEMS {
-            let text = format!("unknown and ignored; {}", suggestion(kind, key, known));
+            let text = format!("unknown and ignored; {}", advice(kind, key, known));
             self.warn(&place(), text);
         }
     }
