@@ -8,7 +8,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::diagnostic::{Diagnostic, Position, bounded, quoted};
+use crate::diagnostic::{Diagnostic, Position, bounded, nearest, quoted};
 use crate::limits;
 use crate::yaml::{self, Bounds, Kind, Node};
 
@@ -57,7 +57,11 @@ impl<'a> Document<'a> {
 
     /// Whether it can contain a class. Other documents are not parsed, because they may be templates.
     pub(super) fn may_hold_a_class(&self) -> bool {
-        self.text.contains(KIND)
+        let is_nearly = |line: &str| {
+            let kind = line.trim_start().strip_prefix("kind:");
+            kind.is_some_and(|kind| is_nearly_class(kind.trim().trim_matches(['"', '\''])))
+        };
+        self.text.contains(KIND) || self.text.lines().any(is_nearly)
     }
 
     /// Its tree, with positions in the file.
@@ -151,6 +155,11 @@ pub(super) fn printable(text: &str) -> String {
 /// Whether its kind is SecretProviderClass.
 pub(super) fn is_class(root: &Node) -> bool {
     root.text_of("kind") == Some(KIND)
+}
+
+/// Whether a kind is a misspelt SecretProviderClass.
+pub(super) fn is_nearly_class(kind: &str) -> bool {
+    kind != KIND && (kind.eq_ignore_ascii_case(KIND) || nearest(kind, &[KIND]).is_some())
 }
 
 /// The data of a Secret.

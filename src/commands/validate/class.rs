@@ -5,7 +5,7 @@ use super::access::Checker;
 use super::parameters::{Parameters, STRICT};
 use super::report::{Class, File, Finding};
 use super::{official, secret_objects};
-use crate::commands::manifest::{Document, KIND, is_class};
+use crate::commands::manifest::{Document, KIND, is_class, is_nearly_class};
 use crate::diagnostic::{nearest, quoted};
 use crate::limits;
 use crate::params::{CLASS_KEYS, Encoding, Input, Part, Plan, Problem, examine};
@@ -30,7 +30,16 @@ pub(super) fn examined(document: Document<'_>, root: &Node, policy: Option<&Chec
 /// Why no provider accepts the class, and what to write.
 fn is_ours(root: &Node) -> Result<bool, (String, &'static str)> {
     let broken = |text: &str, remedy| Err((text.to_owned(), remedy));
+    let provider = root.get("spec").and_then(|spec| spec.text_of("provider"));
+    let provider = provider.unwrap_or_default();
     if !is_class(root) {
+        let kind = root.text_of("kind").unwrap_or_default();
+        if is_nearly_ours(provider) && is_nearly_class(kind) {
+            return broken(
+                &format!("unknown kind {}", quoted(kind)),
+                "write kind: SecretProviderClass",
+            );
+        }
         return Ok(false);
     }
     let api = root.text_of("apiVersion").unwrap_or_default();
@@ -43,20 +52,35 @@ fn is_ours(root: &Node) -> Result<bool, (String, &'static str)> {
         None if api.is_empty() => {
             return broken("apiVersion is missing", "write secrets-store.csi.x-k8s.io/v1");
         }
+        None if is_nearly_ours(provider) => {
+            let text = format!("the apiVersion {} has no {KIND}", quoted(api));
+            return broken(&text, "write apiVersion: secrets-store.csi.x-k8s.io/v1");
+        }
         None => return Ok(false),
     }
-    let Some(spec) = root.get("spec") else {
+    if root.get("spec").is_none() {
         return broken("spec is missing", "write spec: with provider and parameters");
-    };
-    match spec.text_of("provider") {
-        Some("alibabacloud") => Ok(true),
-        None | Some("") => broken("spec.provider is missing", "write provider: alibabacloud"),
-        Some(name) if nearest(name, &["alibabacloud"]).is_some() => {
+    }
+    match provider {
+        OURS => Ok(true),
+        "" => broken("spec.provider is missing", "write provider: alibabacloud"),
+        name if is_nearly_ours(name) => {
             let text = format!("unknown provider {}", quoted(name));
             broken(&text, "did you mean alibabacloud?")
         }
-        Some(_) => Ok(false),
+        _ => Ok(false),
     }
+}
+
+/// The provider's name in a class.
+const OURS: &str = "alibabacloud";
+
+/// Whether a provider's name is ours, a misspelling of it, or another name of the same cloud.
+fn is_nearly_ours(name: &str) -> bool {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let plain = plain.to_ascii_lowercase();
+    let names = ["alibaba", "aliyun", "alicloud"];
+    names.iter().any(|other| plain.starts_with(other)) || nearest(&plain, &[OURS]).is_some()
 }
 
 const SPEC: [&str; 3] = ["provider", "parameters", "secretObjects"];
