@@ -9,38 +9,59 @@ pub(super) fn remedy(text: &str) -> Option<String> {
     lines.find_map(|line| separator(line).or_else(|| joined(line)))
 }
 
-/// `objectName:name`, `objectName：name`, `objectName=name`, or a space after the colon that is none for YAML.
+/// `objectName:name`, `objectName：name`, `objectName=name`, or a space after the colon that is none for YAML. YAML joins
+/// the lines of plain text, so that several may stand in one.
 fn separator(line: &str) -> Option<String> {
-    let line = line.trim_start_matches([' ', '-']);
-    let key = keys::OBJECT.iter().find(|key| {
-        let rest = line.strip_prefix(**key);
-        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
-    })?;
-    let rest = line.strip_prefix(key)?.trim_start();
-    let value = rest.strip_prefix([':', '：', '=', '﹕', '∶'])?;
-    if rest.starts_with(':') && value.starts_with([' ', '\t']) || value.is_empty() && rest.starts_with(':') {
-        return None;
+    let (key, mut rest) = pair(line.trim_start_matches([' ', '-']))?;
+    let unquoted = |key| Some(format!("write a colon and a plain space after {key}"));
+    if line.len() > LINE_BYTES {
+        return unquoted(key);
     }
-    // YAML joins the lines of plain text.
-    let next = keys::OBJECT
-        .iter()
-        .filter_map(|key| value.find(&format!(" {key}")))
-        .min();
-    let (value, next) = value.split_at(next.unwrap_or(value.len()));
-    let value = value.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\u{200b}');
-    let others = separator(next).map(|others| format!("; {others}"));
-    let others = others.unwrap_or_default();
+    let mut pairs = Vec::new();
+    let mut next = Some(key);
+    while let Some(key) = next {
+        let other = rest.match_indices(' ').find_map(|(at, _)| {
+            let (value, other) = rest.split_at_checked(at)?;
+            Some((value, pair(other.trim_start())?))
+        });
+        let (value, other) = other.map_or((rest, None), |(value, other)| (value, Some(other)));
+        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'));
+        let is_plain = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().count() == 1;
+        if !value.chars().all(is_plain) {
+            return unquoted(key);
+        }
+        pairs.push(format!("`{key}: {value}`"));
+        next = other.map(|(key, _)| key);
+        rest = other.map_or("", |(_, rest)| rest);
+    }
+    let pairs = pairs.join(" and ");
     Some(format!(
-        "write `{key}: {value}`, with a colon and a plain space after {key}{others}"
+        "write {pairs}, with a colon and a plain space after the key"
     ))
+}
+
+/// Longer lines are not quoted.
+const LINE_BYTES: usize = 256;
+
+/// The key that a text begins with, and what follows its wrong separator.
+fn pair(text: &str) -> Option<(&'static str, &str)> {
+    keys::OBJECT.iter().find_map(|key| {
+        let rest = text.strip_prefix(key)?.trim_start();
+        let value = rest.strip_prefix([':', '：', '=', '﹕', '∶'])?;
+        let is_right = rest.starts_with(':') && (value.is_empty() || value.starts_with([' ', '\t']));
+        (!is_right).then_some((*key, value))
+    })
 }
 
 /// Two items in one line, as `objects: >` makes of a list.
 fn joined(line: &str) -> Option<String> {
     let first = line.trim_start().strip_prefix("- ")?;
-    let is_joined = keys::OBJECT
-        .iter()
-        .any(|key| first.contains(&format!(" - {key}:")));
+    let mut others = first.split(" - ").skip(1);
+    let is_joined = others.any(|other| {
+        other
+            .split_once(':')
+            .is_some_and(|(key, _)| keys::OBJECT.contains(&key))
+    });
     is_joined.then(|| {
         "write `objects: |` if it is `objects: >`, which joins lines; each item needs its own line".to_owned()
     })
@@ -84,6 +105,23 @@ mod tests {
         );
     }
 
+    /// A class of a megabyte is read by the provider of a whole node.
+    #[test]
+    fn long_lines_take_no_time_and_are_not_quoted() {
+        for text in [
+            "objectName=a ",
+            "- objectName=a - ",
+            "- objectName: a\n",
+            "objectName=a\u{1b}[31m",
+            "objectName= - ",
+        ] {
+            let blanks = format!("{text}{}", " ".repeat(1_000_000));
+            assert!(remedy(&blanks).is_none_or(|remedy| remedy.len() < 200));
+            let remedy = remedy(&text.repeat(100_000)).unwrap_or_default();
+            assert!(remedy.len() < 200 && !remedy.contains('\u{1b}'), "{remedy}");
+        }
+    }
+
     #[test]
     fn what_is_right_or_something_else_is_left_alone() {
         for text in [
@@ -94,6 +132,7 @@ mod tests {
             "- name",
             "- objectName: \"a - b\"",
             "- objectName: a\n- objectName: b",
+            "- objectName: a region of mine",
         ] {
             assert_eq!(remedy(text), None, "{text}");
         }
